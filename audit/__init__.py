@@ -1,0 +1,1 @@
+"""The past: events, their sources, their gaps, and who read what."""

@@ -1,0 +1,173 @@
+"""The questions, as people ask them: who read this secret, what did this principal read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """One secret: its key is `id`; `name` is only its print (`[<namespace>/]<mount>/<logical path>`)."""
+
+    id: int
+    name: str
+    vault: str
+    engine: str  # "KV v2", "KV v1", "database", "pki", ...
+    mount_accessor: str
+    first_seen: datetime | None
+    last_seen: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One principal's dealings with a secret in a window; `count` counts disclosures, `denied` refusals."""
+
+    principal_id: int
+    principal: str
+    kind: str  # service_account human ci approle certificate token root anonymous
+    pod: str | None
+    grade: str  # "service account only", "unknown", "not a pod"
+    count: int
+    denied: int
+    first: datetime | None
+    last: datetime | None
+    addresses: list[str] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of time for which a device's record is not complete, and the sentence that says why."""
+
+    kind: str
+    device: str
+    start: datetime | None
+    end: datetime | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class WhoRead:
+    """The answer to "who read this secret": readers by count, and how far the record is complete."""
+
+    secret: SecretRef
+    since: datetime | None
+    until: datetime | None
+    complete_until: datetime | None
+    readers: list[Reader]
+    gaps: list[Gap]
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One bar of a time line: counts in [start, end); `unknown` = no audit data, to be hatched, never drawn as zero."""
+
+    start: datetime
+    end: datetime
+    ok: int
+    denied: int
+    error: int
+    unknown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event as a list shows it."""
+
+    id: int
+    time: datetime
+    outcome: str  # ok denied error not_found no_response
+    disclosed: str  # "" value credential key plaintext
+    operation: str
+    path: str
+    principal_id: int
+    principal: str
+    kind: str
+    address: str
+    version: int | None
+    request_id: str
+    devices: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLine:
+    """One line as stored (masked), with the place and SHA-256 of the original in the customer's own file."""
+
+    device: str
+    type: str
+    text: str
+    source: str
+    offset: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """One device for the status strip and `doctor`: its last line and how far behind the clock it is, in seconds."""
+
+    vault: str
+    device: str
+    last: datetime | None
+    lag: float | None
+    silent: bool
+
+
+class NotOneSecret(LookupError):
+    """The name fits no secret, or several; `candidates` lists what it could mean."""
+
+    def __init__(self, message: str, candidates: list[SecretRef]) -> None:
+        super().__init__(message)
+        self.candidates = candidates
+
+
+def find_secret(name: str, vault: str | None = None) -> SecretRef:
+    """Return the one secret that prints as `name`; raises `NotOneSecret`, with candidates or the nearest names."""
+    raise NotImplementedError
+
+
+def secret(secret_id: int) -> SecretRef:
+    """Return the secret with this key; raises `NotOneSecret`."""
+    raise NotImplementedError
+
+
+def secrets(prefix: str = "", limit: int = 200, after: str = "") -> list[SecretRef]:
+    """Return secrets whose print begins with `prefix`, in name order, at most `limit`, after the name `after`."""
+    raise NotImplementedError
+
+
+def who_read(one: SecretRef, since: datetime | None = None, until: datetime | None = None) -> WhoRead:
+    """Return the readers of a secret in [since, until)."""
+    raise NotImplementedError
+
+
+def timeline(one: SecretRef, since: datetime, until: datetime, buckets: int = 120) -> list[Bucket]:
+    """Return `buckets` equal stretches of [since, until) with the counts of the secret's events in each."""
+    raise NotImplementedError
+
+
+def events_of_secret(
+    one: SecretRef,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    principal_id: int | None = None,
+    before: tuple[datetime, int] | None = None,
+    limit: int = 100,
+) -> list[EventRow]:
+    """Return the newest events that name the secret, before the key (time, id), newest first."""
+    raise NotImplementedError
+
+
+def event(event_id: int) -> EventRow:
+    """Return one event; raises `LookupError` when it is unknown or past retention."""
+    raise NotImplementedError
+
+
+def lines_of(event_id: int) -> list[StoredLine]:
+    """Return the event's lines as stored, one for each device and type that has it."""
+    raise NotImplementedError
+
+
+def devices() -> list[DeviceState]:
+    """Return the state of every device, by vault and name."""
+    raise NotImplementedError

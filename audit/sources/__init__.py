@@ -1,0 +1,1 @@
+"""Seam: one module per kind of place that audit lines come from."""

@@ -1,0 +1,1 @@
+"""The fuse-box: settings, URLs and process entry points; it may import everything, nobody imports it."""

@@ -1,0 +1,5 @@
+"""The pages and their names."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

@@ -1,0 +1,1 @@
+"""The toolbox: small pure pieces that know neither Django nor the domain."""
