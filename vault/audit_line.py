@@ -1,17 +1,24 @@
 """The grammar of one audit line, Vault 1.5 to today and OpenBao 2.x: decoded into frozen, typed parts.
 
-Shape and field names: the vendors' audit docs and the `audit` package of both code bases; every field is
-`omitempty`, so a missing key means empty. Unknown fields and types are kept in the line as stored, never refused.
+Shape and field names: the `audit` package of both code bases and lines of OpenBao 2.7; every field is `omitempty`,
+so a missing key means empty. A line with a field that is not listed here is still decoded (`exact` is then False,
+so that whoever stores it takes the thorough way of masking); it is never refused.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, TypeVar
 
 import msgspec
 
+from vault.errors import NotAnAuditLine
 
-class Namespace(msgspec.Struct, gc=False, frozen=True):
+EMPTY = msgspec.Raw()
+
+
+class Namespace(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     """`request.namespace`: the root namespace has the id `root` and no path; paths end in `/`."""
 
     id: str = ""
@@ -32,7 +39,7 @@ class Auth(msgspec.Struct, gc=False, frozen=True):
     token_ttl: int = 0
 
 
-class Request(msgspec.Struct, gc=False, frozen=True):
+class Request(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     """`request`: what was asked. `path` is relative to the namespace, `mount_point` is not."""
 
     id: str = ""
@@ -44,20 +51,28 @@ class Request(msgspec.Struct, gc=False, frozen=True):
     client_token_accessor: str = ""
     namespace: Namespace = Namespace()
     path: str = ""
-    data: msgspec.Raw = msgspec.Raw()
+    data: msgspec.Raw = EMPTY
     remote_address: str = ""
     remote_port: int = 0
     wrap_ttl: int = 0
-    headers: msgspec.Raw = msgspec.Raw()
+    headers: msgspec.Raw = EMPTY
+    client_id: msgspec.Raw = EMPTY
+    replication_cluster: msgspec.Raw = EMPTY
+    mount_running_version: msgspec.Raw = EMPTY
+    mount_running_sha256: msgspec.Raw = EMPTY
+    mount_class: msgspec.Raw = EMPTY
+    mount_is_external_plugin: bool = False
+    policy_override: bool = False
+    client_certificate_serial_number: msgspec.Raw = EMPTY
 
 
-class Secret(msgspec.Struct, gc=False, frozen=True):
+class Secret(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     """`response.secret`: `{}` for every KV v1 read, so look at `lease_id`."""
 
     lease_id: str = ""
 
 
-class WrapInfo(msgspec.Struct, gc=False, frozen=True):
+class WrapInfo(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     """`response.wrap_info`: the answer was wrapped; `token` is an HMAC, `creation_path` plain."""
 
     ttl: int = 0
@@ -68,27 +83,147 @@ class WrapInfo(msgspec.Struct, gc=False, frozen=True):
     wrapped_accessor: str = ""
 
 
-class Response(msgspec.Struct, gc=False, frozen=True):
+class Response(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     """`response`: what was answered; `data` is missing when nothing was disclosed."""
 
-    auth: Auth | None = None
+    auth: msgspec.Raw = EMPTY
     mount_point: str = ""
     mount_type: str = ""
     mount_accessor: str = ""
+    mount_running_plugin_version: msgspec.Raw = EMPTY
+    mount_running_sha256: msgspec.Raw = EMPTY
+    mount_class: msgspec.Raw = EMPTY
+    mount_is_external_plugin: bool = False
     secret: Secret | None = None
-    data: msgspec.Raw = msgspec.Raw()
-    warnings: msgspec.Raw = msgspec.Raw()
+    data: msgspec.Raw = EMPTY
+    warnings: msgspec.Raw = EMPTY
     wrap_info: WrapInfo | None = None
     redirect: str = ""
-    headers: msgspec.Raw = msgspec.Raw()
+    headers: msgspec.Raw = EMPTY
 
 
-class Line(msgspec.Struct, gc=False, frozen=True):
-    """One decoded audit line; `auth` stays raw because the same token repeats the same bytes, so it is worth caching."""
+class Line(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True):
+    """One decoded line; `auth` stays raw because the same token repeats the same bytes, so it is worth caching."""
 
     time: str = ""
     type: str = ""
-    auth: msgspec.Raw = msgspec.Raw()
+    auth: msgspec.Raw = EMPTY
     request: Request = Request()
     response: Response | None = None
     error: str = ""
+    forwarded_from: str = ""
+    forwarded: bool = False
+
+
+_strict = msgspec.json.Decoder(Line).decode
+_auth = msgspec.json.Decoder(Auth).decode
+_T = TypeVar("_T", bound=msgspec.Struct)
+_minutes: dict[str, int] = {}
+
+
+def decode(raw: bytes) -> tuple[Line, bool]:
+    """Return (line, exact); raises `NotAnAuditLine` for bytes that are no JSON object with a type and a request or auth."""
+    try:
+        line = _strict(raw)
+    except msgspec.ValidationError:
+        return _decode_loosely(raw), False
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotAnAuditLine(f"not a JSON document: {error}") from None
+    if not line.type or not (line.request.id or line.request.path or len(line.auth)):
+        raise NotAnAuditLine("a JSON object without the type, request and auth of an audit line")
+    return line, True
+
+
+def decode_auth(raw: msgspec.Raw | bytes) -> Auth:
+    """Return the `auth` object; fields of an unexpected type are dropped, never refused."""
+    if not len(raw):
+        return Auth()
+    try:
+        return _auth(raw)
+    except msgspec.ValidationError:
+        return _pick(Auth, msgspec.json.decode(raw))
+
+
+def is_response(line: Line) -> bool:
+    """Tell a response from a request; newer types such as `kmip-request` carry their side at the end."""
+    return line.type.endswith("response") or line.response is not None
+
+
+def microseconds(time: str) -> int:
+    """Return µs since the epoch of an RFC 3339 time with 0 to 9 decimals; raises `NotAnAuditLine`.
+
+    Go cuts trailing zeros, so lengths differ within one file and text order is not time order.
+    """
+    minute = _minutes.get(time[:17])
+    try:
+        if minute is None:
+            minute = _remember_minute(time)
+        if time[-1] == "Z":
+            return minute + round(float(time[17:-1]) * 1e6)
+        return _microseconds(datetime.fromisoformat(_six_decimals(time)))
+    except (ValueError, IndexError, OverflowError):
+        raise NotAnAuditLine(f"the time {time[:40]!r} is not RFC 3339") from None
+
+
+def request_key(request_id: str, raw: bytes) -> tuple[bytes, bool]:
+    """Return (16 bytes, genuine): the request id, or for entries without a UUID a key made from their content."""
+    if len(request_id) == 36:
+        try:
+            key = bytes.fromhex(request_id.replace("-", ""))
+            if len(key) == 16:
+                return key, True
+        except ValueError:
+            pass
+    return sha256(request_id.encode() if request_id else raw).digest()[:16], False
+
+
+def _remember_minute(time: str) -> int:
+    if len(_minutes) > 100_000:
+        _minutes.clear()
+    value = _microseconds(datetime.fromisoformat(time[:17] + "00+00:00"))
+    _minutes[time[:17]] = value
+    return value
+
+
+def _microseconds(moment: datetime) -> int:
+    delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def _six_decimals(time: str) -> str:
+    """Python 3.11 reads at most six decimals; the rest is below our resolution."""
+    head, dot, tail = time.partition(".")
+    digits = len(tail) - len(tail.lstrip("0123456789"))
+    return head + dot + tail[: min(digits, 6)].ljust(6, "0") + tail[digits:] if dot else time
+
+
+def _decode_loosely(raw: bytes) -> Line:
+    """Decode a line with unknown fields or unexpected types: what fits is taken, the rest is left alone."""
+    document = msgspec.json.decode(raw)
+    if not isinstance(document, dict) or not isinstance(document.get("type"), str):
+        raise NotAnAuditLine("a JSON document without the type of an audit line")
+    if not isinstance(document.get("request"), dict) and not isinstance(document.get("auth"), dict):
+        raise NotAnAuditLine("a JSON object without the request and auth of an audit line")
+    return _pick(Line, document)
+
+
+def _pick(kind: type[_T], document: object) -> _T:
+    """Build a struct from the members of a JSON object that have the right type; the others take their default."""
+    members: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        if isinstance(document, dict) and field.encode_name in document:
+            value = document[field.encode_name]
+            members.update(_member(field, value))
+    return kind(**members)
+
+
+def _member(field: msgspec.structs.FieldInfo, value: object) -> dict[str, Any]:
+    if field.type is msgspec.Raw:
+        return {field.name: msgspec.Raw(msgspec.json.encode(value))}
+    for nested in (Request, Response, Namespace, Secret, WrapInfo):
+        if field.type in (nested, nested | None):
+            return {field.name: _pick(nested, value)} if isinstance(value, dict) else {}
+    try:
+        return {field.name: msgspec.convert(value, field.type)}
+    except msgspec.ValidationError:
+        return {}

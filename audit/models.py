@@ -1,0 +1,285 @@
+"""The tables of the past that are small enough for the ORM; events, blocks and sightings live in daily partitions (store)."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Vault(models.Model):
+    """One Vault or OpenBao cluster, by the name an operator gave it."""
+
+    id = models.SmallAutoField(primary_key=True)
+    name = models.CharField(max_length=200, unique=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Device(models.Model):
+    """One audit device of a vault: its own salt, its own clock reading, its own holes."""
+
+    id = models.SmallAutoField(primary_key=True)
+    vault = models.ForeignKey(Vault, models.PROTECT)
+    name = models.CharField(max_length=200)
+    last_time = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["vault", "name"], name="audit_device_once")]
+
+    def __str__(self) -> str:
+        return f"{self.vault}/{self.name}"
+
+
+class Source(models.Model):
+    """A place that is followed live: its kind (a module of audit.sources) and that kind's settings."""
+
+    device = models.ForeignKey(Device, models.PROTECT)
+    kind = models.CharField(max_length=40, default="file")
+    settings = models.JSONField(default=dict)
+    drained_at = models.DateTimeField(null=True)
+    trouble = models.TextField(blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["device", "kind", "settings"], name="audit_source_once")]
+
+    def __str__(self) -> str:
+        return f"{self.device}: {self.settings.get('path', self.kind)}"
+
+
+class Generation(models.Model):
+    """One log file by its content (hash of its first whole line), however it is named, moved or compressed; and our cursor in it."""
+
+    device = models.ForeignKey(Device, models.PROTECT)
+    fingerprint = models.BinaryField()
+    fork = models.SmallIntegerField(default=0)
+    path = models.TextField()
+    inode = models.BigIntegerField(default=0)
+    position = models.BigIntegerField(default=0)
+    tail = models.BinaryField(default=b"")
+    skipping = models.BooleanField(default=False)
+    turn = models.BigIntegerField(default=0)
+    first_time = models.DateTimeField(null=True)
+    last_time = models.DateTimeField(null=True)
+    bytes_event = models.BigIntegerField(default=0)
+    bytes_duplicate = models.BigIntegerField(default=0)
+    bytes_quarantine = models.BigIntegerField(default=0)
+    bytes_framing = models.BigIntegerField(default=0)
+    bytes_gap = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["device", "fingerprint", "fork"], name="audit_generation_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.path} (generation {self.pk})"
+
+
+class Mount(models.Model):
+    """A secrets engine as the log shows it; `kv_version` 0 = not a KV mount or not yet learned."""
+
+    vault = models.ForeignKey(Vault, models.PROTECT)
+    namespace = models.TextField(blank=True)
+    path = models.TextField()
+    accessor = models.TextField(blank=True)
+    type = models.CharField(max_length=80)
+    kv_version = models.SmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["vault", "namespace", "path", "accessor"], name="audit_mount_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}{self.path}"
+
+
+class Principal(models.Model):
+    """Who called: the key holds the entity, so two clusters' service accounts of one name stay two."""
+
+    vault = models.ForeignKey(Vault, models.PROTECT)
+    kind = models.CharField(max_length=20)
+    name = models.TextField()
+    namespace = models.TextField(blank=True)
+    entity_id = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["vault", "kind", "name", "namespace", "entity_id"], name="audit_principal_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["name"], name="audit_principal_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Secret(models.Model):
+    """What was read; its key is (vault, namespace, mount accessor, path) and `name` is only its print."""
+
+    vault = models.ForeignKey(Vault, models.PROTECT)
+    namespace = models.TextField(blank=True)
+    mount = models.TextField()
+    mount_accessor = models.TextField(blank=True)
+    path = models.TextField()
+    engine = models.CharField(max_length=80)
+    name = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["vault", "namespace", "mount", "mount_accessor", "path"], name="audit_secret_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["name"], name="audit_secret_name", opclasses=["text_pattern_ops"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Path(models.Model):
+    """A request path as the vault wrote it, relative to its namespace."""
+
+    vault = models.ForeignKey(Vault, models.PROTECT)
+    namespace = models.TextField(blank=True)
+    path = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["vault", "namespace", "path"], name="audit_path_once")]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}{self.path}"
+
+
+class Address(models.Model):
+    """A caller's address as the vault wrote it (not always an IP address)."""
+
+    address = models.TextField(unique=True)
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class Token(models.Model):
+    """A token by the HMAC that one device writes for it, and whose it is: the link from a nameless denial to its login."""
+
+    device = models.ForeignKey(Device, models.PROTECT, db_index=False)
+    hmac = models.BinaryField()
+    principal = models.ForeignKey(Principal, models.PROTECT, db_index=False)
+    accessor = models.TextField(blank=True)
+    first_time = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["device", "hmac"], name="audit_token_once")]
+
+    def __str__(self) -> str:
+        return f"token {self.pk}"
+
+
+class Wrap(models.Model):
+    """A wrapping token by one device's HMAC, and the secret that it wraps: an unwrap's own entry does not name it."""
+
+    device = models.ForeignKey(Device, models.PROTECT, db_index=False)
+    hmac = models.BinaryField()
+    secret = models.ForeignKey(Secret, models.PROTECT, db_index=False)
+    disclosed = models.SmallIntegerField()
+    time = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["device", "hmac"], name="audit_wrap_once")]
+
+    def __str__(self) -> str:
+        return f"wrap of {self.secret}"
+
+
+class Pending(models.Model):
+    """A request line whose response has not come yet, masked, with its place."""
+
+    device = models.ForeignKey(Device, models.PROTECT, db_index=False)
+    request_id = models.UUIDField()
+    generation = models.ForeignKey(Generation, models.PROTECT, db_index=False)
+    position = models.BigIntegerField()
+    length = models.IntegerField()
+    sha256 = models.BinaryField()
+    line = models.BinaryField()
+    time = models.DateTimeField()
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["device", "request_id"], name="audit_pending_once")]
+
+    def __str__(self) -> str:
+        return str(self.request_id)
+
+
+class Quarantine(models.Model):
+    """Bytes that are no audit line: where they stand, why, their SHA-256, and a preview without any value."""
+
+    generation = models.ForeignKey(Generation, models.PROTECT, db_index=False)
+    position = models.BigIntegerField()
+    length = models.BigIntegerField()
+    reason = models.TextField()
+    sha256 = models.BinaryField()
+    preview = models.TextField()
+    provisional = models.BooleanField(default=False)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["generation", "position"], name="audit_quarantine_once")]
+
+    def __str__(self) -> str:
+        return f"{self.length} bytes at {self.position}: {self.reason}"
+
+
+class Gap(models.Model):
+    """What a device should have shown and did not, or what a file lost, with its time bounds."""
+
+    device = models.ForeignKey(Device, models.PROTECT, db_index=False)
+    kind = models.CharField(max_length=40)
+    key = models.CharField(max_length=120)
+    start = models.DateTimeField(null=True)
+    end = models.DateTimeField(null=True)
+    bytes = models.BigIntegerField(default=0)
+    detail = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["device", "kind", "key"], name="audit_gap_once")]
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class LeaseIssue(models.Model):
+    """A credential that a read handed out: the plain lease id stands only in the line that issued it."""
+
+    vault = models.ForeignKey(Vault, models.PROTECT, db_index=False)
+    lease_id = models.TextField()
+    event_id = models.BigIntegerField()
+    time = models.DateTimeField()
+    secret = models.ForeignKey(Secret, models.PROTECT)
+    principal = models.ForeignKey(Principal, models.PROTECT)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["vault", "lease_id"], name="audit_lease_once")]
+
+    def __str__(self) -> str:
+        return self.lease_id
+
+
+class Alarm(models.Model):
+    """Something critical that ingestion itself saw, such as a token in plain text."""
+
+    device = models.ForeignKey(Device, models.PROTECT, db_index=False)
+    kind = models.CharField(max_length=40)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    count = models.BigIntegerField(default=0)
+    detail = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["device", "kind"], name="audit_alarm_once")]
+
+    def __str__(self) -> str:
+        return self.detail

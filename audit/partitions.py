@@ -1,0 +1,85 @@
+"""Daily partitions of the event tables: made ahead, never a default one that swallows rows, detached to forget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+import psycopg
+from psycopg import sql
+
+PARTITIONED = ("audit_event", "audit_sighting", "audit_block")
+UNIQUE = {
+    # One event per request id and day: the exact backstop of dedupe. An amendment repeats its event's request id.
+    "audit_event": "CREATE UNIQUE INDEX ON {leaf} (vault, request_id) WHERE flags < 8192",
+    "audit_sighting": "CREATE UNIQUE INDEX ON {leaf} (event_id, device)",
+    "audit_block": "CREATE UNIQUE INDEX ON {leaf} (id)",
+}
+LOCK = 0x6B62_0001
+
+
+def leaf_name(table: str, day: date) -> str:
+    """Return the partition's name, such as `audit_event_20261121`."""
+    return f"{table}_{day:%Y%m%d}"
+
+
+def ensure(connection: psycopg.Connection[tuple[object, ...]], days: Iterable[date]) -> list[date]:
+    """Make the partitions of these days where they are missing; returns the days that were new."""
+    new = [day for day in sorted(set(days)) if not _exists(connection, leaf_name("audit_event", day))]
+    for day in new:
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            if not _exists(connection, leaf_name("audit_event", day)):
+                _create(connection, day)
+    return new
+
+
+def ensure_ahead(connection: psycopg.Connection[tuple[object, ...]], today: date, days: int = 7) -> list[date]:
+    """Make today's partitions and those of the `days` to come."""
+    return ensure(connection, (today + timedelta(n) for n in range(days + 1)))
+
+
+def days_kept(connection: psycopg.Connection[tuple[object, ...]]) -> list[date]:
+    """Return the days that have partitions, oldest first."""
+    rows = connection.execute(
+        "SELECT substring(relname from '[0-9]{8}$')::date FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
+        "WHERE inhparent = 'audit_event'::regclass ORDER BY 1"
+    )
+    return [row[0] for row in rows if isinstance(row[0], date)]
+
+
+def forget_before(connection: psycopg.Connection[tuple[object, ...]], day: date) -> list[date]:
+    """Detach and drop every day older than `day`; returns the days that are gone."""
+    old = [kept for kept in days_kept(connection) if kept < day]
+    for kept in old:
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            for table in PARTITIONED:
+                leaf = sql.Identifier(leaf_name(table, kept))
+                connection.execute(
+                    sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(sql.Identifier(table), leaf)
+                )
+                connection.execute(sql.SQL("DROP TABLE {}").format(leaf))
+    return old
+
+
+def _exists(connection: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [name]).fetchone()
+    return bool(row and row[0])
+
+
+def _create(connection: psycopg.Connection[tuple[object, ...]], day: date) -> None:
+    """Make one day's leaves apart and attach them: attaching takes a lighter lock than creating in place."""
+    for table in PARTITIONED:
+        parent, leaf = sql.Identifier(table), sql.Identifier(leaf_name(table, day))
+        connection.execute(
+            sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING CONSTRAINTS)").format(
+                leaf, parent
+            )
+        )
+        connection.execute(sql.SQL(UNIQUE[table]).format(leaf=leaf))
+        connection.execute(
+            sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
+                parent, leaf, sql.Literal(f"{day} 00:00:00+00"), sql.Literal(f"{day + timedelta(1)} 00:00:00+00")
+            )
+        )
