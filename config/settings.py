@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from csp.constants import NONCE, NONE, SELF, STRICT_DYNAMIC
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,7 +16,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 class Environment(BaseSettings):
     """Every setting that an operator may give; `.env.example` lists the same names with one line of meaning each."""
 
-    model_config = SettingsConfigDict(extra="ignore", secrets_dir="/run/secrets" if Path("/run/secrets").is_dir() else None)
+    model_config = SettingsConfigDict(
+        extra="ignore", secrets_dir="/run/secrets" if Path("/run/secrets").is_dir() else None
+    )
 
     database_url: str = "postgresql:///keybook"
     redis_url: str = ""
@@ -60,18 +63,23 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "csp",
     "template_partials",
     "accounts",
     "audit",
     "dashboard",
 ]
 MIDDLEWARE = [
+    "csp.middleware.CSPMiddleware",
+    "dashboard.middleware.page_headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.session_limits.session_limits",
+    "dashboard.middleware.SignInRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -97,7 +105,63 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
+
+# Static files are served from their source folders (no build step, no collecting); their URLs carry a digest of the
+# content (`{% asset %}`), so a browser may keep them for a year.
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 0 if DEBUG else 365 * 24 * 3600
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "sign-in"
+
+# Sessions end after an hour without use and after eight hours whatever happens.
+SESSION_IDLE_SECONDS = 3600
+SESSION_ABSOLUTE_SECONDS = 8 * 3600
+SESSION_COOKIE_AGE = SESSION_ABSOLUTE_SECONDS
+
+# A `__Host-` name is refused by browsers unless Secure, so a demo on plain http over loopback takes plain names.
+SECURE = ENV.secure_cookies
+SESSION_COOKIE_NAME = "__Host-keybook" if SECURE else "keybook"
+SESSION_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "__Host-keybook-csrf" if SECURE else "keybook-csrf"
+CSRF_COOKIE_SECURE = SECURE
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_FAILURE_VIEW = "dashboard.views.errors.forged"
+# gunicorn tells https from http, and believes X-Forwarded-Proto only from the proxies it is told of.
+SECURE_SSL_REDIRECT = SECURE
+SECURE_REDIRECT_EXEMPT = [r"^health/live$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
+SECURE_HSTS_PRELOAD = SECURE
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# Nothing runs that we did not send: no inline script or style, no other host, no HTML sink but htmx's own policy.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [NONCE, STRICT_DYNAMIC],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["htmx"],
+    }
+}
