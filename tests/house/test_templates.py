@@ -1,0 +1,34 @@
+"""Pages under a strict policy: no inline style, script or handler, no foreign host, and nothing marked safe."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+FORBIDDEN = {
+    "an inline style": re.compile(r"\sstyle\s*=", re.I),
+    "a style element": re.compile(r"<style\b", re.I),
+    "an inline script": re.compile(r"<script\b(?![^>]*\bsrc=)(?![^>]*type=[\"']application/json)", re.I),
+    "an inline handler": re.compile(r"\son[a-z]+\s*=\s*[\"']", re.I),
+    "an htmx expression that is evaluated": re.compile(r"\shx-on[:-]|\bhx-vars\b|[\"']js:", re.I),
+    "a javascript: address": re.compile(r"javascript:", re.I),
+    "a foreign host": re.compile(r"(?:src|href|action)\s*=\s*[\"'](?:https?:)?//", re.I),
+    "unescaped text": re.compile(r"\|\s*safe(?:seq)?\b|autoescape\s+off", re.I),
+}
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_no_template_holds(house, what):
+    found = [
+        f"{path}: {match.group().strip()}"
+        for path in house.files()
+        if path.suffix == ".html" and path.parts[0] in {"templates", *house.rooms}
+        for match in FORBIDDEN[what].finditer(house.text(path))
+    ]
+    assert found == []
+
+
+def test_no_python_marks_text_as_safe(house):
+    marks = re.compile(r"\bmark_safe\b|\bSafeString\(|\|safe\b")
+    assert [str(path) for path in house.modules(*house.rooms) if marks.search(house.text(path))] == []
