@@ -10,7 +10,7 @@ from django.core.management import get_commands
 
 # Pages whose commands a reader will type today; plans live in docs/roadmap.md and the threat model.
 TYPED = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/operations.md", "docs/configuration.md")
-CODE = re.compile(r"```.*?```|`[^`\n]+`", re.S)
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)|(?:src|srcset)=\"([^\"]+)\"")
 
 

@@ -7,14 +7,14 @@ import re
 import pytest
 
 FORBIDDEN = {
-    "an inline style": re.compile(r"\sstyle\s*=", re.I),
-    "a style element": re.compile(r"<style\b", re.I),
-    "an inline script": re.compile(r"<script\b(?![^>]*\bsrc=)(?![^>]*type=[\"']application/json)", re.I),
-    "an inline handler": re.compile(r"\son[a-z]+\s*=\s*[\"']", re.I),
-    "an htmx expression that is evaluated": re.compile(r"\shx-on[:-]|\bhx-vars\b|[\"']js:", re.I),
-    "a javascript: address": re.compile(r"javascript:", re.I),
-    "a foreign host": re.compile(r"(?:src|href|action)\s*=\s*[\"'](?:https?:)?//", re.I),
-    "unescaped text": re.compile(r"\|\s*safe(?:seq)?\b|autoescape\s+off", re.I),
+    "an inline style": re.compile(r"\sstyle\s*=", re.IGNORECASE),
+    "a style element": re.compile(r"<style\b", re.IGNORECASE),
+    "an inline script": re.compile(r"<script\b(?![^>]*\bsrc=)(?![^>]*type=[\"']application/json)", re.IGNORECASE),
+    "an inline handler": re.compile(r"\son[a-z]+\s*=\s*[\"']", re.IGNORECASE),
+    "an htmx expression that is evaluated": re.compile(r"\shx-on[:-]|\bhx-vars\b|[\"']js:", re.IGNORECASE),
+    "a javascript: address": re.compile(r"javascript:", re.IGNORECASE),
+    "a foreign host": re.compile(r"(?:src|href|action)\s*=\s*[\"'](?:https?:)?//", re.IGNORECASE),
+    "unescaped text": re.compile(r"\|\s*safe(?:seq)?\b|autoescape\s+off", re.IGNORECASE),
 }
 
 
