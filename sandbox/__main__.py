@@ -11,7 +11,9 @@ from pathlib import Path
 
 from sandbox.control import STATE, Controls
 from sandbox.errors import BAD_INPUT, YardError
+from sandbox.furniture import furnish_database, furnish_mounts
 from sandbox.guardian import Guardian
+from sandbox.openbao import OpenBao
 from sandbox.part import Part
 from sandbox.places import Account, server_account, take_folder
 from sandbox.postgres import Postgres
@@ -50,7 +52,30 @@ def own_folder(folder: Path, name: str, account: Account | None = None) -> Path:
 
 def parts_of(options: argparse.Namespace, folder: Path, account: Account) -> list[Part]:
     """Return the parts that the options ask for."""
-    return [Postgres(own_folder(folder, "pg", account), account), Valkey(own_folder(folder, "valkey"))]
+    parts: list[Part] = [Postgres(own_folder(folder, "pg", account), account), Valkey(own_folder(folder, "valkey"))]
+    if options.vault:
+        parts.append(OpenBao(own_folder(folder, "openbao")))
+    return parts
+
+
+async def make_ready(yard: Yard, *, migrate: bool) -> None:
+    """Start everything side by side; the schema is laid while OpenBao still elects itself."""
+
+    async def database() -> None:
+        await yard.start(["postgres", "valkey"])
+        if migrate:
+            await yard.run(
+                [sys.executable, str(ROOT / "manage.py"), "migrate", "-v", "0"], yard.environment(), quiet=True
+            )
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(database())
+        if "openbao" in yard.parts:
+            group.create_task(yard.start_part("openbao"))
+    postgres, openbao = yard.parts["postgres"], yard.parts.get("openbao")
+    if isinstance(openbao, OpenBao) and isinstance(postgres, Postgres):
+        await asyncio.to_thread(furnish_mounts, openbao.client)
+        await furnish_database(openbao, postgres)
 
 
 async def sandbox(options: argparse.Namespace, folder: Path, guardian: Guardian, account: Account) -> int:
@@ -59,11 +84,8 @@ async def sandbox(options: argparse.Namespace, folder: Path, guardian: Guardian,
     controls = Controls(yard)
     try:
         await controls.open()
-        await yard.start()
-        env = yard.environment()
-        if not options.no_migrate:
-            await yard.run([sys.executable, str(ROOT / "manage.py"), "migrate", "-v", "0"], env, quiet=True)
-        return await yard.run(options.command, env)
+        await make_ready(yard, migrate=not options.no_migrate)
+        return await yard.run(options.command, yard.environment())
     except* YardError as several:
         raise several.exceptions[0] from None
     finally:

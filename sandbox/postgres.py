@@ -35,9 +35,8 @@ SETTINGS = {
 }
 # The application's database `payments` is where the demo's dynamic credentials work; they come with passwords.
 HBA = """\
-local all vault scram-sha-256
+local all keybook,postgres peer map=keybook
 local payments all scram-sha-256
-local all all peer map=keybook
 """
 FURNITURE = """\
 SELECT 'CREATE ROLE keybook LOGIN CREATEDB CREATEROLE'

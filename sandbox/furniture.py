@@ -1,0 +1,73 @@
+"""What stands in the embedded OpenBao from the start: KV mounts and a database engine on the embedded PostgreSQL."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from sandbox.bao_http import Bao
+from sandbox.openbao import OpenBao
+from sandbox.postgres import Postgres
+
+MOUNTS: dict[str, dict[str, Any]] = {
+    "secret/": {"type": "kv", "options": {"version": "2"}},
+    "legacy/": {"type": "kv", "options": {"version": "1"}},
+    "database/": {"type": "database"},
+}
+# The application's database and the two roles that its services get for a while; `vault` makes and drops the log-ins.
+APPLICATION = """\
+SELECT 'CREATE ROLE vault LOGIN CREATEROLE' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'vault') \\gexec
+SELECT format('CREATE ROLE %I NOLOGIN', name) FROM unnest(ARRAY['payments_ro', 'payments_rw']) AS wanted(name)
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \\gexec
+GRANT payments_ro, payments_rw TO vault WITH ADMIN OPTION;
+SELECT 'CREATE DATABASE payments' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'payments') \\gexec
+"""
+TABLES = """\
+CREATE TABLE IF NOT EXISTS transfer (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, cents bigint NOT NULL);
+GRANT SELECT ON transfer TO payments_ro, payments_rw;
+GRANT INSERT, UPDATE, DELETE ON transfer TO payments_rw;
+"""
+LOGIN = """CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE """
+
+
+def furnish_mounts(bao: Bao) -> None:
+    """Enable the mounts that are missing and wait until KV v2 has finished its own upgrade."""
+    present = bao.must("GET", "sys/mounts").data
+    for path, mount in MOUNTS.items():
+        if path not in present:
+            bao.must("POST", f"sys/mounts/{path.rstrip('/')}", mount)
+    for _ in range(500):  # "Upgrading from non-versioned to versioned data" answers 400 for some milliseconds
+        if bao.call("GET", "secret/config").status == 200:
+            return
+    bao.must("GET", "secret/config")
+
+
+async def furnish_database(openbao: OpenBao, postgres: Postgres) -> None:
+    """Give OpenBao a log-in at PostgreSQL (a new password each time) and the roles payments-ro and payments-rw."""
+    password = secrets.token_hex(24)
+    await postgres.psql(APPLICATION + f"ALTER ROLE vault PASSWORD '{password}';\n")
+    await postgres.psql(TABLES, "payments")
+    bao = openbao.client
+    bao.must(
+        "POST",
+        "database/config/payments",
+        {
+            "plugin_name": "postgresql-database-plugin",
+            "allowed_roles": ["payments-ro", "payments-rw"],
+            "connection_url": f"user={{{{username}}}} password={{{{password}}}} dbname=payments host={postgres.folder}",
+            "username": "vault",
+            "password": password,
+        },
+    )
+    for role in ("payments-ro", "payments-rw"):
+        bao.must(
+            "POST",
+            f"database/roles/{role}",
+            {
+                "db_name": "payments",
+                "creation_statements": [LOGIN + role.replace("-", "_")],
+                "revocation_statements": ['DROP ROLE IF EXISTS "{{name}}"'],
+                "default_ttl": "1h",
+                "max_ttl": "24h",
+            },
+        )
