@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
+
+from dashboard.words import visible
 
 
 class SignInForm(AuthenticationForm):
@@ -24,3 +29,31 @@ class CodeForm(forms.Form):
         error_messages={"required": "The code is missing. It is the part of the link after #."},
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
+
+
+class RangeForm(forms.Form):
+    """Two times in UTC, [since, until); either may be left empty."""
+
+    since = forms.DateTimeField(required=False)
+    until = forms.DateTimeField(required=False)
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        for name, field in self.fields.items():
+            wrong = f"“{visible(str(data.get(name, '')))[:40]}” is not a time. Write it as 2026-11-18 02:00, in UTC."
+            field.error_messages["invalid"] = wrong
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a range that ends before it begins."""
+        cleaned = super().clean() or self.cleaned_data
+        since, until = cleaned.get("since"), cleaned.get("until")
+        if since and until and since >= until:
+            self.add_error("until", "This range ends before it begins. Exchange the two times.")
+        return cleaned
+
+
+class AskForm(forms.Form):
+    """The name, or its begin, that somebody asks for, and the name after which the list goes on."""
+
+    q = forms.CharField(required=False, max_length=1000)
+    after = forms.CharField(required=False, max_length=5000, strip=False)

@@ -2,36 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+
+from dashboard.middleware import asked_by_htmx
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorWords:
+    """What an error page says; `layout` is the frame around it."""
+
+    icon: str
+    fact: str
+    why: str
+    detail: str = ""
+    layout: str = "bare.html"
+
+
+def _layout(request: HttpRequest) -> str:
+    """Return the frame with the rail for somebody who is signed in; an early error has no user at all."""
+    user = getattr(request, "user", None)
+    return "base.html" if user is not None and user.is_authenticated else "bare.html"
+
+
+def _say(request: HttpRequest, status: int, words: ErrorWords) -> HttpResponse:
+    """Render the page, or for htmx only its words, because htmx puts them where the answer would have stood."""
+    template = "errors/words.html" if asked_by_htmx(request) else "errors/page.html"
+    return render(request, template, {"error": words}, status=status)
 
 
 @login_not_required
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Answer 400: the request itself can't be understood, or names a host that is not ours."""
-    return render(request, "errors/400.html", status=400)
+    """Answer 400: the request itself can't be understood."""
+    said = str(exception) if isinstance(exception, BadRequest) else ""
+    why = said or "Its address or its form is not one that Keybook makes."
+    return _say(request, 400, ErrorWords("triangle", "This request can't be understood", why))
 
 
 @login_not_required
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer 403: the person may not see this."""
-    return render(request, "errors/403.html", status=403)
+    why = "Your role does not cover this page. An administrator can change your role."
+    return _say(request, 403, ErrorWords("lock", "You may not see this page", why, layout=_layout(request)))
 
 
 @login_not_required
 def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer 403 to a form that does not carry this session's token."""
-    return render(request, "errors/forged.html", status=403)
+    why = "It does not carry this session's mark, so nothing was done. Open the page again and send it from there."
+    return _say(request, 403, ErrorWords("lock", "This form was not sent from a page of yours", why, reason))
 
 
 @login_not_required
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Answer 404: no page stands at this address."""
-    return render(request, "errors/404.html", {"path": request.path}, status=404)
+    """Answer 404: no page stands at this address; a view may say why in its own words."""
+    said = exception.args[0] if exception and exception.args and isinstance(exception.args[0], str) else ""
+    why = said or "No page of Keybook has this address."
+    return _say(request, 404, ErrorWords("dashed", "Nothing is here", why, request.path, _layout(request)))
 
 
 @login_not_required
 def broken(request: HttpRequest) -> HttpResponse:
     """Answer 500 without asking the database or the session, which may be what is broken."""
-    return render(request, "errors/500.html", status=500)
+    why = "Keybook met an error that it does not know, and did nothing. The server's log has the details at this time."
+    return _say(request, 500, ErrorWords("triangle", "This page could not be made", why))

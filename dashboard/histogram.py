@@ -1,0 +1,177 @@
+"""The geometry of a time line: bars, holes and ticks in percent of its width and pixels of its height."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from audit.queries import Bucket
+from dashboard.words import clock, counted, day, duration, number, span, utc
+
+HEIGHT = 100  # px of the bars; the lane for markers lies above
+LANE = 18
+LEAST = 3.5  # px: a denial or an error is never drawn thinner, however tall its neighbours
+_STEPS = [
+    *(timedelta(seconds=s) for s in (1, 5, 10, 30)),
+    *(timedelta(minutes=m) for m in (1, 5, 10, 20, 30)),
+    *(timedelta(hours=h) for h in (1, 2, 4, 6, 12)),
+    *(timedelta(days=d) for d in (1, 2, 5, 10, 30, 90, 365)),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One part of one pile: `x` and `width` in percent, `y` and `height` in pixels."""
+
+    kind: str  # denied error ok
+    x: str
+    width: str
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A tick or a hole of the time axis, in percent; `anchor` keeps the first and last words inside the picture."""
+
+    x: str
+    width: str
+    text: str
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One row of the same numbers as a table; unknown buckets that follow each other are one row."""
+
+    start: datetime
+    end: datetime
+    ok: int
+    denied: int
+    error: int
+    unknown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """All that a template needs to draw the time line and to say it in words."""
+
+    bars: list[Bar]
+    holes: list[Mark]
+    ticks: list[Mark]
+    levels: list[tuple[float, str]]  # pixels from the top, label
+    step: str
+    ok: int
+    denied: int
+    error: int
+    missing: str  # "" when nothing is missing
+    sentence: str
+    stretches: list[Stretch]
+
+
+def chart(buckets: Sequence[Bucket]) -> Chart:
+    """Return the drawing of equal, adjoining buckets, oldest first."""
+    top = _nice(max((b.ok + b.denied + b.error for b in buckets), default=0))
+    stretches = _stretches(buckets)
+    missing = sum(((s.end - s.start) for s in stretches if s.unknown), timedelta())
+    totals = [sum(getattr(b, kind) for b in buckets) for kind in ("ok", "denied", "error")]
+    said = duration(missing.total_seconds()) if missing else ""
+    return Chart(
+        bars=[bar for i, bucket in enumerate(buckets) for bar in _pile(bucket, i, len(buckets), top)],
+        holes=[_hole(s, buckets) for s in stretches if s.unknown],
+        ticks=list(_ticks(buckets)),
+        levels=_levels(top),
+        step=span(buckets[0].end - buckets[0].start) if buckets else "",
+        ok=totals[0],
+        denied=totals[1],
+        error=totals[2],
+        missing=said,
+        sentence=_sentence(buckets, totals, said),
+        stretches=[s for s in stretches if s.unknown or s.ok or s.denied or s.error],
+    )
+
+
+def _nice(most: int) -> int:
+    """Return the least of 2, 4, 10, 20, 40, 60, 100, ... that holds `most`, so that its half is a whole number."""
+    power = 1
+    while True:
+        for step in (2, 4, 6, 10):
+            if step * power >= most:
+                return step * power
+        power *= 10
+
+
+def _levels(top: int) -> list[tuple[float, str]]:
+    """Return the grid lines: zero, half and top."""
+    return [(float(LANE + HEIGHT - HEIGHT * part / 2), number(top * part // 2)) for part in (0, 1, 2)]
+
+
+def _percent(value: float) -> str:
+    """Return a share of the width as an SVG length."""
+    return f"{value * 100:.3f}%"
+
+
+def _pile(bucket: Bucket, index: int, count: int, top: int) -> Iterator[Bar]:
+    """Yield the parts of one pile from the baseline: denied, error, ok."""
+    floor = float(LANE + HEIGHT)
+    for kind in ("denied", "error", "ok"):
+        value = getattr(bucket, kind)
+        if value:
+            height = max(HEIGHT * value / top, LEAST if kind != "ok" else 1.0)
+            floor -= height
+            yield Bar(kind, _percent(index / count), _percent(1 / count), round(floor, 2), round(height, 2))
+
+
+def _stretches(buckets: Sequence[Bucket]) -> list[Stretch]:
+    """Return the buckets with unknown neighbours joined; a bucket that knows something stays by itself."""
+    rows: list[Stretch] = []
+    for blind, group in groupby(buckets, key=lambda b: b.unknown and not (b.ok or b.denied or b.error)):
+        members = list(group)
+        if blind:
+            rows.append(Stretch(members[0].start, members[-1].end, 0, 0, 0, True))
+        else:
+            rows += [Stretch(b.start, b.end, b.ok, b.denied, b.error, b.unknown) for b in members]
+    return rows
+
+
+def _hole(stretch: Stretch, buckets: Sequence[Bucket]) -> Mark:
+    """Return the frame of a stretch without audit data, with its length in words."""
+    begin, whole = buckets[0].start, buckets[-1].end - buckets[0].start
+    x, width = (stretch.start - begin) / whole, (stretch.end - stretch.start) / whole
+    return Mark(_percent(x), _percent(width), duration((stretch.end - stretch.start).total_seconds()), "")
+
+
+def _ticks(buckets: Sequence[Bucket]) -> Iterator[Mark]:
+    """Yield at most eight round times of the axis; midnight is named by its date."""
+    if not buckets:
+        return
+    begin, end = utc(buckets[0].start), utc(buckets[-1].end)
+    step = next((s for s in _STEPS if (end - begin) / s <= 8), _STEPS[-1])
+    origin = datetime(begin.year, 1, 1, tzinfo=UTC)
+    moment = origin + step * -(-(begin - origin) // step)
+    while moment <= end:
+        share = (moment - begin) / (end - begin)
+        anchor = "start" if share < 0.03 else "end" if share > 0.97 else "middle"
+        yield Mark(_percent(share), "", _tick_words(moment, step), anchor)
+        moment += step
+
+
+def _tick_words(moment: datetime, step: timedelta) -> str:
+    """Return `02:00`, `02:00:30`, or `18 Nov` where the tick is a midnight."""
+    if moment.hour == moment.minute == moment.second == 0:
+        return f"{moment.day} {moment:%b}" + (f" {moment.year}" if step >= timedelta(days=90) else "")
+    return f"{moment:%H:%M}" if step >= timedelta(minutes=1) else clock(moment)
+
+
+def _sentence(buckets: Sequence[Bucket], totals: Sequence[int], missing: str) -> str:
+    """Say the picture in words, for readers who do not see it."""
+    if not buckets:
+        return "No time line: the range is empty."
+    ok, denied, error = totals
+    text = (
+        f"Events from {day(buckets[0].start)} to {day(buckets[-1].end)}: {number(ok)} ok, {number(denied)} denied, "
+        f"{counted(error, 'error')}."
+    )
+    return f"{text} No audit data for {missing}." if missing else f"{text} Nothing is missing."

@@ -1,0 +1,22 @@
+"""Row keys as URLs carry them."""
+
+from __future__ import annotations
+
+
+class Key:
+    """A positive whole number that fits PostgreSQL's bigint; anything else is no page of ours."""
+
+    regex = "[1-9][0-9]{0,17}"
+
+    def to_python(self, value: str) -> int:
+        """Return the number."""
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        """Return its digits."""
+        return str(value)
+
+
+def key_of(text: str) -> int | None:
+    """Return the key that a query parameter carries, or None when it carries none."""
+    return int(text) if text.isascii() and text.isdecimal() and 0 < len(text) < 19 else None

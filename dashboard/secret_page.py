@@ -1,0 +1,132 @@
+"""What the page of one secret shows; each part asks its question only when a template draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from audit import queries
+from dashboard import histogram
+from dashboard.closing import Closing, record_closing
+from dashboard.event_list import Item, Place, items
+from dashboard.event_page import EventPage
+from dashboard.keys import key_of
+from dashboard.time_range import ALL, PRESETS, TimeRange, time_range
+from dashboard.words import counted
+
+PAGE = 100
+
+
+@dataclass
+class SecretPage:
+    """One secret in one stretch of time, as the URL's query says."""
+
+    secret: queries.SecretRef
+    query: Mapping[str, str]
+    now: datetime
+
+    @cached_property
+    def range(self) -> TimeRange:
+        """Return the stretch of time."""
+        return time_range(self.query, self.now, self.secret.first_seen)
+
+    @cached_property
+    def ranges(self) -> list[tuple[str, str]]:
+        """Return the ready ranges: key and words."""
+        return [*((key, words) for key, (_, words, _) in PRESETS.items()), (ALL, "All")]
+
+    @cached_property
+    def answer(self) -> queries.WhoRead:
+        """Return the readers."""
+        return queries.who_read(self.secret, self.range.since, self.range.until)
+
+    @cached_property
+    def readers(self) -> list[queries.Reader]:
+        """Return the principals that something was disclosed to."""
+        return [reader for reader in self.answer.readers if reader.count]
+
+    @cached_property
+    def reads(self) -> int:
+        """Return how often something was disclosed."""
+        return sum(reader.count for reader in self.answer.readers)
+
+    @cached_property
+    def denied(self) -> int:
+        """Return how often it was refused."""
+        return sum(reader.denied for reader in self.answer.readers)
+
+    @cached_property
+    def last_reader(self) -> queries.Reader | None:
+        """Return the reader of the latest read."""
+        known = [reader for reader in self.readers if reader.last]
+        return max(known, key=lambda reader: reader.last or self.range.since, default=None)
+
+    @cached_property
+    def chart(self) -> histogram.Chart:
+        """Return the time line."""
+        return histogram.chart(queries.timeline(self.secret, self.range.since, self.range.until))
+
+    @cached_property
+    def as_table(self) -> bool:
+        """Return whether the time line is asked for in figures."""
+        return self.query.get("view") == "table"
+
+    @cached_property
+    def closing(self) -> Closing:
+        """Return the closing line of the readers."""
+        return record_closing(self.answer.complete_until, self.range.until, self.answer.gaps, self.now)
+
+    @cached_property
+    def reader_counts(self) -> str:
+        """Return the counts in front of the closing line."""
+        readers = counted(len(self.answer.readers), "principal")
+        return f"{readers}, {counted(self.reads, 'read')}, {self.denied:,} denied."
+
+    @cached_property
+    def principal_id(self) -> int | None:
+        """Return the one principal whose events are asked for."""
+        return key_of(self.query.get("principal", ""))
+
+    @cached_property
+    def principal(self) -> queries.Reader | None:
+        """Return that principal, if it is among the readers of this time."""
+        return next((r for r in self.answer.readers if r.principal_id == self.principal_id), None)
+
+    @cached_property
+    def before(self) -> Place | None:
+        """Return where this page of events begins; None is the newest."""
+        return Place.read(self.query.get("before", ""))
+
+    @cached_property
+    def _rows(self) -> list[queries.EventRow]:
+        """Return the events of this page and, if there is one, the first of the next."""
+        key = (self.before.time, self.before.id) if self.before else None
+        return queries.events_of_secret(
+            self.secret, self.range.since, self.range.until, self.principal_id, before=key, limit=PAGE + 1
+        )
+
+    @cached_property
+    def events(self) -> list[queries.EventRow]:
+        """Return the events of this page."""
+        return self._rows[:PAGE]
+
+    @cached_property
+    def older(self) -> str:
+        """Return where the next page begins; empty on the last."""
+        last = self.events[-1] if len(self._rows) > PAGE else None
+        return str(Place(last.time, last.id)) if last else ""
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """Return the rows of the event table, gaps and days included."""
+        newest = self.before.time if self.before else self.range.until
+        oldest = self.events[-1].time if self.older else self.range.since
+        return items(self.events, self.answer.gaps, newest, oldest, self.now)
+
+    @cached_property
+    def event(self) -> EventPage | None:
+        """Return the event that the drawer shows."""
+        event_id = key_of(self.query.get("event", ""))
+        return EventPage.find(event_id) if event_id else None

@@ -1,0 +1,52 @@
+"""The status strip: how far the record reaches, and each audit device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from audit.queries import DeviceState
+from dashboard.words import duration, until_clock, visible
+
+SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One device in the strip; `bad` turns it to warn, with an icon and the word `silent`."""
+
+    name: str
+    words: str
+    bad: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """What the strip says; `complete_until` is empty while no device has spoken."""
+
+    complete_until: str
+    devices: list[Heard]
+    more: int
+    now: datetime
+
+
+def strip(devices: Sequence[DeviceState], now: datetime) -> Strip:
+    """Return the strip; silent devices come first, and the record is complete only as far as its latest-behind device."""
+    ordered = sorted(devices, key=lambda d: (not d.silent, d.vault, d.device))
+    last = [d.last for d in devices if d.last]
+    return Strip(
+        complete_until=until_clock(min(last), now) if last else "",
+        devices=[_heard(d) for d in ordered[:SHOWN]],
+        more=max(len(ordered) - SHOWN, 0),
+        now=now,
+    )
+
+
+def _heard(device: DeviceState) -> Heard:
+    """Return one device's words: its lag, or since when it is silent."""
+    name = f"{visible(device.vault)}/{visible(device.device)}"
+    if device.last is None:
+        return Heard(name, "no line yet", device.silent)
+    lag = duration(device.lag) if device.lag is not None else "imported"
+    return Heard(name, f"silent {lag}" if device.silent and device.lag is not None else lag, device.silent)

@@ -1,0 +1,194 @@
+"""The small shared pieces of the pages: asset URLs, printed names, times, outcomes, grades, the status strip."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from django import template
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from audit import queries
+from dashboard import paths, words
+from dashboard.strip import Strip, strip
+
+register = template.Library()
+
+OUTCOMES = {
+    "ok": ("check", "ok"),
+    "denied": ("barred", "denied"),
+    "error": ("triangle", "error"),
+    "not_found": ("dashed", "not found"),
+    "no_response": ("dashed-alert", "no response"),
+}
+KINDS = {
+    "service_account": ("box", "service account"),
+    "human": ("person", "person"),
+    "ci": ("branch", "CI"),
+    "approle": ("card", "AppRole"),
+    "certificate": ("seal", "certificate"),
+    "token": ("ticket", "token"),
+    "root": ("hash", "root token"),
+    "anonymous": ("person-dashed", "no identity"),
+}
+TEETH = {"exact": 4, "strong": 3, "likely": 2, "possible": 1}
+
+
+@lru_cache(maxsize=64)
+def _digest(path: str, _stamp: float) -> str:
+    """Return 12 hex digits of a static file's SHA-256; a newer file has another stamp."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+
+
+@register.simple_tag
+def asset(path: str) -> str:
+    """Return a static file's URL with a digest of its content, so that browsers may keep it for a year."""
+    found = finders.find(path)
+    if not isinstance(found, str):
+        raise template.TemplateSyntaxError(f"No static file {path}.")
+    return f"{static(path)}?v={_digest(found, Path(found).stat().st_mtime if settings.DEBUG else 0)}"
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """Draw an icon of 16 px; without a label it is decoration beside a word."""
+    if not label:
+        return format_html('<svg class="icon" aria-hidden="true"><use href="#i-{}"></use></svg>', name)
+    return format_html('<svg class="icon" role="img" aria-label="{}"><use href="#i-{}"></use></svg>', label, name)
+
+
+@register.simple_tag
+def outcome(name: str) -> SafeString:
+    """Draw an outcome: icon and word."""
+    shape, word = OUTCOMES.get(name, ("dashed-alert", name))
+    return format_html('<span class="outcome outcome-{}">{}<span>{}</span></span>', name, icon(shape), word)
+
+
+def _quoted(name: paths.Print, css: str) -> SafeString:
+    """Draw a printed name; each segment is isolated, so that foreign scripts can't reorder the slashes."""
+    quiet = format_html_join("", "<bdi>{}</bdi><wbr>", ((segment,) for segment in name.quiet))
+    return format_html(
+        '<span class="{}" title="{}"><span class="quiet">{}</span><b><bdi>{}</bdi></b></span>',
+        *(css, name.whole, quiet, name.loud),
+    )
+
+
+@register.simple_tag
+def secret_name(name: str, limit: int = 0, narrow: int = 0) -> SafeString:
+    """Draw a secret's name, at most `limit` characters; `narrow` draws a shorter print for narrow places too."""
+    wide = paths.secret_print(name, limit)
+    short = paths.secret_print(name, narrow) if narrow else wide
+    if short == wide:
+        return _quoted(wide, "path")
+    return _quoted(wide, "path when-wide") + _quoted(short, "path when-narrow")
+
+
+@register.simple_tag
+def principal_chip(name: str, kind: str, limit: int = 40) -> SafeString:
+    """Draw a principal: kind icon and name."""
+    shape, word = KINDS.get(kind, ("person-dashed", kind))
+    return format_html(
+        '<span class="principal">{}{}</span>',
+        icon(shape, word),
+        _quoted(paths.principal_print(name, kind, limit), "path"),
+    )
+
+
+@register.simple_tag
+def teeth(grade: str) -> SafeString:
+    """Draw the grade of proof as a key's teeth, beside its word; what is not a pod has no key."""
+    if grade == "not a pod":
+        return format_html('<span class="grade grade-none">{}</span>', grade)
+    return format_html('<span class="grade grade-{}">{}<span>{}</span></span>', grade.split()[0], _blade(grade), grade)
+
+
+def _blade(grade: str) -> SafeString:
+    """Return the 27x12 glyph: whole stem with teeth, broken stem for `unknown`, crossed stem for `conflict`."""
+    stem = '<path d="M0 1H25.5L27 2.5 25.5 4H0Z"/>'
+    if grade == "unknown":
+        parts = '<path d="M0 1H4V4H0ZM7 1H11V4H7ZM14 1H18V4H14ZM21 1H25.5L27 2.5 25.5 4H21Z"/>'
+    elif grade == "conflict":
+        parts = stem + '<path class="cross" d="M8.5 5.5 14.5 11.5M14.5 5.5 8.5 11.5"/>'
+    else:
+        cut = TEETH.get(grade, 0)
+        depth = (f"M{2 + i * 5.6:g} 3H{5.4 + i * 5.6:g}V{12 if i < cut else 6.2:g}H{2 + i * 5.6:g}Z" for i in range(4))
+        parts = f'{stem}<path d="{"".join(depth)}"/>'
+    return mark_safe(f'<svg class="teeth" viewBox="0 0 27 12" aria-hidden="true">{parts}</svg>')  # noqa: S308 - constants
+
+
+@register.filter
+def visible(text: object) -> str:
+    """Spell out what can't be seen in foreign text."""
+    return words.visible(str(text))
+
+
+@register.filter
+def number(value: int) -> str:
+    """Print 1377 as 1,377."""
+    return words.number(value)
+
+
+@register.filter
+def counted(value: int, noun: str) -> str:
+    """Print `1 read`, `1,377 reads`."""
+    return words.counted(value, noun)
+
+
+@register.filter
+def middle(text: str) -> str:
+    """Print the first and last six characters of a digest."""
+    return paths.middle(text)
+
+
+@register.filter
+def request_print(text: str) -> str:
+    """Print a request id as its first eight and last four characters."""
+    return paths.middle(text, 8, 4)
+
+
+@register.simple_tag
+def moment(value: datetime | None, style: str = "clock") -> SafeString:
+    """Print a time in UTC: `clock` with quiet milliseconds, `day` for a column of dates, `iso`, or `second`."""
+    if value is None:
+        return format_html('<span class="quiet">{}</span>', "–")
+    exact = words.iso(value)
+    if style == "clock":
+        text = format_html('{}<span class="quiet">{}</span>', exact[11:19], exact[19:23])
+    else:
+        now = timezone.now()
+        printed = {"day": words.day_clock, "second": words.until_clock}
+        text = format_html("{}", printed[style](value, now) if style in printed else exact)
+    return format_html('<time datetime="{}" title="{}">{}</time>', exact, exact, text)
+
+
+@register.simple_tag
+def short_moment(value: datetime) -> str:
+    """Print a time as fields and URLs take it."""
+    return words.short_iso(value)
+
+
+@register.filter
+def in_url(text: str) -> str:
+    """Quote a whole value for a URL's query."""
+    return quote(text, safe="")
+
+
+@register.inclusion_tag("components/strip.html")
+def status_strip() -> dict[str, Strip]:
+    """Draw the status strip."""
+    return {"strip": strip(queries.devices(), timezone.now())}
+
+
+@register.inclusion_tag("components/closing.html")
+def closing_line(closing: Any, counts: str, action: str = "", words: str = "") -> dict[str, Any]:
+    """Draw the line under a table: counts, how complete they are, and at most one link."""
+    return {"closing": closing, "counts": counts, "action": action, "words": words}

@@ -1,0 +1,59 @@
+"""The stretch of time that a page answers for, as its URL says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dashboard.forms import RangeForm
+from dashboard.words import day, short_iso, utc
+
+PRESETS = {
+    "1h": (timedelta(hours=1), "1 h", "in the last hour"),
+    "24h": (timedelta(hours=24), "24 h", "in the last 24 hours"),
+    "7d": (timedelta(days=7), "7 d", "in the last 7 days"),
+    "30d": (timedelta(days=30), "30 d", "in the last 30 days"),
+}
+ALL = "all"
+DEFAULT = "30d"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """[since, until) in UTC; `key` names the preset, `all` or `absolute`; `words` end the sentence "... read it"."""
+
+    key: str
+    since: datetime
+    until: datetime
+    words: str
+    form: RangeForm
+
+
+def time_range(query: Mapping[str, str], now: datetime, begin: datetime | None) -> TimeRange:
+    """Return the range of a URL's `range`, or `since` and `until`; what can't be read is told by the form's errors.
+
+    `begin` is the first moment known of the thing shown: `all` starts there.
+    """
+    form = RangeForm({"since": query.get("since", ""), "until": query.get("until", "")})
+    if form.is_valid() and (form.cleaned_data["since"] or form.cleaned_data["until"]):
+        return _absolute(form, now, begin)
+    key = query.get("range", DEFAULT)
+    if key == ALL:
+        return TimeRange(ALL, begin or now - PRESETS[DEFAULT][0], now, "since the record begins", form)
+    length, _, words = PRESETS.get(key, PRESETS[DEFAULT])
+    return TimeRange(key if key in PRESETS else DEFAULT, now - length, now, words, form)
+
+
+def _absolute(form: RangeForm, now: datetime, begin: datetime | None) -> TimeRange:
+    """Return the range that a person gave by one or two times."""
+    until = form.cleaned_data["until"] or now
+    since = form.cleaned_data["since"] or min(begin or until - PRESETS[DEFAULT][0], until - timedelta(seconds=1))
+    return TimeRange("absolute", since, until, _between(since, until), form)
+
+
+def _between(since: datetime, until: datetime) -> str:
+    """Return `from Tue 18 Nov 2026 02:00 to 04:00 UTC`; the date is said once when it is the same."""
+    start, end = short_iso(since)[11:], short_iso(until)[11:]
+    same = utc(since).date() == utc(until).date()
+    return f"from {day(since)} {start} to {end if same else f'{day(until)} {end}'} UTC"
