@@ -9,16 +9,17 @@ import shutil
 import sys
 from pathlib import Path
 
-from sandbox.control import STATE, Controls
-from sandbox.errors import BAD_INPUT, YardError
-from sandbox.furniture import furnish_database, furnish_mounts
+from sandbox.assembly import make_ready, own_folder
+from sandbox.control import STATE
+from sandbox.controls import Controls
+from sandbox.errors import BAD_INPUT, YardError, first_trouble
 from sandbox.guardian import Guardian
 from sandbox.openbao import OpenBao
 from sandbox.part import Part
 from sandbox.places import Account, server_account, take_folder
 from sandbox.postgres import Postgres
 from sandbox.valkey import Valkey
-from sandbox.yard import ROOT, Yard
+from sandbox.yard import Yard
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -26,7 +27,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bin/sandbox", description=__doc__)
     parser.add_argument("--vault", action="store_true", help="add OpenBao with a file audit device")
     parser.add_argument("--cluster", action="store_true", help="add the simulated Kubernetes API (not built yet)")
-    parser.add_argument("--web", action="store_true", help="add the web server and the ingest loop")
     parser.add_argument("--no-migrate", action="store_true", help="leave the database empty")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     options = parser.parse_args(arguments)
@@ -35,19 +35,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if options.cluster:
         raise YardError("--cluster is not built yet: there is no simulated Kubernetes API to start.", BAD_INPUT)
     if not options.command:
-        raise YardError(
-            "bin/sandbox needs a COMMAND to run, for example: bin/sandbox .venv/bin/python -m pytest", BAD_INPUT
-        )
+        raise YardError("it needs a COMMAND to run, for example: bin/sandbox pytest tests/audit", BAD_INPUT)
     return options
-
-
-def own_folder(folder: Path, name: str, account: Account | None = None) -> Path:
-    """Make a part's 0700 folder, owned by the account it runs as."""
-    made = folder / name
-    made.mkdir(mode=0o700)
-    if account is not None and account.dropped:
-        os.chown(made, account.uid, account.gid)
-    return made
 
 
 def parts_of(options: argparse.Namespace, folder: Path, account: Account) -> list[Part]:
@@ -58,36 +47,15 @@ def parts_of(options: argparse.Namespace, folder: Path, account: Account) -> lis
     return parts
 
 
-async def make_ready(yard: Yard, *, migrate: bool) -> None:
-    """Start everything side by side; the schema is laid while OpenBao still elects itself."""
-
-    async def database() -> None:
-        await yard.start(["postgres", "valkey"])
-        if migrate:
-            await yard.run(
-                [sys.executable, str(ROOT / "manage.py"), "migrate", "-v", "0"], yard.environment(), quiet=True
-            )
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(database())
-        if "openbao" in yard.parts:
-            group.create_task(yard.start_part("openbao"))
-    postgres, openbao = yard.parts["postgres"], yard.parts.get("openbao")
-    if isinstance(openbao, OpenBao) and isinstance(postgres, Postgres):
-        await asyncio.to_thread(furnish_mounts, openbao.client)
-        await furnish_database(openbao, postgres)
-
-
 async def sandbox(options: argparse.Namespace, folder: Path, guardian: Guardian, account: Account) -> int:
     """Start the parts, migrate, run COMMAND; everything has ended when this returns."""
     yard = Yard(folder, guardian, parts_of(options, folder, account), thrown_away=True)
     controls = Controls(yard)
     try:
         await controls.open()
-        await make_ready(yard, migrate=not options.no_migrate)
+        if not await yard.unless_interrupted(make_ready(yard, migrate=not options.no_migrate)):
+            return yard.interrupted
         return await yard.run(options.command, yard.environment())
-    except* YardError as several:
-        raise several.exceptions[0] from None
     finally:
         controls.close()
         await yard.end()
@@ -106,9 +74,10 @@ def main() -> int:
             shutil.rmtree(folder, ignore_errors=True)
             guardian.release()
             os.close(lock)
-    except YardError as trouble:
-        print(f"bin/sandbox: {trouble}", file=sys.stderr)
-        return trouble.code
+    except* YardError as group:
+        trouble = first_trouble(group)
+    print(f"bin/sandbox: {trouble}", file=sys.stderr)
+    return trouble.code
 
 
 if __name__ == "__main__":

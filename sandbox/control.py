@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 from sandbox.errors import BAD_INPUT, YardError
-
-if TYPE_CHECKING:
-    from sandbox.yard import Yard
 
 STATE = "KEYBOOK_SANDBOX_STATE"
 VERBS = ("kill", "stop", "cont", "start", "end")
@@ -52,56 +48,6 @@ def ask(verb: str, part: str) -> None:
         answer = b"".join(iter(lambda: wire.recv(65536), b"")).decode()
     if answer.strip() != "ok":
         raise YardError(answer.strip() or "The sandbox ended before it answered.")
-
-
-class Controls:
-    """The supervisor's side of the control socket (0600, in the sandbox's folder)."""
-
-    def __init__(self, yard: Yard) -> None:
-        """Serve `yard`."""
-        self._yard = yard
-        self._server: asyncio.Server | None = None
-
-    async def open(self) -> None:
-        """Listen."""
-        place = self._yard.folder / "control"
-        self._server = await asyncio.start_unix_server(self._serve, str(place))
-        place.chmod(0o600)
-
-    def close(self) -> None:
-        """Listen no more."""
-        if self._server is not None:
-            self._server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        words = (await reader.readline()).decode().split()
-        try:
-            await self._obey(words)
-            answer = "ok"
-        except YardError as trouble:
-            answer = str(trouble)
-        writer.write(f"{answer}\n".encode())
-        await writer.drain()
-        writer.close()
-
-    async def _obey(self, words: list[str]) -> None:
-        verb, name = (*words, "", "")[:2]
-        part = self._yard.parts.get(name)
-        if verb not in VERBS or part is None:
-            known = ", ".join(self._yard.parts)
-            raise YardError(f"Say one of {', '.join(VERBS)} and one of {known}, not {' '.join(words)!r}.", BAD_INPUT)
-        match verb:
-            case "kill":
-                await part.kill()
-            case "end":
-                await part.end(thrown_away=False)
-            case "stop":
-                part.freeze()
-            case "cont":
-                part.thaw()
-            case _:
-                await self._yard.start_part(name)
-        self._yard.write_state()
 
 
 def main() -> int:

@@ -25,3 +25,11 @@ def last_lines(log: Path, count: int = 8) -> str:
     except OSError:
         lines = []
     return "\n".join(f"    {line}" for line in lines) or "    (its log is empty)"
+
+
+def first_trouble(group: BaseExceptionGroup[YardError]) -> YardError:
+    """Return the first error of a group, which task groups may have nested."""
+    found: YardError | BaseExceptionGroup[YardError] = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

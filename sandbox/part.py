@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sandbox.errors import YardError, last_lines
 from sandbox.places import Account
-from sandbox.process import alive, dropping, family, plain_environment, signal_all, spawn
+from sandbox.process import alive, dies_with_us, dropping, family, plain_environment, signal_all, spawn
 
 READY_WITHIN = 60.0  # seconds; a part answers within 0.1 to 0.6 s on an idle machine
 
@@ -93,17 +93,21 @@ class Part(ABC):
         pause = 0.005
         while not await self.answers():
             if self.pid is None:
-                raise YardError(f"{self.epitaph()} It was still starting.\n{last_lines(self.log)}")
+                raise YardError(
+                    f"{self.epitaph()} while it was starting; the last lines of its log:\n{last_lines(self.log)}"
+                )
             if time.monotonic() > deadline:
-                raise YardError(f"{self.title} did not answer within {READY_WITHIN:.0f} s.\n{last_lines(self.log)}")
+                raise YardError(
+                    f"{self.title} did not answer within {READY_WITHIN:.0f} s; the last lines of its log:\n{last_lines(self.log)}"
+                )
             await asyncio.sleep(pause)
             pause = min(pause * 1.3, 0.1)
 
     def epitaph(self) -> str:
-        """Return one sentence about the server's end."""
+        """Return the beginning of a sentence: who ended how."""
         code = self.process.returncode if self.process is not None else None
         how = f"was killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended, code {code}"
-        return f"{self.title} {how}; its log is {self.log}."
+        return f"{self.title} {how}"
 
     async def end(self, *, thrown_away: bool) -> None:
         """End the server in order, or at once when its data are thrown away; return when its whole family is gone."""
@@ -165,11 +169,17 @@ async def run_quietly(
         env=dict(env),
         cwd="/",
         start_new_session=True,
+        preexec_fn=dies_with_us(signal.SIGKILL),
         user=drop.uid if drop else None,
         group=drop.gid if drop else None,
         extra_groups=[] if drop else None,
     )
-    output, _ = await process.communicate(text.encode())
+    try:
+        output, _ = await process.communicate(text.encode())
+    finally:  # we were cancelled
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     said = output.decode(errors="replace")
     if process.returncode:
         raise YardError(f"{what} failed with code {process.returncode}:\n{said.strip()}")

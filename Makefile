@@ -1,0 +1,10 @@
+.PHONY: demo up test test-long check bench docs clean
+
+demo: ; @bin/demo
+up: ; @bin/up
+test: ; @bin/test -m "not long"
+test-long: ; @bin/test
+check: ; @bin/check
+bench: ; @bin/setup && .venv/bin/python -m bench
+docs: ; @bin/setup && .venv/bin/python -m pytest -q tests/house/test_documents.py
+clean: ; @rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles build; find . -name __pycache__ -prune -exec rm -rf {} +
