@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from csp.constants import NONCE, NONE, SELF, STRICT_DYNAMIC
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -32,12 +34,29 @@ class Environment(BaseSettings):
     embedded: bool = Field(default=False, alias="KEYBOOK_EMBEDDED")
 
 
-ENV = Environment()
+def _refuse(sentences: list[str]) -> NoReturn:
+    """End the process with exit code 2: a wrong setting is mended in the environment, not in a traceback."""
+    sys.stderr.write("".join(f"{sentence} See docs/configuration.md.\n" for sentence in sentences))
+    sys.exit(2)
+
+
+def _environment() -> Environment:
+    """Read the settings; a wrong one ends the process with a sentence that names it and never shows its value."""
+    try:
+        return Environment()
+    except ValidationError as wrong:
+        _refuse([f"The setting {str(e['loc'][0]).upper()} is wrong: {e['msg']}." for e in wrong.errors()])
+
+
+ENV = _environment()
 
 
 def _database(url: str) -> dict[str, Any]:
     """Return Django's database entry for a libpq URL; a socket folder is given as `?host=/folder`."""
-    parts = conninfo_to_dict(url)
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError:
+        _refuse(["The setting DATABASE_URL is wrong: it is no libpq address such as postgresql://user@host/keybook."])
     options = {k: v for k, v in parts.items() if k not in {"host", "port", "user", "password", "dbname"}}
     return {
         "ENGINE": "django.db.backends.postgresql",

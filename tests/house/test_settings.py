@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -50,3 +53,29 @@ def test_the_configuration_page_has_a_row_for_each_setting(house):
 def test_the_configuration_page_explains_no_setting_that_is_gone(house):
     rows = re.findall(r"(?m)^\| `([A-Z][A-Z0-9_]*)` \|", house.text("docs/configuration.md"))
     assert set(rows) - set(_names()) == set()
+
+
+def _start(house, code: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if name not in _names()}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=house.root, env=clean | settings, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "name, value", [("KEYBOOK_MAX_LINE", "hush-16MB"), ("DATABASE_URL", "postgresql://me:hush@@@host:port:/x?y=%zz")]
+)
+def test_a_wrong_setting_is_named_in_one_sentence_that_does_not_show_its_value(house, name, value):
+    done = _start(house, "import config.settings", **{name: value})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"The setting {name} is wrong: ")
+    assert done.stderr.count("\n") == 1 and "hush" not in done.stderr
+
+
+def test_the_web_process_does_not_start_without_a_key_to_sign_with(house):
+    done = _start(house, "import config.wsgi")
+    assert done.returncode == 2 and done.stderr.startswith("The setting KEYBOOK_SECRET_KEY is empty")
+
+
+def test_the_web_process_starts_with_a_key(house):
+    assert _start(house, "import config.wsgi", KEYBOOK_SECRET_KEY="x" * 50).returncode == 0
