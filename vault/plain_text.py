@@ -1,0 +1,88 @@
+"""Masks what free text may give away: tokens, user information in URLs, quoted values, the name of a failed login."""
+
+from __future__ import annotations
+
+import re
+
+# Vault >= 1.10 and Vault Enterprise: hvs. hvb. hvr. and 24 or more of base64url; before, and OpenBao: s. b. r. and
+# 24 characters (batch tokens more); in a namespace followed by `.` and its id.
+TOKEN = re.compile(r"(?<![A-Za-z0-9_-])(?:hv)?[sbr]\.[A-Za-z0-9_-]{24,}(?:\.[A-Za-z0-9]{3,})?")
+_TOKEN_BYTES = re.compile(TOKEN.pattern.encode())
+_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)\S*@")
+_DSN = re.compile(r"(?<!\S)[^\s/@:]+:\S*@(?=[\w(\[])")
+_NAMED = re.compile(
+    r"(?i)\b(?P<name>[\w-]*(?:passw(?:or)?d|passphrase|pwd)[\w-]*\s*[=:]\s*|[\w-]*(?:secret|token|key|credential)[\w-]*=)"
+    r"(?![\"'`])(?P<value>[^\s,;&)]+)"
+)
+_QUOTES = "\"'`"
+_LOGIN = re.compile(r"^(auth/.+?/login/)(.+)$", re.DOTALL)
+
+
+def find_plain_token(raw: bytes) -> bool:
+    """Whether something that looks like a token stands anywhere in `raw`; thorough, so not for every line."""
+    return b"." in raw and _TOKEN_BYTES.search(raw) is not None
+
+
+def scrub_tokens(text: str) -> str:
+    """The text without tokens: each becomes `<token, length>`."""
+    if "." not in text:
+        return text
+    return TOKEN.sub(lambda found: f"<token, {len(found[0])}>", text)
+
+
+def mask_error(text: str) -> str:
+    """An `error` or warning without user information, quoted values and tokens; hosts and the words stay."""
+    text = scrub_tokens(text)
+    text = _USERINFO.sub(r"\g<scheme>***@", text)
+    text = _DSN.sub("***@", text)
+    text = _NAMED.sub(lambda found: f"{found['name']}<string, {len(found['value'])}>", text)
+    return "\n".join(_unquote(line) for line in text.split("\n"))
+
+
+def _unquote(line: str) -> str:
+    """One line of text with each quoted value replaced by its length, to the line's end where a quote stays open."""
+    parts: list[str] = []
+    at = 0
+    while (start := _opening(line, at)) != -1:
+        end = _closing(line, start)
+        value = line[start + 1 : end]
+        parts += [line[at:start], line[start], f"string, {len(value)}", line[start]]
+        at = end + 1
+    rest = line[at:]
+    if any(quote in rest for quote in '"`'):  # a quote is left over, so the pairs were not what they seemed
+        first = min(line.find(quote) for quote in _QUOTES if quote in line)
+        return f"{line[:first]}<string, {len(line) - first}>"
+    return "".join(parts) + rest
+
+
+def _opening(line: str, at: int) -> int:
+    """The next quote that can open: not an apostrophe within or after a word."""
+    for index in range(at, len(line)):
+        if line[index] in _QUOTES and not (index and line[index - 1].isalnum()):
+            return index
+    return -1
+
+
+def _closing(line: str, start: int) -> int:
+    """The quote that closes the one at `start`: unescaped, not before a word; the line's end if there is none."""
+    index = start + 1
+    while index < len(line):
+        if line[index] == "\\":
+            index += 2
+            continue
+        if line[index] == line[start] and not line[index + 1 : index + 2].isalnum():
+            return index
+        index += 1
+    return len(line)
+
+
+def mask_login_path(path: str) -> str:
+    """The path of a failed login without the name, which may be a password: `auth/userpass/login/<name, 8>`."""
+    return _LOGIN.sub(lambda found: f"{found[1]}<name, {len(found[2])}>", path)
+
+
+def mask_url(text: str) -> str:
+    """A URL or path without user information and without its query's values."""
+    head, mark, query = text.partition("?")
+    head = _USERINFO.sub(r"\g<scheme>***@", scrub_tokens(head))
+    return f"{head}?<string, {len(query)}>" if mark else head
