@@ -128,7 +128,6 @@ USE_TZ = True
 # Static files are served from their source folders (no build step, no collecting); their URLs carry a digest of the
 # content (`{% asset %}`), so a browser may keep them for a year.
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 0 if DEBUG else 365 * 24 * 3600
 
