@@ -37,6 +37,8 @@ class Source(models.Model):
     device = models.ForeignKey(Device, models.PROTECT)
     kind = models.CharField(max_length=40, default="file")
     settings = models.JSONField(default=dict)
+    live = models.ForeignKey("Generation", models.SET_NULL, null=True, related_name="+")
+    live_inode = models.BigIntegerField(default=0)
     drained_at = models.DateTimeField(null=True)
     trouble = models.TextField(blank=True, default="")
 
@@ -59,13 +61,16 @@ class Generation(models.Model):
     tail = models.BinaryField(default=b"")
     skipping = models.BooleanField(default=False)
     turn = models.BigIntegerField(default=0)
+    follows = models.ForeignKey("self", models.SET_NULL, null=True, db_index=False)
+    border = models.CharField(max_length=20, blank=True, default="")
     first_time = models.DateTimeField(null=True)
     last_time = models.DateTimeField(null=True)
+    lines = models.BigIntegerField(default=0)
+    events = models.BigIntegerField(default=0)
     bytes_event = models.BigIntegerField(default=0)
     bytes_duplicate = models.BigIntegerField(default=0)
     bytes_quarantine = models.BigIntegerField(default=0)
     bytes_framing = models.BigIntegerField(default=0)
-    bytes_gap = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [

@@ -12,7 +12,7 @@ PARTITIONED = ("audit_event", "audit_sighting", "audit_block")
 UNIQUE = {
     # One event per request id and day: the exact backstop of dedupe. An amendment repeats its event's request id.
     "audit_event": "CREATE UNIQUE INDEX ON {leaf} (vault, request_id) WHERE flags < 8192",
-    "audit_sighting": "CREATE UNIQUE INDEX ON {leaf} (event_id, device)",
+    "audit_sighting": "CREATE UNIQUE INDEX ON {leaf} (event_id, device, flags)",
     "audit_block": "CREATE UNIQUE INDEX ON {leaf} (id)",
 }
 LOCK = 0x6B62_0001
@@ -56,9 +56,7 @@ def forget_before(connection: psycopg.Connection[tuple[object, ...]], day: date)
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
             for table in PARTITIONED:
                 leaf = sql.Identifier(leaf_name(table, kept))
-                connection.execute(
-                    sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(sql.Identifier(table), leaf)
-                )
+                connection.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(sql.Identifier(table), leaf))
                 connection.execute(sql.SQL("DROP TABLE {}").format(leaf))
     return old
 

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from typing import Any
+
+from django.db import connection
+
+from audit import blocks
+from audit.models import Device, Generation, Principal, Secret, Source
+from audit.normalise import OPERATIONS, SUPERSEDED
+from vault.reads import Disclosure, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,7 @@ class Reader:
     last: datetime | None
     addresses: list[str] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
+    entity_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,29 +132,223 @@ class NotOneSecret(LookupError):
         self.candidates = candidates
 
 
+class UnknownName(LookupError):
+    """No vault or principal has this name; the message says which are nearest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSecret:
+    """One secret that a principal read or was denied."""
+
+    secret_id: int
+    secret: str
+    vault: str
+    count: int
+    denied: int
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WhatRead:
+    """The answer to "what did this principal read"."""
+
+    principal: str
+    kinds: list[str]
+    complete_until: datetime | None
+    secrets: list[ReadSecret]
+
+
+_ALIVE = f"flags & {SUPERSEDED} = 0"  # what a late response amended is counted by its amendment
+_COUNTED = f"""
+    count(*) FILTER (WHERE disclosed > 0), count(*) FILTER (WHERE outcome = {Outcome.DENIED}),
+    min(time) FILTER (WHERE disclosed > 0), max(time) FILTER (WHERE disclosed > 0)
+"""
+_WORTH = f"HAVING count(*) FILTER (WHERE disclosed > 0 OR outcome = {Outcome.DENIED}) > 0"
+
+
 def find_secret(name: str, vault: str | None = None) -> SecretRef:
     """Return the one secret that prints as `name`; raises `NotOneSecret`, with candidates or the nearest names."""
-    raise NotImplementedError
+    fitting = Secret.objects.filter(name=name.strip("/")).select_related("vault")
+    if vault is not None:
+        fitting = fitting.filter(vault__name=vault)
+    refs = _refs(fitting)
+    if len(refs) == 1:
+        return refs[0]
+    if refs:
+        listed = "; ".join(f"{ref.name} in {ref.vault}, mount {ref.mount_accessor or 'unknown'}" for ref in refs)
+        raise NotOneSecret(f"{name} fits {len(refs)} secrets: {listed}. Say which with --vault or by its page.", refs)
+    near = _nearest(name, vault)
+    hint = f" Nearest: {', '.join(ref.name for ref in near)}." if near else " No secret is known yet with such a name."
+    raise NotOneSecret(f"No call to a secret named {name} was ever seen{f' in {vault}' if vault else ''}.{hint}", near)
+
+
+def _nearest(name: str, vault: str | None) -> list[SecretRef]:
+    """Return up to three secrets whose name is closest, looking at those that share the leaf or the mount."""
+    leaf = name.strip("/").rsplit("/", 1)[-1][:60]
+    some = Secret.objects.select_related("vault")
+    if vault is not None:
+        some = some.filter(vault__name=vault)
+    names = list(some.filter(name__endswith=leaf).values_list("name", flat=True)[:500]) if leaf else []
+    names += list(some.filter(name__startswith=name.split("/", 1)[0] + "/").values_list("name", flat=True)[:2_000])
+    return _refs(some.filter(name__in=get_close_matches(name, sorted(set(names)), n=3, cutoff=0.5)))
+
+
+def _refs(found: Iterable[Secret]) -> list[SecretRef]:
+    found = list(found)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT secret, min(first), max(last) FROM audit_pair WHERE secret = ANY(%s) GROUP BY secret",
+            [[one.pk for one in found]],
+        )
+        seen = {row[0]: row[1:] for row in cursor.fetchall()}
+    return [
+        SecretRef(one.pk, one.name, one.vault.name, one.engine, one.mount_accessor, *seen.get(one.pk, (None, None)))
+        for one in sorted(found, key=lambda one: (one.name, one.pk))
+    ]
 
 
 def secret(secret_id: int) -> SecretRef:
     """Return the secret with this key; raises `NotOneSecret`."""
-    raise NotImplementedError
+    refs = _refs(Secret.objects.filter(pk=secret_id).select_related("vault"))
+    if not refs:
+        raise NotOneSecret(f"There is no secret number {secret_id}.", [])
+    return refs[0]
 
 
 def secrets(prefix: str = "", limit: int = 200, after: str = "") -> list[SecretRef]:
     """Return secrets whose print begins with `prefix`, in name order, at most `limit`, after the name `after`."""
-    raise NotImplementedError
+    some = Secret.objects.filter(name__startswith=prefix, name__gt=after).select_related("vault").order_by("name", "pk")
+    return _refs(some[:limit])
 
 
 def who_read(one: SecretRef, since: datetime | None = None, until: datetime | None = None) -> WhoRead:
-    """Return the readers of a secret in [since, until)."""
-    raise NotImplementedError
+    """Return the readers of a secret in [since, until), most reads first."""
+    sql = f"""
+        SELECT e.principal, p.name, p.kind, p.entity_id, {_COUNTED},
+               array_agg(DISTINCT address), array_agg(DISTINCT version) FILTER (WHERE version > 0 AND disclosed > 0)
+        FROM audit_event e JOIN audit_principal p ON p.id = e.principal
+        WHERE secret = %s AND {_ALIVE} AND {_WINDOW} GROUP BY 1, 2, 3, 4 {_WORTH}
+        ORDER BY 5 DESC, 6 DESC, 2
+    """  # noqa: S608 - only our own text is put together
+    rows = _rows(sql, [one.id, *_window(since, until)])
+    texts = _addresses({address for row in rows for address in row[8]})
+    readers = [
+        Reader(
+            principal_id=row[0], principal=row[1], kind=row[2], entity_id=row[3], pod=None, grade=_grade(row[2]),
+            count=row[4], denied=row[5], first=row[6], last=row[7],
+            addresses=sorted(texts[address] for address in row[8]), versions=sorted(row[9] or []),
+        )
+        for row in rows
+    ]  # fmt: skip
+    vault_id = Secret.objects.values_list("vault_id", flat=True).get(pk=one.id)
+    return WhoRead(one, since, until, complete_until(vault_id), readers, gaps_of(vault_id, since, until))
+
+
+def what_read(name: str, since: datetime | None = None, until: datetime | None = None) -> WhatRead:
+    """Return the secrets that the principals of this name read in [since, until); raises `UnknownName`."""
+    found = list(Principal.objects.filter(name=name))
+    if not found:
+        names = Principal.objects.values_list("name", flat=True).distinct()[:5_000]
+        near = get_close_matches(name, list(names), n=3, cutoff=0.4)
+        hint = f" Nearest: {', '.join(near)}." if near else ""
+        raise UnknownName(f"No principal named {name} was ever seen.{hint}")
+    sql = f"""
+        SELECT s.id, s.name, v.name, {_COUNTED} FROM audit_event e
+        JOIN audit_secret s ON s.id = e.secret JOIN audit_vault v ON v.id = s.vault_id
+        WHERE principal = ANY(%s) AND {_ALIVE} AND {_WINDOW} GROUP BY 1, 2, 3 {_WORTH} ORDER BY 4 DESC, 5 DESC, 2
+    """  # noqa: S608
+    rows = _rows(sql, [[one.pk for one in found], *_window(since, until)])
+    ends = [end for end in map(complete_until, sorted({one.vault_id for one in found})) if end]
+    kinds = sorted({one.kind for one in found})
+    return WhatRead(name, kinds, min(ends, default=None), [ReadSecret(*row) for row in rows])
+
+
+_WINDOW = "time >= coalesce(%s::timestamptz, '-infinity') AND time < coalesce(%s::timestamptz, 'infinity')"
+
+
+def _window(since: datetime | None, until: datetime | None) -> list[datetime | None]:
+    return [since, until]
+
+
+def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchall()
+
+
+def _addresses(ids: Iterable[int]) -> dict[int, str]:
+    return dict(_rows("SELECT id, address FROM audit_address WHERE id = ANY(%s)", [list(ids)]))
+
+
+def _grade(kind: str) -> str:
+    """Until pods are known, a service account is all that the log proves; people and pipelines are no pods."""
+    return {"service_account": "service account only", "anonymous": "unknown", "token": "unknown"}.get(
+        kind, "not a pod"
+    )
+
+
+def complete_until(vault_id: int) -> datetime | None:
+    """Return the time up to which a vault's record is read: the slowest followed source, else the last imported line."""
+    followed = Source.objects.filter(device__vault_id=vault_id).values_list("drained_at", flat=True)
+    if followed:
+        return None if None in followed else min(followed) - timedelta(seconds=1)
+    times = Device.objects.filter(vault_id=vault_id, last_time__isnull=False).values_list("last_time", flat=True)
+    return max(times, default=None)
+
+
+def gaps_of(vault_id: int, since: datetime | None = None, until: datetime | None = None) -> list[Gap]:
+    """Return the holes of a vault's devices that touch [since, until), those that no other device fills first."""
+    rows = _rows(
+        """SELECT g.kind, d.name, g.start, g."end", g.detail FROM audit_gap g JOIN audit_device d ON d.id = g.device_id
+           WHERE d.vault_id = %s AND coalesce(g."end", 'infinity') >= coalesce(%s::timestamptz, '-infinity')
+           AND coalesce(g.start, '-infinity') < coalesce(%s::timestamptz, 'infinity')
+           ORDER BY g.kind = 'missed', g.start LIMIT 1000""",
+        [vault_id, since, until],
+    )
+    return [Gap(*row) for row in rows]
 
 
 def timeline(one: SecretRef, since: datetime, until: datetime, buckets: int = 120) -> list[Bucket]:
     """Return `buckets` equal stretches of [since, until) with the counts of the secret's events in each."""
-    raise NotImplementedError
+    sql = f"""
+        SELECT width_bucket(extract(epoch FROM time), extract(epoch FROM %s::timestamptz),
+                            extract(epoch FROM %s::timestamptz), %s),
+               count(*) FILTER (WHERE outcome IN ({Outcome.OK}, {Outcome.NOT_FOUND})),
+               count(*) FILTER (WHERE outcome = {Outcome.DENIED}),
+               count(*) FILTER (WHERE outcome IN ({Outcome.ERROR}, {Outcome.NO_RESPONSE}))
+        FROM audit_event WHERE secret = %s AND {_ALIVE} AND time >= %s AND time < %s GROUP BY 1
+    """  # noqa: S608
+    counts = {row[0]: row[1:] for row in _rows(sql, [since, until, buckets, one.id, since, until])}
+    vault_id = Secret.objects.values_list("vault_id", flat=True).get(pk=one.id)
+    known = _covered(vault_id, since, until)
+    step = (until - since) / buckets
+    bars = []
+    for number in range(buckets):
+        start, end = since + step * number, since + step * (number + 1)
+        covered = any(low < end and start <= high for low, high in known)
+        bars.append(Bucket(start, end, *counts.get(number + 1, (0, 0, 0)), unknown=not covered))
+    return bars
+
+
+def _covered(vault_id: int, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+    """Return the stretches of [since, until) that some device's files cover; live ones reach to their last look."""
+    rows = Generation.objects.filter(device__vault_id=vault_id, first_time__lt=until, last_time__gte=since)
+    known = [(one.first_time, one.last_time) for one in rows if one.first_time and one.last_time]
+    for live in Source.objects.filter(device__vault_id=vault_id, live__isnull=False, drained_at__isnull=False):
+        if live.live and live.live.first_time and live.drained_at:
+            known.append((live.live.first_time, live.drained_at))
+    return known
+
+
+_EVENTS = """
+    SELECT e.id, e.time, e.outcome, e.disclosed, e.operation, a.namespace || a.path, e.principal, p.name, p.kind,
+           d.address, e.version, e.request_id, v.name,
+           ARRAY(SELECT DISTINCT w.name FROM audit_sighting s JOIN audit_device w ON w.id = s.device
+                 WHERE s.event_id = e.id AND s.time = e.time)
+    FROM audit_event e JOIN audit_principal p ON p.id = e.principal JOIN audit_path a ON a.id = e.path
+    JOIN audit_address d ON d.id = e.address JOIN audit_device v ON v.id = e.device
+"""
 
 
 def events_of_secret(
@@ -155,19 +360,73 @@ def events_of_secret(
     limit: int = 100,
 ) -> list[EventRow]:
     """Return the newest events that name the secret, before the key (time, id), newest first."""
-    raise NotImplementedError
+    sql = f"""{_EVENTS} WHERE e.secret = %s AND e.{_ALIVE} AND {_WINDOW.replace("time", "e.time")}
+              AND (%s::int IS NULL OR e.principal = %s)
+              AND (%s::timestamptz IS NULL OR (e.time, e.id) < (%s, %s))
+              ORDER BY e.time DESC, e.id DESC LIMIT %s"""
+    moment, number = before or (None, None)
+    values = [one.id, *_window(since, until), principal_id, principal_id, moment, moment, number, limit]
+    return [_event_row(row) for row in _rows(sql, values)]
 
 
 def event(event_id: int) -> EventRow:
     """Return one event; raises `LookupError` when it is unknown or past retention."""
-    raise NotImplementedError
+    rows = _rows(f"{_EVENTS} WHERE e.id = %s", [event_id])
+    if not rows:
+        raise LookupError(f"There is no event {event_id}, or it is past retention.")
+    return _event_row(rows[0])
+
+
+def _event_row(row: tuple[Any, ...]) -> EventRow:
+    return EventRow(
+        id=row[0], time=row[1], outcome=Outcome(row[2]).label,
+        disclosed=Disclosure(row[3]).label if row[3] else "", operation=OPERATIONS[row[4]], path=row[5],
+        principal_id=row[6], principal=row[7], kind=row[8], address=row[9], version=row[10] or None,
+        request_id=str(row[11]), devices=sorted({row[12], *row[13]}),
+    )  # fmt: skip
 
 
 def lines_of(event_id: int) -> list[StoredLine]:
-    """Return the event's lines as stored, one for each device and type that has it."""
-    raise NotImplementedError
+    """Return the event's lines as stored, one for each device and type that has it; raises `LookupError`."""
+    own = _rows("SELECT time, device, block, line, flags & 3 FROM audit_event WHERE id = %s", [event_id])
+    if not own:
+        raise LookupError(f"There is no event {event_id}, or it is past retention.")
+    time = own[0][0]
+    seen = _rows(
+        """SELECT time + delta * interval '1 microsecond', device, block, line, flags FROM audit_sighting
+           WHERE event_id = %s AND time = %s ORDER BY seq""",
+        [event_id, time],
+    )
+    return [line for where in [*own, *seen] for line in _lines_at(*where)]
+
+
+def _lines_at(time: datetime, device: int, block: int, line: int, sides: int) -> list[StoredLine]:
+    day = time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    found = _rows(
+        "SELECT lines, places, body FROM audit_block WHERE id = %s AND time >= %s AND time < %s",
+        [block, day, day + timedelta(days=1)],
+    )
+    if not found:
+        return []
+    count, places, body = found[0]
+    bodies, where = blocks.unpack(bytes(body)), blocks.unpack_places(bytes(places), count)
+    name = Device.objects.get(pk=device).name
+    wanted = [side for bit, side in ((1, "request"), (2, "response")) if sides & bit]
+    files = dict(Generation.objects.filter(pk__in={p.generation for p in where}).values_list("pk", "path"))
+    return [
+        StoredLine(name, side, bodies[n].decode("utf-8", "replace"), files.get(where[n].generation, ""),
+                   where[n].position, where[n].sha256.hex())
+        for n, side in enumerate(wanted, line)
+    ]  # fmt: skip
 
 
 def devices() -> list[DeviceState]:
-    """Return the state of every device, by vault and name."""
-    raise NotImplementedError
+    """Return the state of every device, by vault and name: followed ones are silent when not drained for a minute."""
+    now = datetime.now(UTC)
+    states = []
+    for one in Device.objects.select_related("vault").order_by("vault__name", "name"):
+        source = Source.objects.filter(device=one).order_by("drained_at").first()
+        lag = (now - source.drained_at).total_seconds() if source and source.drained_at else None
+        silent = bool(source) and (lag is None or lag > 60)
+        states.append(DeviceState(one.vault.name, one.name, one.last_time, lag, silent))
+    return states

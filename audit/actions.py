@@ -1,0 +1,251 @@
+"""What an operator asks of the past: import these files, follow that log, forget old days."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from django.conf import settings
+
+from audit import devices, partitions, rollups
+from audit.ingest import Busy, Report, Turn, connect, find_generation, turn
+from audit.models import Device, Generation, Source, Vault
+from audit.sources.file import LogFile, UnusableFile, family, open_log
+from audit.store import Cursor, GapNote
+from vault import framing
+from vault.audit_line import decode
+from vault.errors import NotAnAuditLine
+
+_LOOK = 4 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Imported:
+    """What `import_files` did: totals over the files, in the classes that every byte falls into."""
+
+    files: int = 0
+    bytes: int = 0
+    lines: int = 0
+    events: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    gaps: int = 0
+    accounted: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+
+def import_files(
+    paths: Sequence[str], *, vault: str, device: str = "file", watch: Callable[[int], None] | None = None
+) -> Imported:
+    """Import audit log files into a vault's device; importing again changes nothing.
+
+    Raises `UnusableFile` before anything is written when one of the files can't be read or is no audit log, and
+    `Busy` when the device is being read by another process. `watch` is told of consumed (unpacked) bytes.
+    """
+    began = time.monotonic()
+    logs = [open_log(path) for path in paths]
+    try:
+        for log in logs:
+            _must_be_audit_log(log)
+        one, notes = _device(vault, device)
+        with turn(one.pk) as work:
+            done = _import(work, sorted(logs, key=_first_moment), watch)
+        done.notes = notes
+        done.gaps = devices.reconcile(one.vault_id, one.pk)
+        rollups.close()
+    finally:
+        for log in logs:
+            log.close()
+    done.seconds = round(time.monotonic() - began, 3)
+    return done
+
+
+def _import(work: Turn, logs: Sequence[LogFile], watch: Callable[[int], None] | None) -> Imported:
+    done = Imported(files=len(logs))
+    before, cursor = 0, None
+    for log in logs:
+        if log.fingerprint is None:
+            continue  # an empty file
+        cursor = find_generation(work.looker, work.device_id, log)
+        known = Generation.objects.get(pk=cursor.id)
+        before += cursor.position
+        done.lines += known.lines
+        done.duplicates += known.lines
+        if watch:
+            watch(cursor.position)
+        cursor = work.read(log, cursor, at_end=True, watch=watch)
+        if log.damaged:
+            done.notes.append(f"{log.path}: {log.damaged}; what is whole was read")
+    if cursor is not None:
+        work.accept_unanswered(cursor, older_than=0, before=int((time.time() - 10) * 1e6))
+    work.wait()
+    _total(done, work.report, before)
+    return done
+
+
+def _total(done: Imported, report: Report, before: int) -> None:
+    """Bytes that an earlier import consumed are duplicates of this one."""
+    done.accounted = {
+        "events": report.bytes_event,
+        "duplicates": report.bytes_duplicate + before,
+        "quarantine": report.bytes_quarantine,
+        "gaps": 0,
+        "framing": report.bytes_framing,
+    }
+    done.bytes = report.bytes + before + report.bytes_waiting
+    done.lines += report.lines
+    done.events, done.quarantined = report.events, report.quarantined
+    done.duplicates += report.duplicates
+
+
+def _device(vault: str, device: str) -> tuple[Device, list[str]]:
+    """Return the device, made if new, and the sentences that say so."""
+    notes = []
+    one, new = Vault.objects.get_or_create(name=vault)
+    if new:
+        notes.append(f"vault {vault} is new; it was made")
+    which, new = Device.objects.get_or_create(vault=one, name=device)
+    if new:
+        notes.append(f"audit device {device} of {vault} is new; it was made")
+    return which, notes
+
+
+def _must_be_audit_log(log: LogFile) -> None:
+    """Refuse a file in whose first MiB nothing is an audit record; an empty file is allowed."""
+    head = log.read(0, _LOOK)
+    if not head and log.damaged:
+        raise UnusableFile(f"{log.path}: {log.damaged}. Nothing was read.")
+    if log.fingerprint is None and head:
+        log.fingerprint = sha256(head).digest()  # a single line without its newline
+    if head and not any(_is_record(line) for line in head.split(b"\n")[:2_000]) and b"\n" in head:
+        raise UnusableFile(
+            f"{log.path}: none of its first lines is a Vault or OpenBao audit record. Name the file that the audit "
+            "device writes (file_path of the device); nothing was imported."
+        )
+    if head and b"\n" not in head and len(head) < _LOOK and not _looks_like_record(head):
+        raise UnusableFile(f"{log.path}: is not an audit log. Nothing was imported.")
+
+
+def _looks_like_record(head: bytes) -> bool:
+    return _is_record(head) or b'"type":"re' in head
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        decode(line)
+    except NotAnAuditLine:
+        framer = framing.Joiner()
+        found = framer.feed(line, 0) if line.strip() else []
+        return framer.resume_at is not None or any(frame.kind is framing.Kind.LINE for frame in found)
+    return True
+
+
+def _first_moment(log: LogFile) -> str:
+    """The first record's time as text orders files well enough: oldest first."""
+    head = log.read(0, 64 * 1024)
+    at = head.find(b'"time":"')
+    return head[at + 8 : at + 27].decode("ascii", "replace") if at >= 0 else ""
+
+
+def follow_file(path: str, *, vault: str, device: str = "file") -> Source:
+    """Add a live log file, which must lie under KEYBOOK_LOG_ROOTS; raises `UnusableFile`. Asking again changes nothing."""
+    roots = settings.KEYBOOK.log_roots.split(":")
+    open_log(path, roots).close()
+    one, _ = _device(vault, device)
+    source, _ = Source.objects.get_or_create(device=one, kind="file", settings={"path": path})
+    return source
+
+
+def read_source(source: Source, *, seconds: float = 20.0) -> Report | None:
+    """Take one bounded turn over a followed log and its rotated brothers; None when another process has it.
+
+    What prevents the turn is kept in `source.trouble` as a sentence, for the pages and `doctor`.
+    """
+    deadline = time.monotonic() + seconds
+    logs: list[LogFile] = []
+    try:
+        logs = _open_family(source)
+        with turn(source.device_id) as work:
+            report = _read_family(work, source, logs, deadline)
+    except Busy:
+        return None
+    except UnusableFile as error:
+        Source.objects.filter(pk=source.pk).update(trouble=str(error))
+        return None
+    finally:
+        for log in logs:
+            log.close()
+    if report.drained:
+        Source.objects.filter(pk=source.pk).update(trouble="", drained_at=datetime.now(UTC))
+    return report
+
+
+def _open_family(source: Source) -> list[LogFile]:
+    roots = settings.KEYBOOK.log_roots.split(":")
+    path = source.settings["path"]
+    found = family(path)
+    if not found or str(found[-1]) != str(path):
+        open_log(path, roots).close()  # says what is wrong with the live one
+    return [open_log(one, roots) for one in found]
+
+
+def _read_family(work: Turn, source: Source, logs: Sequence[LogFile], deadline: float) -> Report:
+    source.refresh_from_db()
+    border = _border(source, logs)
+    before = source.live_id if border else 0
+    cursor = None
+    for log in logs:
+        if log.fingerprint is None:
+            continue
+        live = log is logs[-1]
+        cursor = find_generation(work.looker, work.device_id, log, before or 0, border)
+        gaps = _gap_before(cursor) if cursor.position == 0 else []
+        if live and source.live_id != cursor.id:
+            Source.objects.filter(pk=source.pk).update(live_id=cursor.id, live_inode=log.inode)
+        before = cursor.id if border else 0
+        cursor = work.read(log, cursor, at_end=False, deadline=deadline, gaps=gaps)
+    if cursor is not None:
+        work.accept_unanswered(cursor)
+    work.wait()
+    return work.report
+
+
+def _border(source: Source, logs: Sequence[LogFile]) -> str:
+    """How the live log was changed since we last saw it: renamed (nothing lost), copied and cut, or gone."""
+    live = logs[-1]
+    if source.live is None or live.fingerprint in (None, bytes(source.live.fingerprint)):
+        return ""
+    old = bytes(source.live.fingerprint)
+    found = [log for log in logs[:-1] if log.fingerprint == old]
+    if not found:
+        return "vanished"
+    copied = live.inode == source.live_inode and all(log.inode != live.inode for log in found)
+    return "copytruncate" if copied else ""
+
+
+def _gap_before(cursor: Cursor) -> list[GapNote]:
+    """The note for what may be lost between this generation and the one before it."""
+    new = Generation.objects.get(pk=cursor.id)
+    if not new.border or new.follows is None:
+        return []
+    words = {
+        "copytruncate": "the log was copied and cut; lines written between the copy and the cut are in no file",
+        "vanished": "the log was cut or replaced, and no file holds its earlier content; lines after our cursor are lost",
+    }
+    detail = f"{new.path}: {words[new.border]}. Rotate by rename and SIGHUP to lose nothing."
+    return [GapNote(new.border, f"{new.follows_id}-{new.pk}", new.follows.last_time, None, detail)]
+
+
+def keep_house() -> None:
+    """Make partitions ahead, forget what is past retention, close finished hours and days, compare devices."""
+    with connect() as connection:
+        today = datetime.now(UTC).date()
+        partitions.ensure_ahead(connection, today)
+        partitions.forget_before(connection, today - timedelta(days=settings.KEYBOOK.retention_days))
+    rollups.close()
+    for device in Device.objects.all():
+        devices.reconcile(device.vault_id, device.pk)

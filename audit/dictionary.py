@@ -1,0 +1,288 @@
+"""Turns long repeated names into small numbers: principals, tokens, paths, secrets, mounts, addresses and wraps.
+
+Entries are written in their own short transactions before the batch that uses them: an entry without an event is
+harmless, an event without its entry is not. Each process keeps a bounded memory of what it has looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+_SECRETS = """
+    SELECT namespace, mount, mount_accessor, path, s.id FROM audit_secret s
+    JOIN unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS g(namespace, mount, mount_accessor, path)
+    USING (namespace, mount, mount_accessor, path) WHERE s.vault_id = %s
+"""
+
+
+@dataclass(slots=True, eq=False)
+class Who:
+    """One caller as one `auth` block shows it; the ids are 0 until looked up."""
+
+    kind: str
+    name: str
+    namespace: str
+    entity_id: str
+    hmac: bytes
+    accessor: str
+    first: int = 0
+    safe: bool = False
+    principal_id: int = 0
+    token_id: int = 0
+
+    @property
+    def nameless(self) -> bool:
+        """Whether nobody is known behind it: such callers may never make a dictionary grow."""
+        return self.name in ("", "anonymous")
+
+
+@dataclass(slots=True, eq=False)
+class MountInfo:
+    """What is known of one mount: the accessor seen last and the KV version (0 = not learned)."""
+
+    namespace: str
+    path: str
+    type: str = ""
+    accessor: str = ""
+    kv_version: int = 0
+    stored: tuple[str, str, int] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Target:
+    """One (mount, path, operation) that calls go to; the ids are 0 until looked up, secret_id stays 0 if it names none."""
+
+    mount: MountInfo
+    namespace: str
+    path: str
+    logical: str | None
+    print_name: str
+    engine: str
+    reads: int
+    rest: str
+    operation: int
+    path_id: int = 0
+    secret_id: int = 0
+    kv2: bool = False
+    nameless: bool = False
+    collapsed: bool = False
+    memory: dict[str, dict[bytes, tuple[bytes, int]]] = field(default_factory=lambda: {"request": {}, "response": {}})
+
+
+@dataclass(slots=True, eq=False)
+class Address:
+    """One remote address."""
+
+    text: str
+    id: int = 0
+
+
+class Dictionary:
+    """The ids of one vault and one device, on a connection of its own in autocommit."""
+
+    def __init__(self, connection: Connection, vault_id: int, device_id: int) -> None:
+        self.connection, self.vault_id, self.device_id = connection, vault_id, device_id
+
+    def settle_principals(self, whos: Sequence[Who]) -> None:
+        """Give every caller its principal id and, if it has a token HMAC, its token id."""
+        self._settle_owners([who for who in whos if not who.kind])
+        whos = [who for who in whos if who.kind]
+        if not whos:
+            return
+        keys = {(w.kind, w.name, w.namespace, w.entity_id) for w in whos}
+        ids = self._upsert("audit_principal", ("kind", "name", "namespace", "entity_id"), keys)
+        for who in whos:
+            who.principal_id = ids[who.kind, who.name, who.namespace, who.entity_id]
+        self._settle_tokens([who for who in whos if who.hmac])
+
+    def _settle_tokens(self, whos: Sequence[Who]) -> None:
+        if not whos:
+            return
+        first = {who.hmac: who for who in reversed(whos)}
+        insert = """
+            INSERT INTO audit_token (device_id, hmac, principal_id, accessor, first_time)
+            SELECT %s, hmac, principal_id, accessor, to_timestamp(micros / 1e6)
+            FROM unnest(%s::bytea[], %s::int[], %s::text[], %s::bigint[]) AS g(hmac, principal_id, accessor, micros)
+            ON CONFLICT DO NOTHING
+        """
+        select = "SELECT hmac, id FROM audit_token WHERE device_id = %s AND hmac = ANY(%s)"
+        some = [first[hmac] for hmac in sorted(first)]
+        columns = [[getattr(who, name) for who in some] for name in ("hmac", "principal_id", "accessor", "first")]
+        ids = self._settle(insert, [self.device_id, *columns], select, [self.device_id, columns[0]], len(some))
+        for who in whos:
+            who.token_id = ids[who.hmac,]
+
+    def _settle_owners(self, whos: Sequence[Who]) -> None:
+        """Callers of whom only a token HMAC shows: whoever logged in with it, else nobody."""
+        if not whos:
+            return
+        owners, nobody = self.owners({who.hmac for who in whos}), self.anonymous()
+        for who in whos:
+            who.token_id, who.principal_id = owners.get(who.hmac, (0, nobody))
+
+    def owners(self, hmacs: Iterable[bytes]) -> dict[bytes, tuple[int, int]]:
+        """Return {token HMAC: (token id, principal id)} for tokens whose holder was seen before on this device."""
+        sql = "SELECT hmac, id, principal_id FROM audit_token WHERE device_id = %s AND hmac = ANY(%s)"
+        rows = self.connection.execute(sql, [self.device_id, list(hmacs)])
+        return {hmac: (token, principal) for hmac, token, principal in rows}
+
+    def anonymous(self) -> int:
+        """Return the id of the principal that stands for calls without any identity."""
+        key = ("anonymous", "anonymous", "", "")
+        return self._upsert("audit_principal", ("kind", "name", "namespace", "entity_id"), {key})[key]
+
+    def settle_addresses(self, addresses: Sequence[Address]) -> None:
+        """Give every address its id."""
+        if not addresses:
+            return
+        texts = sorted({address.text for address in addresses})
+        insert = "INSERT INTO audit_address (address) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
+        select = "SELECT address, id FROM audit_address WHERE address = ANY(%s)"
+        ids = self._settle(insert, [texts], select, [texts], len(texts))
+        for address in addresses:
+            address.id = ids[address.text,]
+
+    def settle_targets(self, targets: Sequence[Target]) -> None:
+        """Give every target its path id and, where it names a secret, its secret id."""
+        self._settle_nameless([target for target in targets if target.nameless])
+        known = [target for target in targets if not target.nameless]
+        if known:
+            paths = self._upsert("audit_path", ("namespace", "path"), {(t.namespace, t.path) for t in known})
+            for target in known:
+                target.path_id = paths[target.namespace, target.path]
+            self._settle_secrets([target for target in known if target.logical is not None])
+
+    def _settle_nameless(self, targets: Sequence[Target]) -> None:
+        """Paths that only nameless callers used are looked up, never added: the rest is filed under the mount's `*`.
+
+        Otherwise anybody who can reach the vault could fill the dictionaries with endless different paths.
+        """
+        if not targets:
+            return
+        sql = """SELECT namespace, path, t.id FROM audit_path t JOIN unnest(%s::text[], %s::text[]) AS g(namespace, path)
+                 USING (namespace, path) WHERE t.vault_id = %s"""
+        asked = [[t.namespace for t in targets], [t.path for t in targets], self.vault_id]
+        paths = {row[:2]: row[2] for row in self.connection.execute(sql, asked)}
+        others = {("", f"{t.mount.path if t.mount.type else ''}*") for t in targets}
+        rest = self._upsert("audit_path", ("namespace", "path"), others)
+        for target in targets:
+            target.path_id = paths.get((target.namespace, target.path), 0)
+            target.collapsed = not target.path_id
+            target.path_id = target.path_id or rest["", f"{target.mount.path if target.mount.type else ''}*"]
+        self._find_secrets([target for target in targets if target.logical is not None])
+
+    def _find_secrets(self, targets: Sequence[Target]) -> None:
+        if targets:
+            keys = [(t.namespace, t.mount.path, t.mount.accessor, t.logical) for t in targets]
+            columns = [list(column) for column in zip(*keys, strict=True)]
+            ids = {tuple(row[:4]): row[4] for row in self.connection.execute(_SECRETS, [*columns, self.vault_id])}
+            for target, key in zip(targets, keys, strict=True):
+                target.secret_id = ids.get(key, 0)
+
+    def _settle_secrets(self, targets: Sequence[Target]) -> None:
+        if not targets:
+            return
+        rows = {(t.namespace, t.mount.path, t.mount.accessor, t.logical): (t.engine, t.print_name) for t in targets}
+        insert = """
+            INSERT INTO audit_secret (vault_id, namespace, mount, mount_accessor, path, engine, name)
+            SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+            ON CONFLICT DO NOTHING
+        """
+        table = [[*key, *value] for key, value in sorted(rows.items())]
+        columns = [list(column) for column in zip(*table, strict=True)]
+        ids = self._settle(insert, [self.vault_id, *columns], _SECRETS, [*columns[:4], self.vault_id], len(rows))
+        for target in targets:
+            target.secret_id = ids[target.namespace, target.mount.path, target.mount.accessor, target.logical]
+
+    def mounts(self) -> list[MountInfo]:
+        """Return the mounts known so far, the newest accessor of each path."""
+        sql = """
+            SELECT DISTINCT ON (namespace, path) namespace, path, type, accessor, kv_version FROM audit_mount
+            WHERE vault_id = %s ORDER BY namespace, path, id DESC
+        """
+        rows = self.connection.execute(sql, [self.vault_id]).fetchall()
+        return [MountInfo(*row, stored=(row[3], row[2], row[4])) for row in rows]
+
+    def settle_mounts(self, mounts: Iterable[MountInfo]) -> None:
+        """Write down mounts that are new or better known; secrets named before their accessor was known adopt it."""
+        for mount in mounts:
+            known = (mount.accessor, mount.type, mount.kv_version)
+            if mount.stored == known:
+                continue
+            with self.connection.transaction():
+                self._write_mount(mount)
+            mount.stored = known
+
+    def _write_mount(self, mount: MountInfo) -> None:
+        key = [self.vault_id, mount.namespace, mount.path]
+        if mount.accessor:
+            adopt = """UPDATE {} t SET {} = %s WHERE vault_id = %s AND namespace = %s AND {} = %s AND {} = ''
+                       AND NOT EXISTS (SELECT FROM {} u WHERE u.vault_id = t.vault_id AND u.namespace = t.namespace
+                       AND u.{} = t.{} AND u.{} = %s {})"""
+            self.connection.execute(
+                adopt.format(
+                    *["audit_mount", "accessor", "path", "accessor", "audit_mount", "path", "path", "accessor", ""]
+                ),
+                [mount.accessor, *key, mount.accessor],
+            )
+            self.connection.execute(
+                adopt.format(
+                    *["audit_secret", "mount_accessor", "mount", "mount_accessor"],
+                    *["audit_secret", "mount", "mount", "mount_accessor", "AND u.path = t.path"],
+                ),
+                [mount.accessor, *key, mount.accessor],
+            )
+        self.connection.execute(
+            """INSERT INTO audit_mount (vault_id, namespace, path, accessor, type, kv_version)
+               VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (vault_id, namespace, path, accessor)
+               DO UPDATE SET type = excluded.type, kv_version = excluded.kv_version""",
+            [*key, mount.accessor, mount.type, mount.kv_version],
+        )
+
+    def remember_wraps(self, wraps: Sequence[tuple[bytes, int, int, int]]) -> None:
+        """Keep (wrapping token HMAC, secret id, disclosure, time in µs) so that the unwrap can be named."""
+        if wraps:
+            columns = [list(column) for column in zip(*wraps, strict=True)]
+            sql = """
+                INSERT INTO audit_wrap (device_id, hmac, secret_id, disclosed, time)
+                SELECT %s, h, s, d, to_timestamp(t / 1e6)
+                FROM unnest(%s::bytea[], %s::int[], %s::smallint[], %s::bigint[]) AS g(h, s, d, t)
+                ON CONFLICT DO NOTHING
+            """
+            self.connection.execute(sql, [self.device_id, *columns])
+
+    def wrapped(self, hmacs: Iterable[bytes]) -> dict[bytes, tuple[int, int]]:
+        """Return {wrapping token HMAC: (secret id, disclosure)} for wraps that this device showed before."""
+        sql = "SELECT hmac, secret_id, disclosed FROM audit_wrap WHERE device_id = %s AND hmac = ANY(%s)"
+        rows = self.connection.execute(sql, [self.device_id, list(hmacs)])
+        return {hmac: (secret, disclosed) for hmac, secret, disclosed in rows}
+
+    def _upsert(self, table: str, names: tuple[str, ...], keys: set[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
+        """Return {key: id} for keys of text columns in a table that also has the vault's id."""
+        columns = [list(column) for column in zip(*sorted(keys), strict=True)]
+        listed = ", ".join(names)
+        given = f"unnest({', '.join(['%s::text[]'] * len(names))}) AS g({listed})"
+        insert = f"INSERT INTO {table} (vault_id, {listed}) SELECT %s, * FROM {given} ON CONFLICT DO NOTHING"  # noqa: S608
+        select = f"SELECT {listed}, t.id FROM {table} t JOIN {given} USING ({listed}) WHERE t.vault_id = %s"  # noqa: S608
+        return self._settle(insert, [self.vault_id, *columns], select, [*columns, self.vault_id], len(keys))
+
+    def _settle(
+        self, insert: str, insert_values: list[Any], select: str, select_values: list[Any], wanted: int
+    ) -> dict[tuple[Any, ...], int]:
+        """Look up, insert what is missing, look up again: two statements, so that another writer's rows are seen."""
+        found = {tuple(row[:-1]): row[-1] for row in self.connection.execute(select, select_values)}
+        if len(found) < wanted:
+            self.connection.execute(insert, insert_values)
+            found = {tuple(row[:-1]): row[-1] for row in self.connection.execute(select, select_values)}
+        return found
+
+
+def moment(micros: int) -> datetime:
+    """Return the UTC time of µs since the epoch."""
+    return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)

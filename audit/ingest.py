@@ -1,0 +1,393 @@
+"""Reads log files in bounded turns and hands joined events to the store: the only writer of events.
+
+While one batch commits, the next is read and joined (one thread waits for PostgreSQL, the other works). What a turn
+remembers is memory only: cursor, held requests and rows commit together, so killing it anywhere loses nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import psycopg
+from django.conf import settings
+from django.db import connections
+
+from audit import partitions
+from audit.dictionary import Dictionary, moment
+from audit.normalise import Event, Held, Normaliser
+from audit.sources.file import TAIL, LogFile, tail_hash
+from audit.store import Appended, Bad, Batch, Connection, Cursor, GapNote, Store
+from vault import framing, masking
+from vault.audit_line import decode, is_response
+from vault.errors import NotAnAuditLine
+
+CHUNK = 8 * 1024 * 1024
+NO_RESPONSE_AFTER = 10.0
+_DEVICE_LOCK = 0x6B62
+_OLDEST = 1_420_070_400_000_000  # 2015-01-01: before the first Vault
+_AHEAD = 2 * 86_400_000_000
+_SHOWN = 4096
+_WRONG_CLOCK = "its time is before 2015 or in the future: the vault's clock was wrong"
+
+
+class Busy(Exception):
+    """Another process reads this device's files now."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a turn did; bytes are those consumed in this turn, per class."""
+
+    bytes: int = 0
+    lines: int = 0
+    events: int = 0
+    duplicates: int = 0
+    amended: int = 0
+    quarantined: int = 0
+    gaps: int = 0
+    bytes_event: int = 0
+    bytes_duplicate: int = 0
+    bytes_quarantine: int = 0
+    bytes_framing: int = 0
+    bytes_waiting: int = 0
+    drained: bool = True
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, done: Appended) -> None:
+        """Add what became of one batch."""
+        for each in fields(done):
+            setattr(self, each.name, getattr(self, each.name) + getattr(done, each.name))
+
+
+def connect() -> Connection:
+    """Open a connection of our own to the default database, in autocommit, with times in UTC."""
+    given = connections["default"].get_connection_params()
+    wanted = {k: given[k] for k in ("dbname", "user", "password", "host", "port", "options") if given.get(k)}
+    return psycopg.connect(**wanted, autocommit=True, application_name="keybook ingest")
+
+
+@contextmanager
+def turn(device_id: int) -> Iterator[Turn]:
+    """Hold the device's lock for one turn; raises `Busy` when another ingester has it."""
+    with connect() as writer, connect() as looker:
+        row = looker.execute("SELECT pg_try_advisory_lock(%s, %s)", [_DEVICE_LOCK, device_id]).fetchone()
+        if not row or not row[0]:
+            raise Busy("another ingester is reading this device's files; its turn ends by itself")
+        with ThreadPoolExecutor(1, "commit") as pool:
+            yield Turn(device_id, writer, looker, pool)
+
+
+class Turn:
+    """One device's turn over one or more files."""
+
+    def __init__(self, device_id: int, writer: Connection, looker: Connection, pool: ThreadPoolExecutor) -> None:
+        row = looker.execute("SELECT vault_id FROM audit_device WHERE id = %s", [device_id]).fetchone()
+        assert row is not None  # noqa: S101 - callers made the device
+        self.vault_id, self.device_id = int(row[0]), device_id
+        self.store, self.looker, self.pool = Store(writer), looker, pool
+        self.words = Dictionary(looker, self.vault_id, device_id)
+        self.normaliser = Normaliser(self.words.mounts())
+        self.report = Report()
+        self.pending: dict[bytes, Held] = {}
+        self.stored: set[bytes] = set()
+        self.since: dict[bytes, float] = {}
+        self._flight: Future[Appended] | None = None
+        self._load_pending()
+
+    def _load_pending(self) -> None:
+        rows = self.looker.execute(
+            """SELECT uuid_send(request_id), generation_id, position, length, sha256, line,
+               extract(epoch FROM now() - received_at) FROM audit_pending WHERE device_id = %s""",
+            [self.device_id],
+        )
+        for key, generation, position, length, digest, line, age in rows:
+            parsed, _ = decode(bytes(line))
+            held = Held(parsed, True, bytes(line), generation, position)
+            held.key, held.length, held.sha256, held.stored = bytes(key), length, bytes(digest), bytes(line)
+            self.pending[held.key] = held
+            self.stored.add(held.key)
+            self.since[held.key] = time.monotonic() - float(age)
+
+    def read(
+        self, log: LogFile, cursor: Cursor, *, at_end: bool, deadline: float | None = None,
+        gaps: Sequence[GapNote] = (), watch: Callable[[int], None] | None = None,
+    ) -> Cursor:  # fmt: skip
+        """Read one file from its cursor to its end or the deadline; `at_end` = nobody writes to it any more."""
+        notes = list(gaps)
+        while True:
+            data = self._next_chunk(log, cursor)
+            if data is None:
+                break
+            last = len(data) < CHUNK
+            batch, used = self._batch(data, cursor, final=at_end and last)
+            if not used and not batch.bad and not notes:
+                break
+            batch.gaps, notes = notes, []
+            batch.tail = self._tail(cursor, data, used, log)
+            cursor = self._commit(batch)
+            if watch:
+                watch(used)
+            if last or (deadline is not None and time.monotonic() > deadline):
+                self.report.drained &= last
+                break
+        return cursor
+
+    def _next_chunk(self, log: LogFile, cursor: Cursor) -> bytes | None:
+        """Read on; None when there is nothing new or the file was cut and refilled while we read."""
+        size = CHUNK
+        while True:
+            data = log.read(cursor.position, size)
+            if not data or not log.is_still(log.fingerprint or b"", cursor.position + len(data)):
+                return None
+            if len(data) < size or b"\n" in data or size >= settings.KEYBOOK.max_line:
+                return data
+            size = min(size * 2, settings.KEYBOOK.max_line)
+
+    def _tail(self, cursor: Cursor, data: bytes, used: int, log: LogFile) -> bytes:
+        end = cursor.position + used
+        return tail_hash(data[:used]) if used >= TAIL else log.tail_before(end)
+
+    def _batch(self, data: bytes, cursor: Cursor, *, final: bool) -> tuple[Batch, int]:
+        """Join the whole lines of `data`; returns the batch and how many bytes it consumes."""
+        used = data.rfind(b"\n") + 1
+        unfinished = None if final else _unfinished(data[:used], cursor.position)
+        if unfinished is not None:
+            used = unfinished - cursor.position
+        batch = Batch(self.vault_id, self.device_id, cursor, cursor.position, received=datetime.now(UTC))
+        if used == 0 and len(data) >= settings.KEYBOOK.max_line:
+            self._too_long(batch, data)
+            return batch, len(data)
+        lines = data[:used].split(b"\n") if used else [b""]
+        lines.pop()
+        joiner = _Joiner(self, batch)
+        position = cursor.position
+        if cursor.skipping and lines:
+            position = joiner.rest_of_long_line(lines.pop(0), position)
+        joiner.join(lines, position)
+        if final:
+            joiner.final_piece(data[used:], cursor.position + used)
+            waiting = sum(bad.length for bad in batch.bad if bad.provisional)
+            self.report.bytes_waiting += waiting
+            used = len(data) - waiting
+        batch.end = cursor.position + used
+        batch.lines = len(lines)
+        self.report.lines += batch.lines
+        return batch, used
+
+    def _too_long(self, batch: Batch, data: bytes) -> None:
+        limit = settings.KEYBOOK.max_line
+        reason = f"longer than {limit} bytes (KEYBOOK_MAX_LINE); raise it and import the file again under a new device"
+        batch.bad.append(
+            Bad(batch.cursor.position, len(data), reason, sha256(data).digest(), masking.preview(data[:4096]))
+        )
+        batch.end, batch.skipping = batch.cursor.position + len(data), True
+
+    def _commit(self, batch: Batch) -> Cursor:
+        """Settle the names of a batch, wait for the one before, and send this one on its way."""
+        self._settle(batch)
+        self.wait()
+        self.report.bytes += batch.end - batch.cursor.position
+        after = Cursor(batch.cursor.id, batch.end, batch.cursor.turn + 1, batch.tail, batch.skipping)
+        self._flight = self.pool.submit(self.store.append, batch)
+        return after
+
+    def _settle(self, batch: Batch) -> None:
+        self._hold(batch)
+        mind = self.normaliser
+        self.words.settle_mounts(mind.changed_mounts)
+        self.words.settle_principals(mind.new_whos)
+        self.words.settle_addresses(mind.new_addresses)
+        self.words.settle_targets(mind.new_targets)
+        self._settle_wraps(batch)
+        batch.findings, mind.findings = mind.findings, {}
+        mind.changed_mounts, mind.new_whos, mind.new_addresses, mind.new_targets = [], [], [], []
+        if batch.events:
+            micros = [event.micros for event in batch.events]
+            batch.first_micros, batch.last_micros = min(micros), max(micros)
+            partitions.ensure(
+                self.looker, {moment(m).date() for m in {m // 86_400_000_000 * 86_400_000_000 for m in micros}}
+            )
+
+    def _hold(self, batch: Batch) -> None:
+        """Requests still without a response are kept with the cursor; those that got one are released."""
+        for key, held in self.pending.items():
+            if key not in self.stored:
+                held.stored = self.normaliser.store_alone(held)
+                batch.held.append(held)
+        batch.released = [key for key in self.stored if key not in self.pending]
+        now = time.monotonic()
+        for key in self.pending:
+            self.since.setdefault(key, now)
+        self.stored = set(self.pending)
+
+    def _settle_wraps(self, batch: Batch) -> None:
+        """Write down what was wrapped, and name the unwraps whose wrapping this turn has not seen."""
+        wraps = [(e.wraps, e.target.secret_id, self.normaliser.wraps[e.wraps][1], e.micros)
+                 for e in batch.events if e.wraps and e.target.secret_id]  # fmt: skip
+        self.words.remember_wraps(wraps)
+        for event in batch.events:
+            known = self.normaliser.wraps.get(event.unwraps) if event.unwraps else None
+            if known is not None:
+                event.secret_id = known[0].secret_id
+        unknown = [e for e in batch.events if e.unwraps and not e.secret_id and not e.target.secret_id]
+        if unknown:
+            found = self.words.wrapped({event.unwraps for event in unknown})
+            for event in unknown:
+                event.secret_id, event.disclosed = found.get(event.unwraps, (0, event.disclosed))
+
+    def wait(self) -> None:
+        """Wait until the batch in flight is committed; raises what its transaction raised."""
+        if self._flight is not None:
+            flight, self._flight = self._flight, None
+            self.report.add(flight.result())
+
+    def accept_unanswered(
+        self, cursor: Cursor, *, older_than: float = NO_RESPONSE_AFTER, before: int | None = None
+    ) -> Cursor:
+        """Accept requests that have waited so many seconds (and were written before µs `before`) as `no_response`."""
+        now = time.monotonic()
+        keys = [
+            key
+            for key, held in self.pending.items()
+            if now - self.since.get(key, now) >= older_than and (before is None or held.micros < before)
+        ]
+        if not keys:
+            return cursor
+        self.wait()
+        batch = Batch(self.vault_id, self.device_id, cursor, cursor.position, cursor.tail, cursor.skipping)
+        for key in keys:
+            held = self.pending.pop(key)
+            self.since.pop(key, None)
+            batch.events.append(self.normaliser.event(held, None))
+        return self._commit(batch)
+
+
+class _Joiner:
+    """Joins the lines of one batch into events."""
+
+    def __init__(self, turn: Turn, batch: Batch) -> None:
+        self.turn, self.batch = turn, batch
+        self.generation = batch.cursor.id
+        self.seen: dict[bytes, Event] = {}
+        self.latest = int(time.time() * 1e6) + _AHEAD
+        self.framer = framing.Joiner(settings.KEYBOOK.max_line)
+
+    def join(self, lines: list[bytes], position: int) -> None:
+        """Take whole physical lines that begin at `position`."""
+        generation, take = self.generation, self._take
+        for raw in lines:
+            here, position = position, position + len(raw) + 1
+            try:
+                line, exact = decode(raw)
+                held = Held(line, exact, raw, generation, here)
+            except NotAnAuditLine:
+                self._frames(self.framer.feed(raw, here))
+                continue
+            take(held)
+        self.batch.framing += len(lines)  # their newlines
+
+    def _take(self, held: Held) -> None:
+        batch, key, pending = self.batch, held.key, self.turn.pending
+        if not _OLDEST < held.micros < self.latest:
+            self._quarantine(held.raw, held.position, _WRONG_CLOCK, held.length)
+            return
+        known = self.seen.get(key)
+        if is_response(held.line):
+            if known is not None and known.response is not None:
+                batch.repeated += held.length
+                return
+            event = self.turn.normaliser.event(pending.pop(key, None), held)
+            self.seen[key] = event
+            batch.events.append(event)
+        elif known is not None or key in pending:
+            self._request_again(held, known)
+        else:
+            pending[key] = held
+
+    def _request_again(self, held: Held, known: Event | None) -> None:
+        """A request line after its response (files read out of order), or the same line a second time."""
+        if known is not None and known.request is None:
+            self.turn.normaliser.attach(known, held)
+        else:
+            self.batch.repeated += held.length
+
+    def _frames(self, frames: list[framing.Frame]) -> None:
+        """What a line that is no bare audit record is made of: prefix, wrapper, torn, glued or rubbish."""
+        for frame in frames:
+            if frame.kind is framing.Kind.LINE:
+                self._framed_line(frame)
+            elif frame.kind is framing.Kind.FRAMING:
+                self.batch.framing += frame.length
+            else:
+                provisional = frame.kind is framing.Kind.TORN_TAIL
+                self._quarantine(frame.body, frame.offset, frame.reason, frame.length, provisional)
+
+    def _framed_line(self, frame: framing.Frame) -> None:
+        try:
+            line, exact = decode(frame.body)
+            held = Held(line, exact and not frame.flags, frame.body, self.generation, frame.offset)
+        except NotAnAuditLine as error:
+            self._quarantine(frame.body, frame.offset, str(error), frame.length)
+            return
+        held.length = frame.length
+        for flag in frame.flags:
+            self.turn.normaliser.findings[flag] = self.turn.normaliser.findings.get(flag, 0) + 1
+        self._take(held)
+
+    def _quarantine(self, raw: bytes, position: int, reason: str, length: int, provisional: bool = False) -> None:
+        self.batch.bad.append(
+            Bad(position, length, reason, sha256(raw).digest(), masking.preview(raw[:_SHOWN]), provisional)
+        )
+
+    def rest_of_long_line(self, raw: bytes, position: int) -> int:
+        """The end of a line whose beginning was too long to keep."""
+        if raw:
+            self._quarantine(raw, position, "the end of a line that was longer than KEYBOOK_MAX_LINE", len(raw))
+        self.batch.framing += 1
+        return position + len(raw) + 1
+
+    def final_piece(self, raw: bytes, position: int) -> None:
+        """The bytes after the last newline of a file that nobody writes to: a whole record, or one torn for good."""
+        self._frames(self.framer.tail(raw, position))
+
+
+def _unfinished(data: bytes, at: int) -> int | None:
+    """Where the first fragment stands whose end has not come: container runtimes cut lines at 16 KiB."""
+    if data.startswith(b'{"time"') or data.startswith(b'{"auth"'):
+        return None
+    framer = framing.Joiner(settings.KEYBOOK.max_line)
+    for line in data.split(b"\n")[:-1]:
+        framer.feed(line, at)
+        at += len(line) + 1
+    return framer.resume_at
+
+
+def find_generation(looker: Connection, device_id: int, log: LogFile, follows: int = 0, border: str = "") -> Cursor:
+    """Return our cursor in this file, known by content; a file cut or changed behind the cursor starts a new one."""
+    rows = looker.execute(
+        """SELECT id, position, turn, tail, skipping, fork FROM audit_generation
+           WHERE device_id = %s AND fingerprint = %s ORDER BY fork DESC""",
+        [device_id, log.fingerprint],
+    ).fetchall()
+    for id_, position, turn_, tail, skipping, _ in rows:
+        size = log.size()
+        if (size is None or size >= position) and log.tail_before(position) == bytes(tail):
+            looker.execute(
+                "UPDATE audit_generation SET path = %s, inode = %s WHERE id = %s", [log.path, log.inode, id_]
+            )
+            return Cursor(id_, position, turn_, bytes(tail), skipping)
+    fork = rows[0][5] + 1 if rows else 0
+    row = looker.execute(
+        """INSERT INTO audit_generation (device_id, fingerprint, fork, path, inode, follows_id, border, position, tail,
+           skipping, turn, lines, events, bytes_event, bytes_duplicate, bytes_quarantine, bytes_framing)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, 0, '', false, 0, 0, 0, 0, 0, 0, 0) RETURNING id""",
+        [device_id, log.fingerprint, fork, log.path, log.inode, follows or None, border],
+    ).fetchone()
+    assert row is not None  # noqa: S101
+    return Cursor(int(row[0]), 0, 0)

@@ -1,0 +1,69 @@
+"""`manage.py follow`: read the followed logs as they are written, in bounded turns, until it is stopped."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+import psycopg
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import Error, close_old_connections
+
+from audit import actions
+from audit.commands import explained
+from audit.models import Source
+from audit.store import LostRace
+
+_HOUSE = 300.0
+
+
+class Command(BaseCommand):
+    """Follow every source; with --path and --vault, add that source first."""
+
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Say what may be given."""
+        parser.add_argument("--path", help="an audit log under KEYBOOK_LOG_ROOTS to follow from now on")
+        parser.add_argument("--vault", help="the vault that writes it")
+        parser.add_argument("--device", default="file", help="its audit device (default: file)")
+        parser.add_argument("--every", type=float, default=1.0, help="seconds between two looks (default: 1)")
+        parser.add_argument("--once", action="store_true", help="read to the end of every source once, then stop")
+
+    def handle(self, *args: Any, **given: Any) -> None:
+        """Read until a signal comes."""
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        with explained():
+            if given["path"]:
+                actions.follow_file(given["path"], vault=given["vault"] or "vault", device=given["device"])
+            if given["once"]:
+                _look()
+                return
+        house = 0.0
+        while not stop.is_set():
+            try:
+                if time.monotonic() - house > _HOUSE:
+                    actions.keep_house()
+                    house = time.monotonic()
+                _look()
+            except LostRace as error:
+                sys.stderr.write(f"{error}\n")
+            except (psycopg.Error, Error) as error:
+                sys.stderr.write(
+                    f"Ingestion waits: PostgreSQL did not answer ({str(error).splitlines()[0]}). No cursor moved.\n"
+                )
+                stop.wait(2.0)
+            close_old_connections()
+            stop.wait(given["every"])
+
+
+def _look() -> None:
+    for source in Source.objects.select_related("device", "live"):
+        report = actions.read_source(source)
+        while report is not None and not report.drained:
+            report = actions.read_source(source)

@@ -1,0 +1,76 @@
+"""`manage.py who_read`: the readers of a secret."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from audit import queries
+from audit.commands import BadInput, as_json, explained, read_time, table
+
+
+class Command(BaseCommand):
+    """Print who read a secret: counts, first and last time, addresses and versions."""
+
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Say what may be given."""
+        parser.add_argument("secret", help="[<namespace>/]<mount>/<path>, such as secret/prod/ledger/bank-sftp")
+        parser.add_argument("--vault", help="where several vaults have a secret of this name")
+        parser.add_argument("--since", help="2026-11-18, 2026-11-18T02:00:00Z or 24h (UTC)")
+        parser.add_argument("--until", help="the end of the window, not included")
+        parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+
+    def handle(self, *args: Any, **given: Any) -> None:
+        """Answer."""
+        with explained():
+            since, until = read_time(given["since"], "--since"), read_time(given["until"], "--until")
+            try:
+                answer = queries.who_read(queries.find_secret(given["secret"], given["vault"]), since, until)
+            except queries.NotOneSecret as error:
+                raise BadInput(str(error)) from None
+        self.stdout.write(json.dumps(_document(answer)) if given["json"] else _print(answer))
+
+
+def _document(answer: queries.WhoRead) -> dict[str, Any]:
+    names = [
+        "principal",
+        "kind",
+        "pod",
+        "grade",
+        "count",
+        "denied",
+        "first",
+        "last",
+        "addresses",
+        "versions",
+        "entity_id",
+    ]
+    return {
+        "secret": answer.secret.name,
+        "vault": answer.secret.vault,
+        "complete_until": as_json(answer.complete_until),
+        "readers": [{name: as_json(getattr(one, name)) for name in names} for one in answer.readers],
+    }
+
+
+def _print(answer: queries.WhoRead) -> str:
+    rows = [
+        [one.principal, one.kind, one.count, one.denied, one.first, one.last, " ".join(one.addresses),
+         " ".join(f"v{version}" for version in one.versions)]
+        for one in answer.readers
+    ]  # fmt: skip
+    head = ["principal", "kind", "reads", "denied", "first (UTC)", "last (UTC)", "addresses", "versions"]
+    reads, denied = sum(one.count for one in answer.readers), sum(one.denied for one in answer.readers)
+    losses = [gap for gap in answer.gaps if gap.kind != "missed"]
+    end = (
+        f"Complete until {as_json(answer.complete_until)}."
+        if answer.complete_until
+        else "Not complete: a source was never read to its end."
+    )
+    if losses:
+        end += f" Not complete: {len(losses)} gap(s), the first: {losses[0].detail}"
+    return f"{answer.secret.name} in {answer.secret.vault}\n{table(head, rows)}\n{len(rows)} principals, {reads} reads, {denied} denied. {end}"

@@ -1,0 +1,110 @@
+"""Counts of closed hours and days, computed once from the events and inserted; never upserted batch by batch.
+
+A window is closed when it lies far enough in the past. An event that arrives later marks its window dirty, and the
+next `close` computes that window anew. Reading is: closed windows, and the raw events of what is not closed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+WIDTHS = {"h": timedelta(hours=1), "d": timedelta(days=1)}
+_SETTLE = timedelta(minutes=10)
+_AT_ONCE = 96
+
+_COMPUTE = {
+    "h": """
+        INSERT INTO audit_rollup_hour (hour, secret, outcome, disclosed, events)
+        SELECT %(start)s, secret, outcome, disclosed, count(*) FROM audit_event
+        WHERE time >= %(start)s AND time < %(end)s AND flags & 4 = 0
+        GROUP BY secret, outcome, disclosed
+    """,
+    "d": """
+        INSERT INTO audit_rollup_day (day, secret, principal, outcome, disclosed, events, first, last)
+        SELECT %(start)s, secret, principal, outcome, disclosed, count(*), min(time), max(time) FROM audit_event
+        WHERE time >= %(start)s AND time < %(end)s AND secret > 0 AND flags & 4 = 0
+        GROUP BY secret, principal, outcome, disclosed
+    """,
+}
+_FORGET = {
+    "h": "DELETE FROM audit_rollup_hour WHERE hour = %(start)s",
+    "d": "DELETE FROM audit_rollup_day WHERE day = %(start)s",
+}
+
+
+def close(now: datetime | None = None) -> int:
+    """Compute every finished or dirty window that is due; returns how many were computed."""
+    limit = (now or datetime.now(UTC)) - _SETTLE
+    done = 0
+    for width in WIDTHS:
+        while due := _due(width, limit):
+            for start in due:
+                _compute(width, start)
+            done += len(due)
+    return done
+
+
+def closed_until(width: str) -> datetime | None:
+    """Return the end of the newest closed window of this width, None if there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(start) FROM audit_closed WHERE width = %s", [width])
+        start = cursor.fetchone()[0]
+    return start + WIDTHS[width] if start else None
+
+
+def mark_dirty(cursor: Any, micros: list[int]) -> None:
+    """Mark the closed windows of these event times: their counts are to be computed anew."""
+    if not micros:
+        return
+    cursor.execute(
+        """UPDATE audit_closed SET dirty = true WHERE NOT dirty AND (width, start) IN (
+               SELECT 'h'::"char", date_trunc('hour', to_timestamp(t / 1e6) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+               FROM unnest(%s::bigint[]) t UNION
+               SELECT 'd'::"char", date_trunc('day', to_timestamp(t / 1e6) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+               FROM unnest(%s::bigint[]) t)""",
+        [micros, micros],
+    )
+
+
+def _due(width: str, limit: datetime) -> list[datetime]:
+    """Windows with events that are finished and not yet computed, and dirty ones; oldest first, a handful at a time."""
+    unit = {"h": "hour", "d": "day"}[width]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT start FROM audit_closed WHERE width = %s AND dirty LIMIT %s", [width, _AT_ONCE])
+        dirty = [row[0] for row in cursor.fetchall()]
+        if dirty:
+            return dirty
+        cursor.execute(
+            f"""
+            WITH RECURSIVE have AS (
+                (SELECT date_trunc('{unit}', min(time) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS start
+                 FROM audit_event WHERE time < %(limit)s)
+                UNION ALL
+                SELECT (SELECT date_trunc('{unit}', min(time) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+                        FROM audit_event WHERE time >= have.start + interval '1 {unit}' AND time < %(limit)s)
+                FROM have WHERE have.start IS NOT NULL
+            )
+            SELECT start FROM have WHERE start IS NOT NULL AND start + interval '1 {unit}' <= %(limit)s
+            AND NOT EXISTS (SELECT FROM audit_closed c WHERE c.width = %(width)s AND c.start = have.start)
+            ORDER BY start LIMIT {_AT_ONCE}
+            """,  # noqa: S608 - the unit is one of two words
+            {"limit": limit, "width": width},
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _compute(width: str, start: datetime) -> None:
+    """Compute one window in one transaction under the stream's lock, so that no event slips in between."""
+    given = {"start": start, "end": start + WIDTHS[width], "width": width}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [0x6B62_0002])
+        cursor.execute(_FORGET[width], given)
+        cursor.execute(_COMPUTE[width], given)
+        cursor.execute(
+            """INSERT INTO audit_closed (width, start, dirty) VALUES (%(width)s, %(start)s, false)
+               ON CONFLICT (width, start) DO UPDATE SET dirty = false""",
+            given,
+        )

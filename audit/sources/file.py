@@ -1,0 +1,228 @@
+"""Audit log files: found by name, known by content, read from where we stopped, however they are rotated or packed."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
+
+TAIL = 64
+FIRST_LINE = 1024 * 1024
+_ROTATED = ("", ".", "-", "_")
+
+
+class UnusableFile(Exception):
+    """A path that can't be read as an audit log; the message says why and what to do."""
+
+
+@dataclass(slots=True)
+class LogFile:
+    """One regular file, opened: `fingerprint` is the SHA-256 of its first whole line, None while it has none."""
+
+    path: str
+    handle: BinaryIO
+    inode: int
+    packed: bool
+    fingerprint: bytes | None
+    damaged: str = ""
+
+    def read(self, position: int, size: int) -> bytes:
+        """Return up to `size` bytes from (unpacked) offset `position`; a damaged archive gives what is whole."""
+        try:
+            self.handle.seek(position)
+            return self.handle.read(size)
+        except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+            self.damaged = f"the archive is damaged or cut short ({error})"
+            return self._read_what_is_whole(position, size)
+
+    def _read_what_is_whole(self, position: int, size: int) -> bytes:
+        """Unpack byte-wise up to the damage: decompressors raise before they hand out their last good bytes."""
+        with self.reopened() as raw:
+            whole = b"".join(_pieces(raw, gzipped=self.path.endswith(".gz") or isinstance(self.handle, gzip.GzipFile)))
+        return whole[position : position + size]
+
+    def reopened(self) -> BinaryIO:
+        """Open the packed bytes again."""
+        return Path(self.path).open("rb")
+
+    def size(self) -> int | None:
+        """Return the size now, None for a packed file (its unpacked size is not known)."""
+        return None if self.packed else os.fstat(self.handle.fileno()).st_size
+
+    def is_still(self, fingerprint: bytes, end: int) -> bool:
+        """Whether the file still is the one that we began to read: not cut and refilled meanwhile."""
+        if self.packed:
+            return True
+        size = self.size()
+        return size is not None and size >= end and first_line_hash(self.handle) == fingerprint
+
+    def tail_before(self, position: int) -> bytes:
+        """Return the hash of the bytes just before `position`: tells a refilled file from one that grew."""
+        if position == 0:
+            return b""
+        return tail_hash(self.read(max(0, position - TAIL), min(TAIL, position)))
+
+    def close(self) -> None:
+        """Close the file."""
+        self.handle.close()
+
+
+def tail_hash(last: bytes) -> bytes:
+    """Return the SHA-256 of the last bytes before a cursor."""
+    return sha256(last[-TAIL:]).digest()
+
+
+def open_log(path: str | Path, roots: list[str] | None = None) -> LogFile:
+    """Open a regular file for reading; raises `UnusableFile`. With `roots`, the resolved path must lie under one of them."""
+    shown = str(path)
+    try:
+        resolved = os.path.realpath(path, strict=True)
+    except FileNotFoundError:
+        raise UnusableFile(f"{shown}: there is no such file. Check the name; nothing was read.") from None
+    except OSError as error:
+        raise UnusableFile(f"{shown}: {error.strerror}. Nothing was read.") from None
+    if roots is not None:
+        _check_roots(shown, resolved, roots)
+    return _opened(shown, resolved)
+
+
+def _check_roots(shown: str, resolved: str, roots: list[str]) -> None:
+    allowed = [os.path.realpath(root) for root in roots if root]
+    if not any(resolved == root or resolved.startswith(root.rstrip("/") + "/") for root in allowed):
+        raise UnusableFile(
+            f"{shown}: resolves to {resolved}, which is outside KEYBOOK_LOG_ROOTS ({':'.join(roots) or 'empty'}). "
+            "Add its folder there or follow another file."
+        )
+
+
+def _opened(shown: str, resolved: str) -> LogFile:
+    try:
+        descriptor = os.open(resolved, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except PermissionError:
+        who = f"uid {os.geteuid()}"
+        raise UnusableFile(
+            f"{shown}: {who} may not read it. Give the audit device mode=0640 and add this user to the file's group."
+        ) from None
+    except OSError as error:
+        raise UnusableFile(f"{shown}: {error.strerror}. Nothing was read.") from None
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(descriptor)
+        kind = "a folder" if stat.S_ISDIR(facts.st_mode) else "not a regular file"
+        raise UnusableFile(f"{shown}: is {kind}. Name the audit log file itself.")
+    raw = os.fdopen(descriptor, "rb", buffering=0)
+    handle, packed = _unpacking(raw)
+    log = LogFile(resolved, handle, facts.st_ino, packed, None)
+    log.fingerprint = _first_line(log)
+    return log
+
+
+def _unpacking(raw: BinaryIO) -> tuple[BinaryIO, bool]:
+    """Choose the decompressor by the first bytes, not by the name."""
+    magic = raw.read(4)
+    raw.seek(0)
+    if magic.startswith(b"\x1f\x8b"):
+        return gzip.GzipFile(fileobj=raw), True  # type: ignore[return-value]
+    if magic == b"\x28\xb5\x2f\xfd":
+        return _Zstandard(raw), True  # type: ignore[return-value]
+    return raw, False
+
+
+class _Zstandard:
+    """A readable with forward (and from-the-start) seeking over a zstd file with any number of frames."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self.raw = raw
+        self._restart()
+
+    def _restart(self) -> None:
+        self.raw.seek(0)
+        self.reader = zstandard.ZstdDecompressor().stream_reader(self.raw, read_across_frames=True, closefd=False)
+        self.at = 0
+
+    def seek(self, position: int) -> None:
+        """Move to an unpacked offset."""
+        if position < self.at:
+            self._restart()
+        while self.at < position and self.read(min(1024 * 1024, position - self.at)):
+            pass
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` unpacked bytes."""
+        data: bytes = self.reader.read(size)
+        self.at += len(data)
+        return data
+
+    def fileno(self) -> int:
+        """Return the descriptor of the packed file."""
+        return self.raw.fileno()
+
+    def close(self) -> None:
+        """Close the packed file."""
+        self.raw.close()
+
+
+def _pieces(raw: BinaryIO, *, gzipped: bool) -> Iterator[bytes]:
+    """Unpack in small steps and keep what came before the damage."""
+    maker = (lambda: zlib.decompressobj(31)) if gzipped else (lambda: zstandard.ZstdDecompressor().decompressobj())
+    unpack = maker()
+    try:
+        while packed := raw.read(4096):
+            while packed:
+                yield unpack.decompress(packed)
+                packed = unpack.unused_data
+                if packed:
+                    unpack = maker()
+    except (zlib.error, zstandard.ZstdError):
+        return
+
+
+def _first_line(log: LogFile) -> bytes | None:
+    head = log.read(0, FIRST_LINE)
+    return _hash_of_first(head)
+
+
+def first_line_hash(handle: BinaryIO) -> bytes | None:
+    """Return the SHA-256 of an unpacked file's first whole line now, without moving its position."""
+    return _hash_of_first(os.pread(handle.fileno(), FIRST_LINE, 0))
+
+
+def _hash_of_first(head: bytes) -> bytes | None:
+    end = head.find(b"\n")
+    if end < 0 and len(head) < FIRST_LINE:
+        return None
+    return sha256(head[: end if end >= 0 else FIRST_LINE]).digest()
+
+
+def family(path: str | Path) -> list[Path]:
+    """Return a log and its rotated brothers (`audit.log.1`, `audit.log-20261121.gz`), oldest first, the live one last."""
+    live = Path(path)
+    if not live.parent.is_dir():
+        return []
+    brothers = [
+        found
+        for found in live.parent.iterdir()
+        if found.name != live.name and found.name.startswith(tuple(live.name + mark for mark in _ROTATED[1:]))
+    ]
+    stem = [
+        found
+        for found in live.parent.glob(f"{live.stem}[-_.]*{live.suffix}*")
+        if found.name != live.name and found not in brothers
+    ]
+    aged = sorted((_modified(found), found.name, found) for found in brothers + stem)
+    return [found for _, _, found in aged] + ([live] if live.exists() else [])
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
