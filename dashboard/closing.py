@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from audit.queries import DeviceState, Gap
+from audit.queries import DeviceState, Gap, WhoRead
 from dashboard.words import counted, duration, until_clock, visible
 
 # A live record ends a moment before now; only a later end of the question counts as unanswered time.
@@ -30,8 +30,8 @@ def record_closing(complete_until: datetime | None, until: datetime, gaps: Seque
     said = until_clock(complete_until, now)
     late = until - complete_until
     if late > TOLERANCE:
-        text = f"Not complete: nothing is known after {said}, {duration(late.total_seconds())} before the end of this range."
-        return Closing(False, f"{text}{_and_gaps(gaps)}", _sentences(gaps))
+        missed = f"nothing is known after {said}, {duration(late.total_seconds())} before the end of this range"
+        return Closing(False, f"Not complete: {missed}.{_and_gaps(gaps)}", _sentences(gaps))
     if gaps:
         return Closing(False, f"Not complete: {_gaps(gaps)}. Known until {said}.", _sentences(gaps))
     return Closing(True, f"Complete until {said}.")
@@ -47,10 +47,18 @@ def list_closing(devices: Sequence[DeviceState], more: bool) -> Closing:
     return Closing(True, "This is every one that the audit log names.")
 
 
-def gap_length(gaps: Sequence[Gap]) -> float:
-    """Return the seconds that the gaps with both ends cover together; overlaps count once."""
+def unknown_seconds(answer: WhoRead, since: datetime, until: datetime) -> float:
+    """Return how many seconds of [since, until) lie in a gap or after the end of the record."""
+    ends = answer.complete_until or since
+    late = [(max(ends, since), until)] if until - ends > TOLERANCE else []
+    gaps = [(max(g.start, since), min(g.end, until)) for g in answer.gaps if g.start and g.end]
+    return _covered([*gaps, *late])
+
+
+def _covered(stretches: Sequence[tuple[datetime, datetime]]) -> float:
+    """Return the seconds that these stretches cover together; overlaps count once."""
     total, reached = 0.0, None
-    for start, end in sorted((g.start, g.end) for g in gaps if g.start and g.end):
+    for start, end in sorted(stretches):
         begin = max(start, reached) if reached else start
         total += max((end - begin).total_seconds(), 0)
         reached = max(end, reached) if reached else end
@@ -59,7 +67,7 @@ def gap_length(gaps: Sequence[Gap]) -> float:
 
 def _gaps(gaps: Sequence[Gap]) -> str:
     """Return `1 gap of 7 min 15 s`, or `3 gaps, 16 h 50 min in all`."""
-    length = gap_length(gaps)
+    length = _covered([(g.start, g.end) for g in gaps if g.start and g.end])
     if not length:
         return counted(len(gaps), "gap")
     return f"{counted(len(gaps), 'gap')}{' of' if len(gaps) == 1 else ','} {duration(length)}" + (

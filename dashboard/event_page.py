@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,8 +46,6 @@ class EventPage:
 
 def laid_out(text: str) -> str:
     """Return a line of JSON indented for reading; what is no JSON stays as it is. Unseen characters become escapes."""
-    try:
+    with suppress(ValueError):
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        pass
     return visible(text, keep="\n")

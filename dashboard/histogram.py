@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from audit.queries import Bucket
-from dashboard.words import clock, counted, day, duration, number, span, utc
+from dashboard.words import clock, counted, day, number, span, utc
 
 HEIGHT = 100  # px of the bars; the lane for markers lies above
 LANE = 18
@@ -66,29 +66,25 @@ class Chart:
     ok: int
     denied: int
     error: int
-    missing: str  # "" when nothing is missing
     sentence: str
     stretches: list[Stretch]
 
 
-def chart(buckets: Sequence[Bucket]) -> Chart:
-    """Return the drawing of equal, adjoining buckets, oldest first."""
+def chart(buckets: Sequence[Bucket], missing: str) -> Chart:
+    """Return the drawing of equal, adjoining buckets, oldest first; `missing` is the time without data, in words."""
     top = _nice(max((b.ok + b.denied + b.error for b in buckets), default=0))
     stretches = _stretches(buckets)
-    missing = sum(((s.end - s.start) for s in stretches if s.unknown), timedelta())
     totals = [sum(getattr(b, kind) for b in buckets) for kind in ("ok", "denied", "error")]
-    said = duration(missing.total_seconds()) if missing else ""
     return Chart(
-        bars=[bar for i, bucket in enumerate(buckets) for bar in _pile(bucket, i, len(buckets), top)],
-        holes=[_hole(s, buckets) for s in stretches if s.unknown],
+        bars=sorted(_bars(buckets, top), key=lambda bar: bar.kind == "error"),  # an outline lies above its neighbours
+        holes=_holes(buckets),
         ticks=list(_ticks(buckets)),
         levels=_levels(top),
         step=span(buckets[0].end - buckets[0].start) if buckets else "",
         ok=totals[0],
         denied=totals[1],
         error=totals[2],
-        missing=said,
-        sentence=_sentence(buckets, totals, said),
+        sentence=_sentence(buckets, totals, missing),
         stretches=[s for s in stretches if s.unknown or s.ok or s.denied or s.error],
     )
 
@@ -111,6 +107,12 @@ def _levels(top: int) -> list[tuple[float, str]]:
 def _percent(value: float) -> str:
     """Return a share of the width as an SVG length."""
     return f"{value * 100:.3f}%"
+
+
+def _bars(buckets: Sequence[Bucket], top: int) -> Iterator[Bar]:
+    """Yield the parts of every pile."""
+    for index, bucket in enumerate(buckets):
+        yield from _pile(bucket, index, len(buckets), top)
 
 
 def _pile(bucket: Bucket, index: int, count: int, top: int) -> Iterator[Bar]:
@@ -136,11 +138,15 @@ def _stretches(buckets: Sequence[Bucket]) -> list[Stretch]:
     return rows
 
 
-def _hole(stretch: Stretch, buckets: Sequence[Bucket]) -> Mark:
-    """Return the frame of a stretch without audit data, with its length in words."""
-    begin, whole = buckets[0].start, buckets[-1].end - buckets[0].start
-    x, width = (stretch.start - begin) / whole, (stretch.end - stretch.start) / whole
-    return Mark(_percent(x), _percent(width), duration((stretch.end - stretch.start).total_seconds()), "")
+def _holes(buckets: Sequence[Bucket]) -> list[Mark]:
+    """Return the frames of the stretches without audit data; a bar that knows a part stands in its frame."""
+    holes, index, count = [], 0, len(buckets)
+    for unknown, group in groupby(buckets, key=lambda b: b.unknown):
+        length = len(list(group))
+        if unknown:
+            holes.append(Mark(_percent(index / count), _percent(length / count), "", ""))
+        index += length
+    return holes
 
 
 def _ticks(buckets: Sequence[Bucket]) -> Iterator[Mark]:

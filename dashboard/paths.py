@@ -11,7 +11,7 @@ ELLIPSIS = "…"
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """A name in two voices: `quiet` (with its last slash) in ink-3, `loud` in ink; `whole` is what a copy carries."""
+    """A name in two voices: `quiet` segments, each before a slash, and `loud`; `whole` is what a copy carries."""
 
     quiet: list[str]
     loud: str
@@ -19,7 +19,7 @@ class Print:
 
 
 def secret_print(name: str, limit: int = 0) -> Print:
-    """Return a secret's name for printing, at most `limit` characters where leaving out whole middle segments allows it.
+    """Return a secret's name for printing, in `limit` characters where leaving out whole middle segments allows it.
 
     The mount (first segment) and the leaf are never left out and never cut. `limit` 0 means: print the whole.
     """
@@ -28,7 +28,7 @@ def secret_print(name: str, limit: int = 0) -> Print:
     leaf = segments.pop() or f"{segments.pop()}/" if len(segments) > 1 else segments.pop()
     if limit:
         segments = _elide(segments, limit - len(leaf))
-    return Print([f"{segment}/" for segment in segments], leaf, whole)
+    return Print(segments, leaf, whole)
 
 
 def _elide(segments: list[str], room: int) -> list[str]:
@@ -49,7 +49,7 @@ def principal_print(name: str, kind: str, limit: int = 0) -> Print:
         return Print([], whole, whole)
     namespace, _, leaf = whole.rpartition("/")
     short = ELLIPSIS if limit and len(whole) > limit else namespace
-    return Print([f"{short}/"], leaf, whole)
+    return Print([short], leaf, whole)
 
 
 def middle(text: str, head: int = 6, tail: int = 6) -> str:

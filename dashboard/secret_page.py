@@ -9,12 +9,12 @@ from functools import cached_property
 
 from audit import queries
 from dashboard import histogram
-from dashboard.closing import Closing, record_closing
+from dashboard.closing import Closing, record_closing, unknown_seconds
 from dashboard.event_list import Item, Place, items
 from dashboard.event_page import EventPage
 from dashboard.keys import key_of
 from dashboard.time_range import ALL, PRESETS, TimeRange, time_range
-from dashboard.words import counted
+from dashboard.words import counted, duration
 
 PAGE = 100
 
@@ -66,7 +66,13 @@ class SecretPage:
     @cached_property
     def chart(self) -> histogram.Chart:
         """Return the time line."""
-        return histogram.chart(queries.timeline(self.secret, self.range.since, self.range.until))
+        return histogram.chart(queries.timeline(self.secret, self.range.since, self.range.until), self.missing)
+
+    @cached_property
+    def missing(self) -> str:
+        """Return how much of the range is not known, in words; empty when all of it is."""
+        seconds = unknown_seconds(self.answer, self.range.since, self.range.until)
+        return duration(seconds) if seconds else ""
 
     @cached_property
     def as_table(self) -> bool:

@@ -32,7 +32,7 @@ class Strip:
 
 
 def strip(devices: Sequence[DeviceState], now: datetime) -> Strip:
-    """Return the strip; silent devices come first, and the record is complete only as far as its latest-behind device."""
+    """Return the strip; silent devices come first; complete is only what every device has told."""
     ordered = sorted(devices, key=lambda d: (not d.silent, d.vault, d.device))
     last = [d.last for d in devices if d.last]
     return Strip(

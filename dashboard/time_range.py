@@ -29,6 +29,11 @@ class TimeRange:
     words: str
     form: RangeForm
 
+    @property
+    def span(self) -> str:
+        """Return the range for a button: the words without their preposition."""
+        return self.words.removeprefix("from ")
+
 
 def time_range(query: Mapping[str, str], now: datetime, begin: datetime | None) -> TimeRange:
     """Return the range of a URL's `range`, or `since` and `until`; what can't be read is told by the form's errors.
@@ -49,11 +54,12 @@ def _absolute(form: RangeForm, now: datetime, begin: datetime | None) -> TimeRan
     """Return the range that a person gave by one or two times."""
     until = form.cleaned_data["until"] or now
     since = form.cleaned_data["since"] or min(begin or until - PRESETS[DEFAULT][0], until - timedelta(seconds=1))
-    return TimeRange("absolute", since, until, _between(since, until), form)
+    return TimeRange("absolute", since, until, _between(since, until, now), form)
 
 
-def _between(since: datetime, until: datetime) -> str:
-    """Return `from Tue 18 Nov 2026 02:00 to 04:00 UTC`; the date is said once when it is the same."""
+def _between(since: datetime, until: datetime, now: datetime) -> str:
+    """Return `from Tue 18 Nov 02:00 to 04:00 UTC`; date and year are said only where they are not plain already."""
     start, end = short_iso(since)[11:], short_iso(until)[11:]
+    year = not utc(since).year == utc(until).year == utc(now).year
     same = utc(since).date() == utc(until).date()
-    return f"from {day(since)} {start} to {end if same else f'{day(until)} {end}'} UTC"
+    return f"from {day(since, year)} {start} to {end if same else f'{day(until, year)} {end}'} UTC"

@@ -68,9 +68,9 @@ def short_iso(moment: datetime) -> str:
     return text.removesuffix(":00") if text.count(":") == 2 else text
 
 
-def day(moment: datetime) -> str:
-    """Return `Tue 18 Nov 2026`."""
-    return f"{utc(moment):%a} {utc(moment).day} {utc(moment):%b %Y}"
+def day(moment: datetime, year: bool = True) -> str:
+    """Return `Tue 18 Nov 2026`, or `Tue 18 Nov`."""
+    return f"{utc(moment):%a} {utc(moment).day} {utc(moment):%b}" + (f" {utc(moment).year}" if year else "")
 
 
 def clock(moment: datetime) -> str:
@@ -85,6 +85,12 @@ def day_clock(moment: datetime, now: datetime) -> str:
         return f"{here:%H:%M} today"
     year = "" if here.year == today.year else f" {here.year}"
     return f"{here.day} {here:%b}{year} {here:%H:%M}"
+
+
+def at_day_clock(moment: datetime, now: datetime) -> str:
+    """Return `at 02:46 today` or `on 18 Nov at 02:46`, to stand in a sentence."""
+    date, _, hour = day_clock(moment, now).rpartition(" ")
+    return f"at {date} {hour}" if hour == "today" else f"on {date} at {hour}"
 
 
 def until_clock(moment: datetime, now: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -75,10 +76,11 @@ def outcome(name: str) -> SafeString:
 
 def _quoted(name: paths.Print, css: str) -> SafeString:
     """Draw a printed name; each segment is isolated, so that foreign scripts can't reorder the slashes."""
-    quiet = format_html_join("", "<bdi>{}</bdi><wbr>", ((segment,) for segment in name.quiet))
+    quiet = format_html_join("", "<bdi>{}</bdi>/<wbr>", ((segment,) for segment in name.quiet))
+    loud = format_html_join("", "{}<wbr>", ((piece,) for piece in re.split(r"(?<=[/:])", name.loud)))
     return format_html(
         '<span class="{}" title="{}"><span class="quiet">{}</span><b><bdi>{}</bdi></b></span>',
-        *(css, name.whole, quiet, name.loud),
+        *(css, name.whole, quiet, loud),
     )
 
 
@@ -108,7 +110,9 @@ def teeth(grade: str) -> SafeString:
     """Draw the grade of proof as a key's teeth, beside its word; what is not a pod has no key."""
     if grade == "not a pod":
         return format_html('<span class="grade grade-none">{}</span>', grade)
-    return format_html('<span class="grade grade-{}">{}<span>{}</span></span>', grade.split()[0], _blade(grade), grade)
+    return format_html(
+        '<span class="grade grade-{}">{}<span>{}</span></span>', grade.partition(" ")[0], _blade(grade), grade
+    )
 
 
 def _blade(grade: str) -> SafeString:
@@ -157,7 +161,7 @@ def request_print(text: str) -> str:
 
 @register.simple_tag
 def moment(value: datetime | None, style: str = "clock") -> SafeString:
-    """Print a time in UTC: `clock` with quiet milliseconds, `day` for a column of dates, `iso`, or `second`."""
+    """Print a time in UTC: `clock` with quiet milliseconds, `day` for a column, `prose`, `second`, or `iso`."""
     if value is None:
         return format_html('<span class="quiet">{}</span>', "–")
     exact = words.iso(value)
@@ -165,7 +169,7 @@ def moment(value: datetime | None, style: str = "clock") -> SafeString:
         text = format_html('{}<span class="quiet">{}</span>', exact[11:19], exact[19:23])
     else:
         now = timezone.now()
-        printed = {"day": words.day_clock, "second": words.until_clock}
+        printed = {"day": words.day_clock, "prose": words.at_day_clock, "second": words.until_clock}
         text = format_html("{}", printed[style](value, now) if style in printed else exact)
     return format_html('<time datetime="{}" title="{}">{}</time>', exact, exact, text)
 

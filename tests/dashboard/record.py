@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -171,11 +172,14 @@ class Record:
     def lines_of(self, event_id: int) -> list[StoredLine]:
         """Return a masked response line for each device."""
         row = self.event(event_id)
-        text = (
-            '{"time":"%s","type":"response","auth":{"display_name":"kubernetes-%s","policies":["default","ledger-read"]},'
-            '"request":{"id":"%s","operation":"%s","path":"%s","remote_address":"%s"},'
-            '"response":{"data":{"data":{"password":"string, 40","user":"string, 12"},"metadata":{"version":14}}}}'
-        ) % (row.time.isoformat(), row.kind, row.request_id, row.operation, row.path.replace('"', '\\"'), row.address)
+        line = {
+            "time": row.time.isoformat(),
+            "type": "response",
+            "auth": {"display_name": f"kubernetes-{row.kind}", "policies": ["default", "ledger-read"]},
+            "request": {"id": row.request_id, "path": row.path, "remote_address": row.address},
+            "response": {"data": {"data": {"password": "string, 40"}, "metadata": {"version": row.version}}},
+        }
+        text = json.dumps(line)
         return [
             StoredLine(
                 device, "response", text, f"/var/log/vault/audit-{device}.log", 3089807 + row.id, f"{row.id:064x}"
