@@ -51,7 +51,7 @@ class Command:
 
 
 async def launch(argv: Sequence[str], env: Mapping[str, str], *, quiet: bool = False) -> Command:
-    """Start a program. Raises YardError with the codes that shells use: 127 when there is none, 126 when it can't run."""
+    """Start a program. Raises YardError with the shells' codes: 127 when there is none, 126 when it can't be run."""
     output = asyncio.subprocess.PIPE if quiet else None
     try:
         process = await asyncio.create_subprocess_exec(

@@ -93,15 +93,14 @@ class Part(ABC):
         pause = 0.005
         while not await self.answers():
             if self.pid is None:
-                raise YardError(
-                    f"{self.epitaph()} while it was starting; the last lines of its log:\n{last_lines(self.log)}"
-                )
+                raise self._failure(f"{self.epitaph()} while it was starting")
             if time.monotonic() > deadline:
-                raise YardError(
-                    f"{self.title} did not answer within {READY_WITHIN:.0f} s; the last lines of its log:\n{last_lines(self.log)}"
-                )
+                raise self._failure(f"{self.title} did not answer within {READY_WITHIN:.0f} s")
             await asyncio.sleep(pause)
             pause = min(pause * 1.3, 0.1)
+
+    def _failure(self, what: str) -> YardError:
+        return YardError(f"{what}; the last lines of its log:\n{last_lines(self.log)}")
 
     def epitaph(self) -> str:
         """Return the beginning of a sentence: who ended how."""
