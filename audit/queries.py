@@ -360,7 +360,7 @@ def events_of_secret(
     limit: int = 100,
 ) -> list[EventRow]:
     """Return the newest events that name the secret, before the key (time, id), newest first."""
-    sql = f"""{_EVENTS} WHERE e.secret = %s AND e.{_ALIVE} AND {_WINDOW.replace("time", "e.time")}
+    sql = f"""{_EVENTS} WHERE e.secret = %s AND e.{_ALIVE} AND {_WINDOW.replace("time ", "e.time ")}
               AND (%s::int IS NULL OR e.principal = %s)
               AND (%s::timestamptz IS NULL OR (e.time, e.id) < (%s, %s))
               ORDER BY e.time DESC, e.id DESC LIMIT %s"""
