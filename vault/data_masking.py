@@ -7,41 +7,22 @@ while the shape repeats for months) is remembered and filled with the next objec
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import Any
 
-from vault import strict_json, vocabulary
+from vault import data_rules, strict_json
+from vault.data_rules import Rules, rules_for
 from vault.plain_text import TOKEN
+from vault.shapes import Memory, put_together, shape, take_apart
 from vault.strict_json import DEEPEST, Number, Pairs
-from vault.vocabulary import Rules
 
 HMAC = re.compile(r"hmac-sha256:[0-9a-f]{64}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
-_KV2_PATH = re.compile(r"/(?:data|metadata|delete|undelete|destroy|subkeys)/|/config$")
-_SPLIT = b'"hmac-sha256:'
-_HEX = b"0123456789abcdef"
-_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
-_KV2_CUT = b'},"metadata":{"created_time":"'
-_REMEMBER, _LONGEST = 20_000, 4_096
-
-_safe: set[tuple[Rules, bytes]] = set()
-_forms: dict[tuple[Rules, bytes], list[bytes]] = {}
-
-
-def rules_for(mount_type: str, path: str, operation: str, side: str, kv_version: int = 0) -> Rules:
-    """The rules for one `data` object; `path` is the request's, `side` is `request` or `response`.
-
-    `kv_version` 0 (not known) takes a KV path with one of version 2's segments for version 2; data of an unknown mount
-    type is a user's own, all of it.
-    """
-    if side == "response" and operation in ("list", "scan"):
-        return vocabulary.LIST
-    kind = mount_type.removeprefix("ns_")
-    if kind == "kv":
-        second = kv_version == 2 or (kv_version == 0 and _KV2_PATH.search(path) is not None)
-        return vocabulary.KV2 if second else vocabulary.USER
-    if kind == "system" and path.startswith(("sys/wrapping/wrap", "sys/wrapping/unwrap", "sys/raw/")):
-        return vocabulary.WRAPPED if side == "response" else vocabulary.SYSTEM
-    return vocabulary.BY_MOUNT.get(kind, vocabulary.USER)
+# By rules and shape: None if such an object is safe as it is, else (head, middle, tail): keep so many bytes of the
+# text without its HMACs, put the middle, keep so many bytes at its end.
+Form = tuple[int, bytes, int] | None
+_forms: dict[Rules, Memory[Form]] = defaultdict(Memory)
+_OTHER = bytes.maketrans(b"0123456789", b"1234567890")
 
 
 def mask_data(data: bytes, *, mount_type: str, path: str, operation: str, side: str, kv_version: int = 0) -> bytes:
@@ -49,70 +30,57 @@ def mask_data(data: bytes, *, mount_type: str, path: str, operation: str, side: 
 
     Depends on its arguments only. Never raises: what can't be parsed becomes one string that tells its length.
     """
-    return _remembered(data, rules_for(mount_type, path, operation, side, kv_version))
+    return mask_by(data, rules_for(mount_type, path, operation, side, kv_version))
 
 
-def _remembered(data: bytes, rules: Rules) -> bytes:
-    pieces = data.split(_SPLIT)
-    literal = _literal(pieces)
-    if literal is None or len(literal) > _LONGEST:
+def mask_by(data: bytes, rules: Rules) -> bytes:
+    """`mask_data` for a caller who remembers the rules of a path."""
+    apart = take_apart(data)
+    if apart is None:
         return _thoroughly(data, rules)
-    shape = (rules, literal.translate(_ZERO))
-    if shape in _safe:
-        return data
-    form = _forms.get((rules, literal))
-    if form is not None:
-        return _filled(form, pieces)
-    if rules is vocabulary.KV2 and data.startswith(b'{"data":{') and (cut := data.rfind(_KV2_CUT)) != -1:
-        return _kv2_read(data, cut)
+    literal, hmacs = apart
+    try:
+        form = _forms[rules][shape(literal)]
+    except KeyError:
+        return _learn(data, rules, literal, hmacs)
+    return data if form is None else put_together(_reformed(literal, form), hmacs)
+
+
+def _reformed(literal: bytes, form: tuple[int, bytes, int]) -> bytes:
+    head, middle, tail = form
+    return literal[:head] + middle + literal[len(literal) - tail :]
+
+
+def _learn(data: bytes, rules: Rules, literal: bytes, hmacs: list[bytes]) -> bytes:
+    """Mask thoroughly, and remember how if a twin of the object (other digits, other HMACs) is masked alike."""
     masked = _thoroughly(data, rules)
     if masked == data:
-        _learn_safe(shape)
+        _forms[rules].learn(shape(literal), None)
         return data
-    _learn_form((rules, literal), masked, pieces)
+    form = _form(literal, masked)
+    twin, others = literal.translate(_OTHER), [hmac[::-1] for hmac in hmacs]
+    if form is not None and literal.count(b"\0") == _reformed(twin, form).count(b"\0") == len(hmacs):
+        alike = put_together(_reformed(twin, form), others) == _thoroughly(put_together(twin, others), rules)
+        if alike:
+            _forms[rules].learn(shape(literal), form)
     return masked
 
 
-def _kv2_read(data: bytes, cut: int) -> bytes:
-    """A KV v2 read in Go's order: the secret's keys repeat with every version, its metadata's dates don't."""
-    value = _remembered(data[8 : cut + 1], vocabulary.BELOW)
-    metadata = _remembered(data[cut + 13 : -1], vocabulary.KV2)
-    if not (value.startswith(b"{") and metadata.startswith(b"{")):
-        return _thoroughly(data, vocabulary.KV2)
-    return b'{"data":' + value + b',"metadata":' + metadata + b"}"
+def _form(literal: bytes, masked: bytes) -> tuple[int, bytes, int] | None:
+    """What of a literal text stays at both ends, and what stands between."""
+    apart = take_apart(masked)
+    if apart is None:
+        return None
+    wanted = apart[0]
+    head = _alike(literal, wanted)
+    tail = _alike(literal[head:][::-1], wanted[head:][::-1])
+    return head, wanted[head : len(wanted) - tail], tail
 
 
-def _literal(pieces: list[bytes]) -> bytes | None:
-    """What stands between the HMACs, joined by NUL (which JSON text can't hold); None if one is not a whole HMAC."""
-    kept = [pieces[0]]
-    for piece in pieces[1:]:
-        if piece[64:65] != b'"' or piece[:64].translate(None, _HEX):
-            return None
-        kept.append(piece[65:])
-    return b"\0".join(kept)
-
-
-def _filled(form: list[bytes], pieces: list[bytes]) -> bytes:
-    """A remembered form with the HMACs of these pieces."""
-    parts = [form[0]]
-    for text, piece in zip(form[1:], pieces[1:], strict=True):
-        parts += (_SPLIT, piece[:65], text)
-    return b"".join(parts)
-
-
-def _learn_safe(shape: tuple[Rules, bytes]) -> None:
-    if len(_safe) >= _REMEMBER:
-        _safe.clear()
-    _safe.add(shape)
-
-
-def _learn_form(key: tuple[Rules, bytes], masked: bytes, pieces: list[bytes]) -> None:
-    """Remember a masked form, if it holds the same HMACs in the same order as the original."""
-    if len(_forms) >= _REMEMBER:
-        _forms.clear()
-    parts = masked.split(_SPLIT)
-    if [part[:65] for part in parts[1:]] == [piece[:65] for piece in pieces[1:]]:
-        _forms[key] = [parts[0], *(part[65:] for part in parts[1:])]
+def _alike(one: bytes, other: bytes) -> int:
+    """How many first bytes two texts share."""
+    shorter = min(len(one), len(other))
+    return next((at for at in range(shorter) if one[at] != other[at]), shorter)
 
 
 def _thoroughly(data: bytes, rules: Rules) -> bytes:
@@ -140,7 +108,7 @@ class DataMask:
         if depth > DEEPEST and isinstance(value, list):
             return '"nested"'
         if isinstance(value, Pairs):
-            return self._object(value, vocabulary.BELOW, depth)
+            return self._object(value, data_rules.BELOW, depth)
         if isinstance(value, list):
             return f"[{','.join(self.user(item, depth + 1) for item in value)}]"
         return self._leaf(value)
@@ -203,20 +171,20 @@ class DataMask:
 
 def _for_shape(pairs: Pairs, rules: Rules) -> Rules:
     """Answers that any mount gives, an unwrapped answer, and KV paths whose object is not version 2's after all."""
-    if rules is vocabulary.BELOW:
+    if rules is data_rules.BELOW:
         return rules
     names = {key for key, _ in pairs}
-    if names == vocabulary.RAW_ANSWER.keys and HMAC.fullmatch(str(pairs.last("http_raw_body"))):
-        return vocabulary.RAW_ANSWER
-    if names == vocabulary.ERROR_ANSWER.keys:
-        return vocabulary.ERROR_ANSWER
-    if rules is vocabulary.WRAPPED:
+    if names == data_rules.RAW_ANSWER.keys and HMAC.fullmatch(str(pairs.last("http_raw_body"))):
+        return data_rules.RAW_ANSWER
+    if names == data_rules.ERROR_ANSWER.keys:
+        return data_rules.ERROR_ANSWER
+    if rules is data_rules.WRAPPED:
         return _unwrapped(pairs, names)
-    return vocabulary.USER if rules is vocabulary.KV2 and not names <= vocabulary.KV2.keys else rules
+    return data_rules.USER if rules is data_rules.KV2 and not names <= data_rules.KV2.keys else rules
 
 
 def _unwrapped(pairs: Pairs, names: set[str]) -> Rules:
     metadata = pairs.last("metadata")
     if names == {"data", "metadata"} and isinstance(metadata, Pairs):
-        return vocabulary.KV2 if {key for key, _ in metadata} <= vocabulary.KV2.keys else vocabulary.USER
-    return vocabulary.BY_MOUNT["approle"] if names <= vocabulary.SECRET_ID else vocabulary.USER
+        return data_rules.KV2 if {key for key, _ in metadata} <= data_rules.KV2.keys else data_rules.USER
+    return data_rules.BY_MOUNT["approle"] if names <= data_rules.SECRET_ID else data_rules.USER

@@ -1,0 +1,53 @@
+"""The shape of a JSON text: what stays when HMACs and digits change, as they do from one audit line to the next."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+_SPLIT = b'"hmac-sha256:'
+_HEX = b"0123456789abcdef"
+_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
+_T = TypeVar("_T")
+
+
+def take_apart(text: bytes) -> tuple[bytes, list[bytes]] | None:
+    """The text with a NUL for each HMAC, and the HMACs' digits.
+
+    None if one is no whole HMAC, or if the text holds a NUL, which JSON does not.
+    """
+    if b"\0" in text:
+        return None
+    first, *others = text.split(_SPLIT)
+    digits = [piece[:64] for piece in others]
+    if b"".join(digits).translate(None, _HEX):
+        return None
+    return b"\0".join([first, *[piece[64:] for piece in others]]), digits
+
+
+def put_together(literal: bytes, digits: list[bytes]) -> bytes:
+    """The text of `take_apart`, with these HMACs; there must be as many as the literal has NULs."""
+    first, *others = literal.split(b"\0")
+    return b"".join([first, *[_SPLIT + hmac + piece for hmac, piece in zip(digits, others, strict=True)]])
+
+
+def shape(literal: bytes) -> bytes:
+    """The literal with every digit a zero, so that numbers and dates of one length have one shape."""
+    return literal.translate(_ZERO)
+
+
+class Memory(dict[bytes, _T], Generic[_T]):
+    """What was worked out for a shape; emptied when its keys have grown to `limit` bytes, so it is bounded."""
+
+    def __init__(self, limit: int = 8 * 1024 * 1024, longest: int = 32_768) -> None:
+        super().__init__()
+        self._limit, self._longest, self._size = limit, longest, 0
+
+    def learn(self, key: bytes, value: _T) -> None:
+        """Remember a value, unless its key is very long."""
+        if len(key) > self._longest:
+            return
+        if self._size > self._limit:
+            self.clear()
+            self._size = 0
+        self._size += len(key) + 100
+        self[key] = value
