@@ -183,3 +183,12 @@ CONTENT_SECURITY_POLICY = {
         "trusted-types": ["htmx"],
     }
 }
+
+# Errors go to standard error with their time; error pages say so. Nothing is mailed.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "loggers": {"django": {"handlers": ["console"], "level": "WARNING", "propagate": True}},
+}

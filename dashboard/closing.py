@@ -4,37 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from audit.queries import DeviceState, Gap, WhoRead
+from audit.queries import DeviceState
+from dashboard.holes import Hole, seconds
 from dashboard.words import counted, duration, until_clock, visible
 
-# A live record ends a moment before now; only a later end of the question counts as unanswered time.
-TOLERANCE = timedelta(minutes=2)
 SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """Whether the list is complete, the sentence after its counts, and one sentence for each thing that is missing."""
+    """Whether the list is complete, the sentence after its counts, and the sentences below it."""
 
     complete: bool
     sentence: str
-    missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
-def record_closing(complete_until: datetime | None, until: datetime, gaps: Sequence[Gap], now: datetime) -> Closing:
-    """Return the closing of a list that asked for everything before `until`."""
+def record_closing(complete_until: datetime | None, holes: Sequence[Hole], notes: list[str], now: datetime) -> Closing:
+    """Return the closing of a list that asked for all of a range with these holes."""
     if complete_until is None:
-        return Closing(False, "Not complete: no audit device says until when its record holds.", _sentences(gaps))
-    said = until_clock(complete_until, now)
-    late = until - complete_until
-    if late > TOLERANCE:
-        missed = f"nothing is known after {said}, {duration(late.total_seconds())} before the end of this range"
-        return Closing(False, f"Not complete: {missed}.{_and_gaps(gaps)}", _sentences(gaps))
-    if gaps:
-        return Closing(False, f"Not complete: {_gaps(gaps)}. Known until {said}.", _sentences(gaps))
-    return Closing(True, f"Complete until {said}.")
+        return Closing(False, "Not complete: no audit device says until when its record holds.", notes)
+    if not holes:
+        return Closing(True, f"Complete until {until_clock(complete_until, now)}.", notes)
+    if len(holes) == 1:
+        return Closing(False, f"Not complete. {holes[0].sentence}", notes)
+    told = [hole.sentence for hole in holes[:SHOWN]]
+    rest = [f"And {counted(len(holes) - SHOWN, 'more hole')}."] if len(holes) > SHOWN else []
+    total = f"Not complete: {len(holes)} holes, {duration(seconds(holes))} in all."
+    return Closing(False, total, [*told, *rest, *notes])
 
 
 def list_closing(devices: Sequence[DeviceState], more: bool) -> Closing:
@@ -45,42 +44,3 @@ def list_closing(devices: Sequence[DeviceState], more: bool) -> Closing:
     if silent:
         return Closing(False, f"Not complete: {', '.join(silent)} {'is' if len(silent) == 1 else 'are'} silent.")
     return Closing(True, "This is every one that the audit log names.")
-
-
-def unknown_seconds(answer: WhoRead, since: datetime, until: datetime) -> float:
-    """Return how many seconds of [since, until) lie in a gap or after the end of the record."""
-    ends = answer.complete_until or since
-    late = [(max(ends, since), until)] if until - ends > TOLERANCE else []
-    gaps = [(max(g.start, since), min(g.end, until)) for g in answer.gaps if g.start and g.end]
-    return _covered([*gaps, *late])
-
-
-def _covered(stretches: Sequence[tuple[datetime, datetime]]) -> float:
-    """Return the seconds that these stretches cover together; overlaps count once."""
-    total, reached = 0.0, None
-    for start, end in sorted(stretches):
-        begin = max(start, reached) if reached else start
-        total += max((end - begin).total_seconds(), 0)
-        reached = max(end, reached) if reached else end
-    return total
-
-
-def _gaps(gaps: Sequence[Gap]) -> str:
-    """Return `1 gap of 7 min 15 s`, or `3 gaps, 16 h 50 min in all`."""
-    length = _covered([(g.start, g.end) for g in gaps if g.start and g.end])
-    if not length:
-        return counted(len(gaps), "gap")
-    return f"{counted(len(gaps), 'gap')}{' of' if len(gaps) == 1 else ','} {duration(length)}" + (
-        "" if len(gaps) == 1 else " in all"
-    )
-
-
-def _and_gaps(gaps: Sequence[Gap]) -> str:
-    """Return the gaps as a second sentence, if there are any."""
-    return f" Before that: {_gaps(gaps)}." if gaps else ""
-
-
-def _sentences(gaps: Sequence[Gap]) -> list[str]:
-    """Return one sentence for each of the first gaps, and one that counts the rest."""
-    told = [f"{visible(gap.device)}: {visible(gap.detail)}" for gap in gaps[:SHOWN]]
-    return told + ([f"And {counted(len(gaps) - SHOWN, 'more gap')}."] if len(gaps) > SHOWN else [])

@@ -17,6 +17,7 @@ class Key:
         return str(value)
 
 
-def key_of(text: str) -> int | None:
+def key_of(text: str, most: int = 10**18) -> int | None:
     """Return the key that a query parameter carries, or None when it carries none."""
-    return int(text) if text.isascii() and text.isdecimal() and 0 < len(text) < 19 else None
+    plain = text.isascii() and text.isdecimal() and len(text) < 20
+    return int(text) if plain and 0 < int(text) <= most else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -41,10 +42,11 @@ def asked_by_htmx(request: HttpRequest) -> bool:
 class SignInRequired(LoginRequiredMiddleware):
     """Sends everybody who is not signed in to the sign-in page, except from the pages marked as open."""
 
-    def handle_no_permission(
-        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
-    ) -> HttpResponseBase:
+    def process_view(
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase], view_args: Any, view_kwargs: Any
+    ) -> HttpResponseBase | None:
         """Redirect; a request by htmx is told to load the page anew, so that no sign-in page lands inside a table."""
-        if asked_by_htmx(request):
+        answer = super().process_view(request, view_func, view_args, view_kwargs)
+        if answer is not None and asked_by_htmx(request):
             return HttpResponse(status=HTTPStatus.UNAUTHORIZED, headers={"HX-Refresh": "true"})
-        return super().handle_no_permission(request, view_func)
+        return answer

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from django.core.exceptions import BadRequest
+
 from audit import queries
 from dashboard import histogram
-from dashboard.closing import Closing, record_closing, unknown_seconds
+from dashboard.closing import Closing, record_closing
 from dashboard.event_list import Item, Place, items
 from dashboard.event_page import EventPage
+from dashboard.holes import Hole, filled, holes_of, seconds
 from dashboard.keys import key_of
 from dashboard.time_range import ALL, PRESETS, TimeRange, time_range
 from dashboard.words import counted, duration
 
 PAGE = 100
+LARGEST_PRINCIPAL = 2**31 - 1
 
 
 @dataclass
@@ -35,7 +39,7 @@ class SecretPage:
     @cached_property
     def ranges(self) -> list[tuple[str, str]]:
         """Return the ready ranges: key and words."""
-        return [*((key, words) for key, (_, words, _) in PRESETS.items()), (ALL, "All")]
+        return [*((key, words) for key, (_, words, _) in PRESETS.items()), (ALL, "All reads")]
 
     @cached_property
     def answer(self) -> queries.WhoRead:
@@ -64,15 +68,25 @@ class SecretPage:
         return max(known, key=lambda reader: reader.last or self.range.since, default=None)
 
     @cached_property
-    def chart(self) -> histogram.Chart:
-        """Return the time line."""
-        return histogram.chart(queries.timeline(self.secret, self.range.since, self.range.until), self.missing)
+    def _buckets(self) -> list[queries.Bucket]:
+        """Return the time line's counts."""
+        return queries.timeline(self.secret, self.range.since, self.range.until)
+
+    @cached_property
+    def holes(self) -> list[Hole]:
+        """Return the stretches of this range without audit data."""
+        return holes_of(self.answer, self._buckets, self.range.since, self.range.until, self.now)
 
     @cached_property
     def missing(self) -> str:
         """Return how much of the range is not known, in words; empty when all of it is."""
-        seconds = unknown_seconds(self.answer, self.range.since, self.range.until)
-        return duration(seconds) if seconds else ""
+        length = seconds(self.holes)
+        return duration(length) if length else ""
+
+    @cached_property
+    def chart(self) -> histogram.Chart:
+        """Return the time line."""
+        return histogram.chart(self._buckets, self.missing)
 
     @cached_property
     def as_table(self) -> bool:
@@ -82,7 +96,7 @@ class SecretPage:
     @cached_property
     def closing(self) -> Closing:
         """Return the closing line of the readers."""
-        return record_closing(self.answer.complete_until, self.range.until, self.answer.gaps, self.now)
+        return record_closing(self.answer.complete_until, self.holes, filled(self.answer.gaps), self.now)
 
     @cached_property
     def reader_counts(self) -> str:
@@ -92,8 +106,12 @@ class SecretPage:
 
     @cached_property
     def principal_id(self) -> int | None:
-        """Return the one principal whose events are asked for."""
-        return key_of(self.query.get("principal", ""))
+        """Return the one principal whose events are asked for; raises `BadRequest` for what is no key."""
+        text = self.query.get("principal", "")
+        key = key_of(text, most=LARGEST_PRINCIPAL)
+        if text and key is None:
+            raise BadRequest("The address names a principal by something that is no key of ours.")
+        return key
 
     @cached_property
     def principal(self) -> queries.Reader | None:
@@ -129,7 +147,7 @@ class SecretPage:
         """Return the rows of the event table, gaps and days included."""
         newest = self.before.time if self.before else self.range.until
         oldest = self.events[-1].time if self.older else self.range.since
-        return items(self.events, self.answer.gaps, newest, oldest, self.now)
+        return items(self.events, self.holes, newest, oldest)
 
     @cached_property
     def event(self) -> EventPage | None:

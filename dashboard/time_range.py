@@ -38,14 +38,14 @@ class TimeRange:
 def time_range(query: Mapping[str, str], now: datetime, begin: datetime | None) -> TimeRange:
     """Return the range of a URL's `range`, or `since` and `until`; what can't be read is told by the form's errors.
 
-    `begin` is the first moment known of the thing shown: `all` starts there.
+    `begin` is the first read of the secret shown: `all` starts there.
     """
     form = RangeForm({"since": query.get("since", ""), "until": query.get("until", "")})
     if form.is_valid() and (form.cleaned_data["since"] or form.cleaned_data["until"]):
         return _absolute(form, now, begin)
     key = query.get("range", DEFAULT)
-    if key == ALL:
-        return TimeRange(ALL, begin or now - PRESETS[DEFAULT][0], now, "since the record begins", form)
+    if key == ALL and begin:
+        return TimeRange(ALL, begin, now, "since its first read", form)
     length, _, words = PRESETS.get(key, PRESETS[DEFAULT])
     return TimeRange(key if key in PRESETS else DEFAULT, now - length, now, words, form)
 
