@@ -1,0 +1,91 @@
+"""The demo's small company: its services and pods, its people, its secrets and who may read what."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass, field
+
+NIGHTLY = "nightly-backup"
+REPOSITORY = "acme/shop"
+PEOPLE = ("alice", "bob")
+
+
+def _uid(of: str) -> str:
+    """Return the same UUID for the same thing in every run, so that a demo goes on as the same company."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"keybook:{of}"))
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One pod: its name, uid and address in the cluster's network."""
+
+    name: str
+    uid: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service with its own service account: the KV secrets and database roles that it may read."""
+
+    namespace: str
+    name: str
+    number: int
+    replicas: int
+    secrets: tuple[str, ...]
+    database: tuple[str, ...] = ()
+    curious: tuple[str, ...] = field(default=())  # what it asks for and isn't given
+
+    @property
+    def account(self) -> str:
+        """Return namespace/name, as a principal prints."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def uid(self) -> str:
+        """Return the service account's uid."""
+        return _uid(self.account)
+
+    def pods(self) -> list[Pod]:
+        """Return the pods, named and addressed as a cluster would."""
+        made = []
+        for number in range(1, self.replicas + 1):
+            letters = hashlib.sha256(f"{self.account}{number}".encode()).hexdigest()
+            name = f"{self.name}-{letters[:9]}-{letters[9:14]}"
+            made.append(Pod(name, _uid(name), f"10.42.{self.number}.{10 + number}"))
+        return made
+
+
+BANK = "secret/prod/ledger/bank-sftp"
+SERVICES = (
+    Service("payments", "ledger", 1, 3, (BANK, "secret/prod/ledger/signing"), ("payments-rw",)),
+    Service("payments", "payout", 2, 2, (BANK, "secret/prod/payout/psp-key"), ("payments-rw",)),
+    Service("payments", "fraud", 3, 2, ("secret/prod/fraud/scoring-api",), ("payments-ro",)),
+    Service("storefront", "web", 4, 3, ("secret/prod/web/session-key", "legacy/prod/web/captcha")),
+    Service("storefront", "checkout", 5, 2, ("secret/prod/checkout/psp-key", "legacy/prod/checkout/smtp")),
+    Service("storefront", "search", 6, 1, ("secret/prod/search/index-key",), (), ("secret/prod/web/session-key",)),
+    Service("analytics", "etl", 7, 2, ("secret/prod/etl/s3-key",), ("payments-ro",)),
+    Service("analytics", "reports", 8, 1, ("secret/prod/reports/smtp",), (), (BANK,)),
+)
+BACKED_UP = ("secret/prod/ledger/signing", "secret/prod/etl/s3-key")
+DEPLOYED = ("secret/prod/web/session-key", "secret/prod/checkout/psp-key")
+
+
+def all_secrets() -> list[str]:
+    """Return every KV secret's name, once."""
+    return list(dict.fromkeys(name for service in SERVICES for name in service.secrets))
+
+
+def api_path(name: str) -> str:
+    """Return the API path of a KV secret's name: version 2 has `data` in it."""
+    mount, _, rest = name.partition("/")
+    return f"secret/data/{rest}" if mount == "secret" else name
+
+
+def policy(reads: tuple[str, ...], database: tuple[str, ...] = (), writes: tuple[str, ...] = ()) -> str:
+    """Return a policy in HCL that allows exactly this."""
+    rules = {api_path(name): '"read"' for name in reads}
+    rules.update({f"database/creds/{role}": '"read"' for role in database})
+    rules.update({api_path(name): '"create", "update", "read"' for name in writes})
+    return "".join(f'path "{path}" {{ capabilities = [{verbs}] }}\n' for path, verbs in rules.items())

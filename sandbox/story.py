@@ -1,0 +1,265 @@
+"""A small company at work on a real OpenBao: services, people and a CI read, write and are refused.
+
+`python -m sandbox.story --setup-only | --once [--json] | --forever`, with VAULT_ADDR and a root VAULT_TOKEN.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import secrets
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from sandbox.bao_http import Answer, Bao
+from sandbox.ci_token import CiKey
+from sandbox.company import (
+    BACKED_UP,
+    BANK,
+    DEPLOYED,
+    NIGHTLY,
+    PEOPLE,
+    REPOSITORY,
+    SERVICES,
+    Pod,
+    Service,
+    all_secrets,
+    api_path,
+)
+from sandbox.errors import YardError
+from sandbox.foundation import ISSUER, lay, write_value
+from sandbox.token_review import TokenReview
+
+SESSION = 900.0  # seconds after which a client logs in again; its token lives an hour
+CI = f"repo:{REPOSITORY}:ref:refs/heads/main"
+
+
+@dataclass
+class Ledger:
+    """What really happened, from the callers' side: (principal, secret) and how often."""
+
+    reads: Counter[tuple[str, str]] = field(default_factory=Counter)
+    denied: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def note(self, who: str, secret: str, answer: Answer) -> None:
+        """Count a read that was answered, or refused."""
+        if answer.status == 200:
+            self.reads[who, secret] += 1
+        elif answer.status == 403:
+            self.denied[who, secret] += 1
+
+    def document(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Return {"reads": {secret: {principal: count}}, "denied": ...}."""
+        found: dict[str, dict[str, dict[str, int]]] = {"reads": {}, "denied": {}}
+        for kind, counter in (("reads", self.reads), ("denied", self.denied)):
+            for (who, secret), count in sorted(counter.items()):
+                found[kind].setdefault(secret, {})[who] = count
+        return found
+
+
+class Story:
+    """The company's day; every method is one act of somebody."""
+
+    def __init__(self, root: Bao) -> None:
+        """Open the TokenReview and make the CI's key; `lay` has to come before any act."""
+        self.root = root
+        self.review = TokenReview()
+        self.key = CiKey()
+        self.passwords = {person: secrets.token_urlsafe(12) for person in PEOPLE}
+        self.ledger = Ledger()
+        self._sessions: dict[str, tuple[Bao, float]] = {}
+
+    def lay(self) -> bool:
+        """Lay the foundation; tell whether the company is new here."""
+        return lay(self.root, self.review.url, self.key.pem(), self.passwords)
+
+    # Who speaks -------------------------------------------------------------------------------------------------
+
+    def _session(self, who: str, login: Callable[[], Bao]) -> Bao:
+        bao, until = self._sessions.get(who, (self.root, 0.0))
+        if time.monotonic() > until:
+            bao, until = login(), time.monotonic() + SESSION
+            self._sessions[who] = bao, until
+        return bao
+
+    def _log_in(self, path: str, given: dict[str, Any], address: str) -> Bao:
+        bao = Bao(self.root.url, address=address)
+        return bao.seen_as(token=bao.must("POST", path, given).body["auth"]["client_token"])
+
+    def _pod(self, service: Service, pod: Pod) -> Bao:
+        given = {"role": service.name, "jwt": self.review.token(service, pod)}
+        return self._session(pod.name, lambda: self._log_in("auth/kubernetes/login", given, pod.address))
+
+    def _person(self, name: str) -> Bao:
+        address = f"10.8.0.{20 + PEOPLE.index(name)}"
+        given = {"password": self.passwords[name]}
+        return self._session(name, lambda: self._log_in(f"auth/userpass/login/{name}", given, address))
+
+    # What they do -----------------------------------------------------------------------------------------------
+
+    def _read(self, bao: Bao, who: str, secret: str) -> Answer:
+        answer = bao.call("GET", api_path(secret))
+        self.ledger.note(who, secret, answer)
+        return answer
+
+    def read(self, service: Service, pod: Pod, secret: str) -> None:
+        """A pod reads one of its secrets, or one that isn't meant for it."""
+        if self._read(self._pod(service, pod), service.account, secret).status == 403 and secret in service.secrets:
+            self._sessions.pop(pod.name, None)  # its token was revoked or has expired
+
+    def take_credentials(self, service: Service, pod: Pod, role: str) -> None:
+        """A pod has a database log-in issued and renews it once."""
+        bao = self._pod(service, pod)
+        answer = bao.call("GET", f"database/creds/{role}")
+        self.ledger.note(service.account, f"database/creds/{role}", answer)
+        if answer.status == 200:
+            bao.call("PUT", "sys/leases/renew", {"lease_id": answer.body["lease_id"], "increment": 1800})
+
+    def ask_for_nothing(self, service: Service, pod: Pod) -> None:
+        """A pod asks for a secret that it may read and that does not exist (yet)."""
+        self._pod(service, pod).call("GET", f"secret/data/prod/{service.name}/feature-flags")
+
+    def hand_over(self, service: Service, pod: Pod, secret: str) -> None:
+        """A pod has a secret wrapped and unwraps it: one disclosure, and the unwrap's path is not the secret's."""
+        bao = self._pod(service, pod)
+        wrapped = bao.call("GET", api_path(secret), X_Vault_Wrap_TTL="60")
+        if wrapped.status == 200:
+            opened = Bao(bao.url, wrapped.body["wrap_info"]["token"], bao.address).call("PUT", "sys/wrapping/unwrap")
+            self.ledger.note(service.account, secret, opened)
+
+    def look_up(self, person: str, secret: str) -> None:
+        """A person reads a secret."""
+        self._read(self._person(person), person, secret)
+
+    def change(self, person: str, secret: str) -> None:
+        """A person writes a new value of a secret."""
+        write_value(self._person(person), secret)
+
+    def mistype(self, person: str) -> None:
+        """A person's password is refused."""
+        Bao(self.root.url, address="10.8.0.99").call("POST", f"auth/userpass/login/{person}", {"password": "wrong"})
+
+    def deploy(self) -> None:
+        """A CI run logs in with its job's token and reads what it deploys."""
+        claims = {
+            "iss": ISSUER,
+            "aud": "openbao",
+            "sub": CI,
+            "repository": REPOSITORY,
+            "actor": "bob",
+            "run_id": str(secrets.randbelow(10**9)),
+            "workflow_ref": f"{REPOSITORY}/.github/workflows/deploy.yml@refs/heads/main",
+        }
+        address = f"140.82.112.{random.randint(2, 250)}"  # noqa: S311 (a decoration)
+        bao = self._log_in("auth/github-actions/login", {"role": "deploy", "jwt": self.key.token(claims)}, address)
+        for secret in DEPLOYED:
+            self._read(bao, CI, secret)
+
+    def back_up(self) -> None:
+        """The nightly job logs in by AppRole and reads what it backs up."""
+        role_id = self.root.must("GET", f"auth/approle/role/{NIGHTLY}/role-id").data["role_id"]
+        secret_id = self.root.must("POST", f"auth/approle/role/{NIGHTLY}/secret-id", {}).data["secret_id"]
+        bao = self._log_in("auth/approle/login", {"role_id": role_id, "secret_id": secret_id}, "10.20.0.7")
+        for secret in BACKED_UP:
+            self._read(bao, NIGHTLY, secret)
+
+    def use_root(self) -> None:
+        """Somebody reads the bank's log-in with the root token."""
+        self._read(self.root.seen_as(address="10.8.0.66"), "root", BANK)
+
+    # The order of things ----------------------------------------------------------------------------------------
+
+    def once(self) -> None:
+        """Every act once, by every pod that it fits."""
+        for service in SERVICES:
+            for pod in service.pods():
+                for secret in service.secrets + service.curious:
+                    self.read(service, pod, secret)
+                for role in service.database:
+                    self.take_credentials(service, pod, role)
+        ledger, web = SERVICES[0], SERVICES[3]
+        self.hand_over(ledger, ledger.pods()[0], "secret/prod/ledger/signing")
+        self.ask_for_nothing(web, web.pods()[0])
+        self.look_up("alice", BANK)
+        self.look_up("alice", "secret/prod/checkout/psp-key")
+        self.change("bob", BANK)
+        self.mistype("alice")
+        self.deploy()
+        self.back_up()
+        self.use_root()
+
+    def next_act(self, dice: random.Random) -> None:
+        """One act at random; most are pods that read their own secrets."""
+        service = dice.choice(SERVICES)
+        pod = dice.choice(service.pods())
+        secret = dice.choice(service.secrets)
+        acts: list[tuple[int, Callable[[], None]]] = [
+            (70, lambda: self.read(service, pod, secret)),
+            (3, lambda: self.ask_for_nothing(service, pod)),
+            (3, lambda: self.hand_over(service, pod, secret)),
+            (3, lambda: self.look_up("alice", dice.choice(all_secrets()))),
+            (3, lambda: self.change("bob", dice.choice(all_secrets()))),
+            (2, lambda: self.mistype(dice.choice(PEOPLE))),
+            (2, self.deploy),
+            (1, self.back_up),
+            (1, self.use_root),
+        ]
+        acts += [(8, partial(self.take_credentials, service, pod, role)) for role in service.database]
+        acts += [(10, partial(self.read, service, pod, other)) for other in service.curious]
+        dice.choices([act for _, act in acts], [weight for weight, _ in acts])[0]()
+
+    def forever(self, every: float) -> None:
+        """Act again and again, about `every` seconds apart; OpenBao may be away for a while."""
+        dice = random.Random()  # noqa: S311 (a decoration)
+        while True:
+            try:
+                self.next_act(dice)
+            except (OSError, YardError) as trouble:
+                print(f"The story waits: {trouble}", flush=True)
+                self._sessions.clear()
+                time.sleep(2)
+            time.sleep(every * dice.uniform(0.4, 1.6))
+
+
+def main() -> int:
+    """Tell the story that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.story", description=__doc__)
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--setup-only", action="store_true", help="mounts, policies, roles and first values, no act")
+    length.add_argument("--once", action="store_true", help="then every act once")
+    length.add_argument("--forever", action="store_true", help="then acts at random until it is stopped")
+    parser.add_argument("--json", action="store_true", help="with --once: print what was read and refused, by whom")
+    parser.add_argument("--every", type=float, default=1.5, help="seconds between two acts (default 1.5)")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        story = Story(Bao(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"]))
+        new = story.lay()
+        if options.once or (options.forever and new):
+            story.once()
+        if options.json:
+            print(json.dumps(story.ledger.document(), indent=1))
+        if options.forever:
+            print("The company is at work.", flush=True)
+            story.forever(options.every)
+    except KeyError as missing:
+        print(f"The story needs {missing.args[0]}: run it in bin/sandbox --vault.", file=sys.stderr)
+        return 2
+    except (OSError, YardError) as trouble:
+        print(f"The story broke off: {trouble}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
