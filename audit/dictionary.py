@@ -21,6 +21,10 @@ _SECRETS = """
 """
 
 
+# One `data` object: masked, and if it is a response its outcome, disclosure and KV version.
+Answer = tuple[bytes, int, int, int]
+
+
 @dataclass(slots=True, eq=False)
 class Who:
     """One caller as one `auth` block shows it; the ids are 0 until looked up."""
@@ -33,6 +37,7 @@ class Who:
     accessor: str
     first: int = 0
     safe: bool = False
+    unsigned: bool = False
     principal_id: int = 0
     token_id: int = 0
 
@@ -64,7 +69,8 @@ class Target:
     logical: str | None
     print_name: str
     engine: str
-    reads: int
+    login: bool
+    named_login: bool
     rest: str
     operation: int
     path_id: int = 0
@@ -72,7 +78,7 @@ class Target:
     kv2: bool = False
     nameless: bool = False
     collapsed: bool = False
-    memory: dict[str, dict[bytes, tuple[bytes, int]]] = field(default_factory=lambda: {"request": {}, "response": {}})
+    memory: dict[str, dict[bytes, Answer]] = field(default_factory=lambda: {"request": {}, "response": {}})
 
 
 @dataclass(slots=True, eq=False)

@@ -20,7 +20,7 @@ from django.db import connections
 
 from audit import partitions
 from audit.dictionary import Dictionary, moment
-from audit.normalise import Event, Held, Normaliser
+from audit.normalise import Event, Held, Normaliser, hold
 from audit.sources.file import TAIL, LogFile, tail_hash
 from audit.store import Appended, Bad, Batch, Connection, Cursor, GapNote, Store
 from vault import framing, masking
@@ -94,22 +94,22 @@ class Turn:
         self.words = Dictionary(looker, self.vault_id, device_id)
         self.normaliser = Normaliser(self.words.mounts())
         self.report = Report()
-        self.pending: dict[bytes, Held] = {}
-        self.stored: set[bytes] = set()
-        self.since: dict[bytes, float] = {}
+        self.pending: dict[str, Held] = {}
+        self.stored: set[str] = set()
+        self.since: dict[str, float] = {}
         self._flight: Future[Appended] | None = None
         self._load_pending()
 
     def _load_pending(self) -> None:
         rows = self.looker.execute(
-            """SELECT uuid_send(request_id), generation_id, position, length, sha256, line,
-               extract(epoch FROM now() - received_at) FROM audit_pending WHERE device_id = %s""",
+            """SELECT generation_id, position, length, sha256, line, extract(epoch FROM now() - received_at)
+               FROM audit_pending WHERE device_id = %s""",
             [self.device_id],
         )
-        for key, generation, position, length, digest, line, age in rows:
+        for generation, position, length, digest, line, age in rows:
             parsed, _ = decode(bytes(line))
-            held = Held(parsed, True, bytes(line), generation, position)
-            held.key, held.length, held.sha256, held.stored = bytes(key), length, bytes(digest), bytes(line)
+            held = hold(parsed, True, bytes(line), generation, position)
+            held.length, held.digest, held.stored = length, bytes(digest), bytes(line)
             self.pending[held.key] = held
             self.stored.add(held.key)
             self.since[held.key] = time.monotonic() - float(age)
@@ -274,7 +274,7 @@ class _Joiner:
     def __init__(self, turn: Turn, batch: Batch) -> None:
         self.turn, self.batch = turn, batch
         self.generation = batch.cursor.id
-        self.seen: dict[bytes, Event] = {}
+        self.seen: dict[str, Event] = {}
         self.latest = int(time.time() * 1e6) + _AHEAD
         self.framer = framing.Joiner(settings.KEYBOOK.max_line)
 
@@ -285,7 +285,7 @@ class _Joiner:
             here, position = position, position + len(raw) + 1
             try:
                 line, exact = decode(raw)
-                held = Held(line, exact, raw, generation, here)
+                held = hold(line, exact, raw, generation, here)
             except NotAnAuditLine:
                 self._frames(self.framer.feed(raw, here))
                 continue
@@ -331,7 +331,7 @@ class _Joiner:
     def _framed_line(self, frame: framing.Frame) -> None:
         try:
             line, exact = decode(frame.body)
-            held = Held(line, exact and not frame.flags, frame.body, self.generation, frame.offset)
+            held = hold(line, exact and not frame.flags, frame.body, self.generation, frame.offset)
         except NotAnAuditLine as error:
             self._quarantine(frame.body, frame.offset, str(error), frame.length)
             return

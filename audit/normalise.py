@@ -5,13 +5,16 @@ This is the hot path: what repeats (the bytes of `auth`, a mount and path, an an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 
+import msgspec
+
 from audit import principal
-from audit.dictionary import Address, MountInfo, Target, Who
+from audit.dictionary import Address, Answer, MountInfo, Target, Who
 from vault import masking, paths, reads
-from vault.audit_line import Line, decode_auth, microseconds, request_key
+from vault.audit_line import EMPTY, Line, decode_auth, microseconds, request_key
 from vault.reads import Disclosure, Outcome
 
 SEEN_REQUEST, SEEN_RESPONSE, SUPERSEDED, BY_TOKEN, COLLAPSED, SYNTHETIC, WRAPPED = 1, 2, 4, 8, 16, 32, 64
@@ -36,43 +39,66 @@ OPERATIONS = [
 ]
 _OPERATION = {name: number for number, name in enumerate(OPERATIONS)}
 _HMAC = "hmac-sha256:"
+_DATA = b'"data":'
+_SIDES_OF_DATA = ("response", "request")
+_HMACS = re.compile(rb"hmac-sha256:[0-9a-f]{64}")
+_UNIQUE = re.compile(
+    rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    rb"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z"
+)
 _REMEMBER = 100_000
 _BIG = 8_192
 
 
-class Held:
-    """One line with its place; `stored` is set once it is known how it may be stored."""
+class Held(msgspec.Struct, gc=False, eq=False):
+    """One line with its place; `stored` is set once it is known how it may be stored, `length` counts its bytes there."""
 
-    __slots__ = ("exact", "generation", "key", "length", "line", "micros", "position", "raw", "sha256", "stored")
+    line: Line
+    exact: bool
+    raw: bytes
+    generation: int
+    position: int
+    length: int
+    micros: int
+    key: str
+    stored: bytes | None = None
+    digest: bytes = b""
 
-    def __init__(self, line: Line, exact: bool, raw: bytes, generation: int, position: int) -> None:
-        self.line, self.exact, self.raw, self.generation, self.position = line, exact, raw, generation, position
-        self.length = len(raw)
-        self.micros = microseconds(line.time)
-        self.key, genuine = request_key(line.request.id, raw)
-        self.exact = exact and genuine
-        self.sha256 = sha256(raw).digest()
-        self.stored: bytes | None = None
+    @property
+    def sha256(self) -> bytes:
+        """The SHA-256 of the original line (worked out when it is written down, not when it is read)."""
+        return self.digest or sha256(self.raw).digest()
 
 
-class Event:
+def hold(line: Line, exact: bool, raw: bytes, generation: int, position: int) -> Held:
+    """Return the line with its place; raises `NotAnAuditLine` when its time can't be read.
+
+    The key is the request id; entries without one get a key made from their content.
+    """
+    key = line.request.id or sha256(raw).hexdigest()
+    return Held(line, exact, raw, generation, position, len(raw), microseconds(line.time), key)
+
+
+class Event(msgspec.Struct, gc=False, eq=False):
     """One audited call of one device: its request and response lines joined (either may be missing)."""
 
-    __slots__ = (
-        "address", "disclosed", "flags", "id", "key", "lease", "micros", "operation", "outcome", "request", "response",
-        "secret_id", "target", "unwraps", "version", "who", "wraps",
-    )  # fmt: skip
-
-    def __init__(self, request: Held | None, response: Held | None) -> None:
-        self.request, self.response = request, response
-        self.flags = (SEEN_REQUEST if request else 0) | (SEEN_RESPONSE if response else 0)
-        first = request or response
-        assert first is not None  # noqa: S101 - an event has a line
-        self.key, self.micros = first.key, first.micros
-        self.version = self.secret_id = 0
-        self.lease = ""
-        self.unwraps = b""
-        self.wraps = b""
+    request: Held | None
+    response: Held | None
+    key: bytes
+    micros: int
+    flags: int
+    who: Who
+    target: Target
+    address: Address
+    operation: int
+    outcome: int = 0
+    disclosed: int = 0
+    version: int = 0
+    secret_id: int = 0
+    id: int = 0
+    lease: str = ""
+    unwraps: bytes = b""
+    wraps: bytes = b""
 
     @property
     def duration(self) -> int:
@@ -102,77 +128,85 @@ class Normaliser:
         self.new_addresses: list[Address] = []
         self.changed_mounts: list[MountInfo] = []
         self.findings: dict[str, int] = {}
-        self._safe_errors: dict[str, bool] = {"": True}
+        self._safe_errors: dict[str, bool] = {}
+        self._safe_forms: dict[bytes, bool] = {}
 
     def event(self, request: Held | None, response: Held | None) -> Event:
         """Join two lines of one request (either may be None, not both) into an event and settle how they are stored."""
-        event = Event(request, response)
-        line = (response or request).line  # type: ignore[union-attr]
+        first, last = request or response, response or request
+        assert first is not None and last is not None  # noqa: S101 - an event has a line
+        line = last.line
         asked, answer = line.request, line.response
-        event.operation = _OPERATION.get(asked.operation, 0)
-        event.who = self._who(line, event)
-        data = bytes(answer.data) if answer is not None and len(answer.data) else b""
-        target = event.target = self._target(line, event.who)
-        if data and target.mount.kv_version == 0 and target.mount.type == "kv":
-            target = event.target = self._learn_version(line, target, data, event.who)
-        event.address = self._address(asked.remote_address, event.who)
-        self._judge(event, request, line, data)
+        who = self.whos.get(bytes(line.auth)) or self._new_who(bytes(line.auth), first.micros)
+        flags = (SEEN_REQUEST if request else 0) | (SEEN_RESPONSE if response else 0)
+        if who.unsigned and asked.client_token:
+            who, flags = self._by_token(asked.client_token, who, first.micros), flags | BY_TOKEN
+        data = b"" if answer is None or answer.data is EMPTY else bytes(answer.data)
+        target = self._target(line, who)
+        if data and not target.mount.kv_version and target.mount.type == "kv":
+            target = self._learn_version(line, target, data, who)
+        address = self.addresses.get(asked.remote_address) or self._new_address(asked.remote_address, who)
+        key, genuine = request_key(last.key, b"")
+        if not genuine:
+            flags |= SYNTHETIC
+        event = Event(request, response, key, first.micros, flags, who, target, address, target.operation)
+        self._judge(event, line, data)
         self._store(event, data)
         return event
 
     def attach(self, event: Event, request: Held) -> None:
         """Join a request line that was read after its response."""
-        request.stored = self._stored(
-            request, event, b"", "request", event.target.reads < 0 and event.outcome != Outcome.OK
-        )
         event.request, event.micros = request, request.micros
         event.flags |= SEEN_REQUEST
+        response, event.response = event.response, None
+        self._store(event, b"")
+        event.response = response
 
-    def _judge(self, event: Event, request: Held | None, line: Line, data: bytes) -> None:
+    def _judge(self, event: Event, line: Line, data: bytes) -> None:
         """Settle outcome, disclosure, version, lease and wraps from the answer."""
         answer, target = line.response, event.target
+        if data and answer is not None and not line.error and answer.wrap_info is None and answer.auth is EMPTY:
+            if not target.login and target.rest != "wrapping/unwrap":
+                _, event.outcome, event.disclosed, event.version = self._known(
+                    target, line.request.operation, data, "response"
+                )
+                if event.disclosed and answer.secret is not None:
+                    event.lease = _bounded(answer.secret.lease_id, 1000)
+                return
+        self._judge_oddity(event, line, data)
+
+    def _judge_oddity(self, event: Event, line: Line, data: bytes) -> None:
+        """Everything but a plain answer: errors, logins, wraps, unwraps, empty answers, no answer."""
+        answer, target, request = line.response, event.target, event.request
         has_auth = answer is not None and len(answer.auth) > 0
         wrapped = answer is not None and answer.wrap_info is not None
-        error = line.error
-        if error or not data or has_auth or wrapped or target.reads < 0:
-            event.outcome = reads.outcome(
-                operation=line.request.operation,
-                mount=target.mount.path,
-                rest=target.rest,
-                has_response=event.response is not None,
-                request_error=request.line.error if request else "",
-                response_error=error if event.response is not None else "",
-                data=data,
-                has_auth=has_auth,
-                wrapped=wrapped,
-            )
-        else:
-            event.outcome = reads._by_answer(data, target.mount.path)
-        event.disclosed = Disclosure.NONE
-        if event.outcome == Outcome.OK:
-            if wrapped:
-                self._remember_wrap(event, line)
-            elif target.reads:
-                self._disclose(event, line, data, has_auth)
-
-    def _disclose(self, event: Event, line: Line, data: bytes, has_auth: bool) -> None:
-        target = event.target
-        event.disclosed = reads.disclosure(
-            outcome=Outcome.OK,
+        event.outcome = reads.outcome(
             operation=line.request.operation,
-            mount_type=target.mount.type,
+            mount=target.mount.path,
             rest=target.rest,
+            has_response=event.response is not None,
+            request_error=request.line.error if request else "",
+            response_error=line.error if event.response is not None else "",
             data=data,
-            kv_version=target.mount.kv_version,
             has_auth=has_auth,
+            wrapped=wrapped,
         )
-        if target.rest == "wrapping/unwrap":
+        if event.outcome != Outcome.OK:
+            return
+        if wrapped:
+            self._remember_wrap(event, line)
+        elif target.rest == "wrapping/unwrap":
             self._unwrap(event, line, data, has_auth)
-        if event.disclosed and target.kv2:
-            event.version = reads.kv_version_read(data) or 0
-        answer = line.response
-        if event.disclosed and answer is not None and answer.secret is not None:
-            event.lease = _bounded(answer.secret.lease_id, 1000)
+        elif has_auth:
+            event.disclosed = reads.disclosure(
+                outcome=Outcome.OK,
+                operation=line.request.operation,
+                mount_type=target.mount.type,
+                rest=target.rest,
+                data=data,
+                kv_version=target.mount.kv_version,
+                has_auth=True,
+            )
 
     def _unwrap(self, event: Event, line: Line, data: bytes, has_auth: bool) -> None:
         """An unwrap names neither the secret nor, often, the reader: join it to the answer that was wrapped."""
@@ -200,37 +234,27 @@ class Normaliser:
             event.wraps = token
             _remember(self.wraps)[token] = (event.target, int(would))
 
-    def _who(self, line: Line, event: Event) -> Who:
-        raw = bytes(line.auth)
-        who = self.whos.get(raw)
-        if who is None:
-            who = self._new_who(raw, event.micros)
-        if not who.hmac and who.nameless and line.request.client_token:
-            return self._by_token(line.request.client_token, who, event)
-        return who
-
     def _new_who(self, raw: bytes, micros: int) -> Who:
         auth = decode_auth(raw)
         one = principal.identify(auth)
         hmac = _digest(auth.client_token) if one.kind != principal.Kind.ANONYMOUS else b""
         who = Who(str(one.kind), one.name, _bounded(one.namespace), _bounded(one.entity_id, 200), hmac,
                   _bounded(auth.accessor, 200), micros)  # fmt: skip
-        who.safe = masking.auth_is_safe(raw)
+        who.unsigned = not hmac and who.nameless
+        who.safe = self._is_known_safe(raw, masking.auth_is_safe)
         _remember(self.whos)[raw] = who
         self.new_whos.append(who)
         if hmac:
             _remember(self.by_token)[hmac] = who
         return who
 
-    def _by_token(self, token: str, anonymous: Who, event: Event) -> Who:
+    def _by_token(self, token: str, anonymous: Who, micros: int) -> Who:
         """A denial shows no identity, but its token's HMAC equals the one of its login on the same device."""
         digest = _digest(token)
         owner = self.by_token.get(digest)
         if owner is None:
             # To be looked up; it stays nameless if no login with this token was ever seen.
-            owner = Who("", "", "", "", digest, "", event.micros, safe=anonymous.safe)
-        event.flags |= BY_TOKEN
-        if not owner.kind and owner.principal_id == 0:
+            owner = Who("", "", "", "", digest, "", micros, safe=anonymous.safe)
             self.new_whos.append(owner)
             if len(self.by_token) < _REMEMBER:
                 self.by_token[digest] = owner
@@ -260,13 +284,14 @@ class Normaliser:
             logical=None if logical is None else _bounded(logical, 900),
             print_name="" if logical is None else _bounded(paths.print_name(namespace, where.mount, logical), 1500),
             engine=_engine(mount),
-            reads=-1 if login else _may_disclose(mount.type, asked.operation),
+            login=login,
+            named_login=login and masking.mask_login_path(asked.path) != asked.path,
             rest=where.rest,
             operation=_OPERATION.get(asked.operation, 0),
         )
         target.kv2 = mount.type == "kv" and mount.kv_version != 1 and where.rest.startswith("data/")
         target.nameless = who.nameless and not (login and mount.type)
-        if not failed:  # a failed login's path is masked, the next one may succeed
+        if not (failed and target.named_login):  # its path is masked; the next one may succeed
             _remember(self.targets)[known] = target
         self.new_targets.append(target)
         return target
@@ -300,80 +325,99 @@ class Normaliser:
         self.targets = {k: t for k, t in self.targets.items() if t.mount is not target.mount}
         return self._target(line, who)
 
-    def _address(self, text: str, who: Who) -> Address:
-        address = self.addresses.get(text)
-        if address is None:
-            shown = _bounded(text, 100)
-            if ":" in shown and who.nameless:
-                shown = _network(shown)
-            address = Address(shown)
-            _remember(self.addresses)[text] = address
-            self.new_addresses.append(address)
+    def _new_address(self, text: str, who: Who) -> Address:
+        shown = _bounded(text, 100)
+        if ":" in shown and who.nameless:
+            shown = _network(shown)
+        address = _remember(self.addresses)[text] = Address(shown)
+        self.new_addresses.append(address)
         return address
 
     def _store(self, event: Event, data: bytes) -> None:
         """Settle how the lines may be stored: the short way where every part is known to be safe, else the thorough one."""
-        failed = event.target.reads < 0 and event.outcome != Outcome.OK
-        if event.response is not None:
-            event.response.stored = self._stored(event.response, event, data, "response", failed)
-        if event.request is not None and event.request.stored is None:
-            event.request.stored = self._stored(event.request, event, b"", "request", failed)
+        request, response, who = event.request, event.response, event.who
+        failed = event.target.named_login and event.outcome != Outcome.OK
+        if response is not None:
+            response.stored = self._stored(response, event.target, data, failed or not who.safe, failed)
+        if request is not None and request.stored is None:
+            safe = who.safe
+            if response is not None and request.line.auth != response.line.auth:  # a login's request is nameless
+                safe = self._is_known_safe(bytes(request.line.auth), masking.auth_is_safe)
+            request.stored = self._stored(request, event.target, b"", failed or not safe, failed)
 
-    def _stored(self, held: Held, event: Event, data: bytes, side: str, failed: bool) -> bytes:
+    def _stored(self, held: Held, target: Target, data: bytes, unsafe: bool, failed: bool) -> bytes:
+        """One line with its `data` objects masked in place; thoroughly where anything is not as the vault writes it."""
         line, raw = held.line, held.raw
-        asked, answer = line.request, line.response
-        if not held.exact or failed or not event.who.safe or not self._is_safe(line):
+        if unsafe or not held.exact or not self._is_safe(line):
             return self._thoroughly(raw, failed)
-        expected = 0
-        for given, of in ((bytes(asked.data), "request"), (data, "response")):
-            if given:
-                masked, inner = self._masked(given, event.target, asked.operation, of)
-                expected += inner
-                if masked is not given:
-                    at = raw.find(b'"data":' + given) + 7
-                    if at == 6:  # another spacing than the vault's own
-                        return self._thoroughly(held.raw, failed)
-                    raw = raw[:at] + masked + raw[at + len(given) :]
-        if held.raw.count(b'"data":', len(line.auth)) != expected:
-            return self._thoroughly(held.raw, failed)
-        return raw
+        asked = line.request
+        pieces: list[bytes] = []
+        end = free = len(raw)  # `free` ends before the key of the object found last
+        for side in _SIDES_OF_DATA:
+            if side == "request":
+                if asked.data is EMPTY:
+                    continue
+                data = bytes(asked.data)
+            elif not data:
+                continue
+            at = raw.rfind(data, 0, free)  # `data` stands near the end of its object, and the response comes last
+            if raw[at - 7 : at] != _DATA or raw.find(_DATA, at + len(data), free) >= 0:
+                return self._thoroughly(raw, failed)
+            pieces += (raw[at + len(data) : end], self._known(target, asked.operation, data, side)[0])
+            end, free = at, at - 7
+        if raw.find(_DATA, len(line.auth), free) >= 0:  # a second `data`: doubled keys
+            return self._thoroughly(raw, failed)
+        if not pieces:
+            return raw
+        pieces.append(raw[:end])
+        pieces.reverse()
+        return b"".join(pieces)
 
     def _is_safe(self, line: Line) -> bool:
         """Whether everything but `data` and `auth` may be stored as it stands."""
         asked, answer = line.request, line.response
-        safe = self._safe_errors.get(line.error)
-        if safe is None:
-            safe = masking.mask_error(line.error) == line.error
-            if len(self._safe_errors) < _REMEMBER:
-                self._safe_errors[line.error] = safe
-        if not safe or (asked.client_token and not asked.client_token.startswith(_HMAC)):
+        if line.error and not self._error_is_safe(line.error):
             return False
-        if len(asked.headers) and not masking.headers_are_safe(bytes(asked.headers)):
+        if asked.client_token and not asked.client_token.startswith(_HMAC):
+            return False
+        if asked.headers is not EMPTY and not self._is_known_safe(bytes(asked.headers), masking.headers_are_safe):
             return False
         if answer is None:
             return True
-        if len(answer.warnings) or len(answer.headers) or answer.redirect:
+        if answer.warnings is not EMPTY or answer.headers is not EMPTY or answer.redirect:
             return False
-        if len(answer.auth) and not masking.auth_is_safe(bytes(answer.auth)):
+        if answer.auth is not EMPTY and not self._is_known_safe(bytes(answer.auth), masking.auth_is_safe):
             return False
         return answer.wrap_info is None or answer.wrap_info.token.startswith(_HMAC)
 
-    def _masked(self, data: bytes, target: Target, operation: str, side: str) -> tuple[bytes, int]:
+    def _error_is_safe(self, error: str) -> bool:
+        safe = self._safe_errors.get(error)
+        if safe is None:
+            safe = _remember(self._safe_errors)[error] = masking.mask_error(error) == error
+        return safe
+
+    def _is_known_safe(self, part: bytes, judge: Callable[[bytes], bool]) -> bool:
+        """Headers and `auth` differ from call to call in HMACs, UUIDs and times only: the rest is worth remembering."""
+        form = _HMACS.sub(b"", part)
+        safe = self._safe_forms.get(form)
+        if safe is None:
+            form = _UNIQUE.sub(b"", form)
+            safe = self._safe_forms.get(form)
+        if safe is None:
+            safe = _remember(self._safe_forms)[form] = judge(part)
+        return safe
+
+    def _known(self, target: Target, operation: str, data: bytes, side: str) -> Answer:
+        """What one `data` object of a target is: masked, and what it discloses; the same answer comes again and again."""
         memory = target.memory[side]
         known = memory.get(data)
-        if known is not None:
-            return known
-        mount = target.mount
-        path = mount.path + target.rest
-        masked = masking.mask_data(
-            data, mount_type=mount.type, path=path, operation=operation, side=side, kv_version=mount.kv_version
-        )
-        result = (data if masked is data else masked, 1 + data.count(b'"data":'))
-        if len(data) < _BIG:
-            if len(memory) > 256:
-                memory.clear()
-            memory[data] = result
-        return result
+        if known is None:
+            known = _answer(target, operation, data, side)
+            if len(data) < _BIG:
+                if len(memory) > 256:
+                    memory.clear()
+                memory[data] = known
+        return known
 
     def _thoroughly(self, raw: bytes, failed: bool) -> bytes:
         masked = masking.mask_line(raw, failed_login=failed)
@@ -395,8 +439,29 @@ def _remember(memory: dict) -> dict:  # type: ignore[type-arg]
     return memory
 
 
-def _may_disclose(mount_type: str, operation: str) -> int:
-    return 0 if operation not in ("read", "update", "create") else 1
+def _answer(target: Target, operation: str, data: bytes, side: str) -> Answer:
+    mount = target.mount
+    masked = masking.mask_data(
+        data,
+        mount_type=mount.type,
+        path=mount.path + target.rest,
+        operation=operation,
+        side=side,
+        kv_version=mount.kv_version,
+    )
+    if side == "request":
+        return masked, Outcome.OK, Disclosure.NONE, 0
+    outcome = reads.outcome(operation=operation, mount=mount.path, rest=target.rest, has_response=True, data=data)
+    disclosed = reads.disclosure(
+        outcome=outcome,
+        operation=operation,
+        mount_type=mount.type,
+        rest=target.rest,
+        data=data,
+        kv_version=mount.kv_version,
+    )
+    version = (reads.kv_version_read(data) or 0) if disclosed and target.kv2 else 0
+    return masked, outcome, disclosed, version
 
 
 def _engine(mount: MountInfo) -> str:

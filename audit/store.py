@@ -16,6 +16,7 @@ import psycopg
 
 from audit import blocks, rollups
 from audit.normalise import AMENDS, BY_TOKEN, COLLAPSED, SEEN_RESPONSE, SUPERSEDED, Event, Held
+from vault.audit_line import request_key
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 STREAM_LOCK = 0x6B62_0002
@@ -84,7 +85,7 @@ class Batch:
     skipping: bool = False
     events: list[Event] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
-    released: list[bytes] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
     bad: list[Bad] = field(default_factory=list)
     gaps: list[GapNote] = field(default_factory=list)
     findings: dict[str, int] = field(default_factory=dict)
@@ -312,7 +313,7 @@ class Store:
         if batch.released:
             self.connection.execute(
                 "DELETE FROM audit_pending WHERE device_id = %s AND request_id = ANY(%s::uuid[])",
-                [batch.device_id, [key.hex() for key in batch.released]],
+                [batch.device_id, [request_key(key, b"")[0].hex() for key in batch.released]],
             )
         for held in batch.held:
             self.connection.execute(
@@ -320,7 +321,7 @@ class Store:
                    (device_id, request_id, generation_id, position, length, sha256, line, time, received_at)
                    VALUES (%s, %s::uuid, %s, %s, %s, %s, %s, to_timestamp(%s / 1e6), %s)
                    ON CONFLICT (device_id, request_id) DO NOTHING""",
-                [batch.device_id, held.key.hex(), held.generation, held.position, held.length, held.sha256,
+                [batch.device_id, request_key(held.key, b"")[0].hex(), held.generation, held.position, held.length, held.sha256,
                  held.stored, held.micros, batch.received],
             )  # fmt: skip
 
