@@ -1,13 +1,52 @@
 """What can go wrong on the Vault wire, as a tree of sentences."""
 
+from __future__ import annotations
+
 
 class VaultError(Exception):
-    """The root: `permanent` tells whether trying again can help."""
+    """What happened, where, and what to do next; `permanent` tells that trying again can't help."""
 
     permanent = False
+
+    def __init__(self, what: str, where: str = "", mend: str = "") -> None:
+        self.what, self.where, self.mend = what, where, mend
+        super().__init__(what + (f" ({where})" if where else "") + (f"; {mend}" if mend else ""))
 
 
 class NotAnAuditLine(VaultError):
     """These bytes are no audit line; the message says why."""
 
     permanent = True
+
+
+class Unreachable(VaultError):
+    """No answer: wrong address, no network, no route, a certificate that is not trusted, or a time-out."""
+
+
+class Unavailable(VaultError):
+    """The server answered that it can't serve now: sealed, in recovery, too many requests, or an internal error.
+
+    For a call that changes something this does not mean "not done": look before doing it again.
+    """
+
+
+class Sealed(Unavailable):
+    """The server is sealed, or not initialised; nothing can be asked until somebody unseals it."""
+
+
+class Refused(VaultError):
+    """The server refuses the call as it stands."""
+
+    permanent = True
+
+
+class TokenGone(Refused):
+    """The token is unknown: expired, revoked, used up, of a disabled entity, or used from the wrong network."""
+
+
+class NotPermitted(Refused):
+    """The token is good, and its policies do not allow the call."""
+
+
+class NotThere(Refused):
+    """The path does not exist, or this server's version does not know it."""

@@ -1,0 +1,217 @@
+"""One contract for the client and its fake: the same questions, the same answers, the same errors."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from vault import errors
+from vault.client import Client
+from vault.fake import FakeServer, FakeVault
+from vault.server import Mount, Server, Token
+
+
+class FakeWorld:
+    """A pretended server that a test can furnish."""
+
+    def __init__(self):
+        self.server = FakeServer()
+
+    def ask(self, token="root") -> Server:
+        return FakeVault(self.server, token)
+
+    def ask_nobody(self) -> Server:
+        away = FakeServer()
+        away.away = True
+        return FakeVault(away, "root")
+
+    def mount(self, path, version):
+        self.server.engines.append(Mount(path, "kv", "kv_" + path.strip("/"), version))
+
+    def token(self, name):
+        self.server.tokens["made"] = Token(f"token-{name}", ("default",), "accessor-made", "", 600, True)
+        return "made"
+
+    def revoke(self, token):
+        del self.server.tokens[token]
+
+
+class LiveWorld:
+    """The OpenBao named by VAULT_ADDR, asked with VAULT_TOKEN, which must be root."""
+
+    def __init__(self):
+        import hvac
+
+        self.address, self.root = os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"]
+        self.hvac = hvac.Client(self.address, self.root)
+        self.mounted = []
+
+    def ask(self, token=None) -> Server:
+        return Client(self.address, token or self.root)
+
+    def ask_nobody(self) -> Server:
+        return Client("http://127.0.0.1:1", "any")  # nothing listens on port 1
+
+    def mount(self, path, version):
+        self.hvac.sys.enable_secrets_engine("kv", path=path, options={"version": str(version)})
+        self.mounted.append(path)
+
+    def token(self, name):
+        made = self.hvac.auth.token.create(policies=["default"], display_name=name, ttl="10m")
+        return made["auth"]["client_token"]
+
+    def revoke(self, token):
+        self.hvac.auth.token.revoke(token)
+
+    def close(self):
+        for path in self.mounted:
+            self.hvac.sys.disable_secrets_engine(path)
+
+
+@pytest.fixture(params=["fake", pytest.param("live", marks=pytest.mark.live)])
+def world(request):
+    if request.param == "fake":
+        yield FakeWorld()
+        return
+    if not os.environ.get("VAULT_ADDR"):
+        pytest.skip("VAULT_ADDR names no OpenBao; bin/sandbox --vault sets it")
+    live = LiveWorld()
+    yield live
+    live.close()
+
+
+@pytest.fixture
+def path():
+    return f"contract-{secrets.token_hex(4)}/"
+
+
+def test_a_server_tells_its_health_without_a_token(world):
+    health = world.ask("").health()
+    assert health.initialized and not health.sealed and not health.standby
+    assert health.version.split(".")[0].isdigit()
+    assert health.cluster_id
+
+
+def test_mounts_tell_the_version_of_each_kv(world, path):
+    world.mount("one-" + path, 1)
+    world.mount("two-" + path, 2)
+    mounts = {mount.path: mount for mount in world.ask().mounts()}
+    assert (mounts["one-" + path].kv_version, mounts["two-" + path].kv_version) == (1, 2)
+    assert mounts["one-" + path].type == "kv" and mounts["one-" + path].accessor
+    assert mounts["sys/"].kv_version == 0
+    assert list(mounts) == sorted(mounts)
+
+
+def test_auth_methods_carry_the_path_that_the_log_shows(world):
+    methods = {method.path: method for method in world.ask().auth_methods()}
+    assert methods["auth/token/"].type == "token"
+    assert all(path.startswith("auth/") and path.endswith("/") for path in methods)
+
+
+def test_a_token_that_may_not_list_mounts_sees_what_it_can_use(world, path):
+    world.mount(path, 2)
+    poor = world.ask(world.token("poor"))
+    shown = {mount.path for mount in poor.mounts()}
+    assert "cubbyhole/" in shown and path not in shown
+    assert {method.path for method in poor.auth_methods()} == {"auth/token/"}
+
+
+def test_a_token_tells_who_it_is(world):
+    token = world.ask(world.token("reader")).whoami()
+    assert token.display_name == "token-reader"
+    assert token.policies == ("default",)
+    assert token.accessor and token.renewable and 0 < token.ttl <= 600
+
+
+def test_a_root_token_does_not_expire(world):
+    token = world.ask().whoami()
+    assert token.policies == ("root",) and token.ttl == 0 and not token.renewable
+
+
+@pytest.mark.parametrize("question", ["mounts", "auth_methods", "whoami"])
+def test_a_revoked_token_is_gone_for_good(world, question):
+    token = world.token("short-lived")
+    world.revoke(token)
+    with pytest.raises(errors.TokenGone) as caught:
+        getattr(world.ask(token), question)()
+    assert caught.value.permanent
+    assert "issue a new one" in str(caught.value)
+    assert token not in str(caught.value)
+
+
+def test_a_server_that_is_away_may_come_back(world):
+    with pytest.raises(errors.Unreachable) as caught:
+        world.ask_nobody().health()
+    assert not caught.value.permanent
+    assert caught.value.where and caught.value.mend in str(caught.value)
+
+
+def test_a_sealed_fake_answers_only_for_its_health():
+    world = FakeWorld()
+    world.server.sealed = True
+    assert world.ask().health().sealed
+    with pytest.raises(errors.Sealed) as caught:
+        world.ask().mounts()
+    assert not caught.value.permanent
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Whatever the test wants a server to say."""
+
+    def do_GET(self):
+        status, body = self.server.say
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def a_server_that_says(status, body):
+    server = HTTPServer(("127.0.0.1", 0), Answers)
+    server.say = status, body
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield Client(f"http://127.0.0.1:{server.server_port}", "any")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "permanent"),
+    [
+        (503, b'{"errors":["Vault is sealed"]}', errors.Sealed, False),
+        (429, b'{"errors":["request path: rate limit quota exceeded"]}', errors.Unavailable, False),
+        (500, b'{"errors":["internal error"]}', errors.Unavailable, False),
+        (404, b'{"errors":[]}', errors.NotThere, True),
+        (400, b'{"errors":["unsupported path"]}', errors.Refused, True),
+        (403, b'{"errors":["permission denied"]}', errors.TokenGone, True),
+        (200, b"<html>a proxy's page</html>", errors.Unavailable, False),
+    ],
+)  # fmt: skip
+def test_every_answer_becomes_a_sentence(status, body, error, permanent):
+    with a_server_that_says(status, body) as client, pytest.raises(error) as caught:
+        client.mounts()
+    assert caught.value.permanent is permanent
+    assert caught.value.what in str(caught.value) and "sys/mounts" in caught.value.where and caught.value.mend
+
+
+def test_an_answer_of_another_shape_is_read_as_empty():
+    with a_server_that_says(200, b'{"data":{"x/":7,"kv/":{"type":"kv","options":null}}}') as client:
+        assert client.mounts() == [Mount("kv/", "kv", "", 1), Mount("x/", "", "", 0)]
+
+
+def test_hvac_lends_no_token_from_the_environment(monkeypatch):
+    monkeypatch.setenv("VAULT_TOKEN", "somebody-elses")
+    assert Client("http://127.0.0.1:1")._hvac.token is None
