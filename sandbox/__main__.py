@@ -15,9 +15,9 @@ from sandbox.controls import Controls
 from sandbox.errors import BAD_INPUT, YardError, first_trouble
 from sandbox.guardian import Guardian
 from sandbox.openbao import OpenBao
-from sandbox.part import Part
 from sandbox.places import Account, server_account, take_folder
 from sandbox.postgres import Postgres
+from sandbox.programs import Web, follow, listen
 from sandbox.valkey import Valkey
 from sandbox.yard import Yard
 
@@ -27,6 +27,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bin/sandbox", description=__doc__)
     parser.add_argument("--vault", action="store_true", help="add OpenBao with a file audit device")
     parser.add_argument("--cluster", action="store_true", help="add the simulated Kubernetes API (not built yet)")
+    parser.add_argument("--web", action="store_true", help="add the web server and the ingest loop")
     parser.add_argument("--no-migrate", action="store_true", help="leave the database empty")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     options = parser.parse_args(arguments)
@@ -39,17 +40,30 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def parts_of(options: argparse.Namespace, folder: Path, account: Account) -> list[Part]:
-    """Return the parts that the options ask for."""
-    parts: list[Part] = [Postgres(own_folder(folder, "pg", account), account), Valkey(own_folder(folder, "valkey"))]
-    if options.vault:
-        parts.append(OpenBao(own_folder(folder, "openbao")))
-    return parts
+def furnished(yard: Yard, options: argparse.Namespace, account: Account) -> Yard:
+    """Add the parts that the options ask for."""
+    folder = yard.folder
+    yard.add(Postgres(own_folder(folder, "pg", account), account), Valkey(own_folder(folder, "valkey")))
+    openbao = OpenBao(own_folder(folder, "openbao")) if options.vault else None
+    if openbao:
+        yard.add(openbao)
+    if options.web:
+        product = yard.product_environment
+        yard.add(follow(folder / "follow.log", product, openbao.audit_log if openbao else None))
+        yard.add(Web(listen(0), folder / "web.log", product))
+    return yard
+
+
+def log_roots(folder: Path) -> list[Path]:
+    """Return where audit files may lie: in the sandbox, and where they may without it."""
+    named = os.environ.get("KEYBOOK_LOG_ROOTS") or "/var/log/vault:/var/log/openbao"
+    return [folder, *map(Path, named.split(":"))]
 
 
 async def sandbox(options: argparse.Namespace, folder: Path, guardian: Guardian, account: Account) -> int:
     """Start the parts, migrate, run COMMAND; everything has ended when this returns."""
-    yard = Yard(folder, guardian, parts_of(options, folder, account), thrown_away=True)
+    yard = Yard(folder, guardian, log_roots=log_roots(folder), thrown_away=True)
+    furnished(yard, options, account)
     controls = Controls(yard)
     try:
         await controls.open()

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-from collections.abc import Sequence
+import time
 from pathlib import Path
 
 from sandbox.furniture import furnish_database, furnish_mounts
 from sandbox.openbao import OpenBao
 from sandbox.places import Account
 from sandbox.postgres import Postgres
-from sandbox.yard import ROOT, Yard
-
-MANAGE: Sequence[str] = (sys.executable, str(ROOT / "manage.py"))
+from sandbox.yard import Yard
 
 
 def own_folder(folder: Path, name: str, account: Account | None = None) -> Path:
@@ -27,7 +24,7 @@ def own_folder(folder: Path, name: str, account: Account | None = None) -> Path:
 
 
 async def make_ready(yard: Yard, *, migrate: bool) -> None:
-    """Start the servers side by side; the schema is laid while OpenBao still elects itself.
+    """Start the servers side by side, lay the schema while OpenBao still elects itself, then start our own processes.
 
     Raises an ExceptionGroup with the YardError of the first that failed.
     """
@@ -35,7 +32,9 @@ async def make_ready(yard: Yard, *, migrate: bool) -> None:
     async def databases() -> None:
         await yard.start([name for name in ("postgres", "valkey") if name in yard.parts])
         if migrate:
-            await yard.run([*MANAGE, "migrate", "-v", "0"], yard.environment(), quiet=True)
+            began = time.monotonic()
+            await yard.ask("migrate", "-v", "0")
+            yard.on_step("schema", "Schema", time.monotonic() - began)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(databases())
@@ -46,3 +45,4 @@ async def make_ready(yard: Yard, *, migrate: bool) -> None:
         await asyncio.to_thread(furnish_mounts, openbao.client)
         if isinstance(postgres, Postgres):
             await furnish_database(openbao, postgres)
+    await yard.start([part.name for part in yard.parts.values() if part.late])

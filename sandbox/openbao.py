@@ -61,9 +61,9 @@ class OpenBao(Part):
     name = "openbao"
     title = "OpenBao"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, log: Path | None = None) -> None:
         """Take two ports."""
-        super().__init__(folder)
+        super().__init__(folder, log=log)
         self._program = bao()
         self._port, self._cluster_port = Port(), Port()
         self._keys: Keys | None = None

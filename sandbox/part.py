@@ -25,12 +25,14 @@ class Part(ABC):
     gentle = signal.SIGTERM  # asks for an orderly end
     abrupt = signal.SIGKILL  # ends it when its data are thrown away anyway
     patience = 10.0  # seconds for an orderly end
+    late = False  # late parts use the others, so they start after them and end before them
+    cwd = Path("/")
 
-    def __init__(self, folder: Path, account: Account | None = None) -> None:
-        """Remember the part's own folder (made already) and the account it runs as (None: ours)."""
+    def __init__(self, folder: Path, account: Account | None = None, log: Path | None = None) -> None:
+        """Remember the part's own folder (made already), the account it runs as (None: ours) and its log."""
         self.folder = folder
         self.account = account
-        self.log = folder.parent / f"{folder.name}.log"
+        self.log = log or folder.parent / f"{folder.name}.log"
         self.process: asyncio.subprocess.Process | None = None
         self.seconds = 0.0
         self.expected_end = False
@@ -79,6 +81,7 @@ class Part(ABC):
         self.process = await spawn(
             self.argv(),
             log=self.log,
+            cwd=self.cwd,
             env=self.server_environment(),
             account=self.account,
             death_signal=self.abrupt,

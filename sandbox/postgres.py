@@ -54,9 +54,9 @@ class Postgres(Part):
     gentle = signal.SIGINT  # "fast": ends sessions, writes a checkpoint
     abrupt = signal.SIGQUIT  # "immediate": no checkpoint, but no shared memory left behind either
 
-    def __init__(self, folder: Path, account: Account, data: Path | None = None) -> None:
+    def __init__(self, folder: Path, account: Account, data: Path | None = None, log: Path | None = None) -> None:
         """Place the socket in `folder` and the data in `data`, or in `folder` too."""
-        super().__init__(folder, account)
+        super().__init__(folder, account, log)
         self._owner = account
         self._data = data or folder / "data"
         self._socket = folder / ".s.PGSQL.5432"

@@ -18,9 +18,9 @@ class Valkey(Part):
     name = "valkey"
     title = "Valkey"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, log: Path | None = None) -> None:
         """Take a port and think of a password."""
-        super().__init__(folder)
+        super().__init__(folder, log=log)
         self._server = valkey_server()
         self._port = Port()
         self._password = secrets.token_hex(16)

@@ -6,9 +6,10 @@ import asyncio
 import json
 import os
 import secrets
+import shlex
 import signal
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,11 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Yard:
     """Parts under one supervisor, in one folder whose lock we hold."""
 
-    def __init__(self, folder: Path, guardian: Guardian, parts: Sequence[Part], *, thrown_away: bool) -> None:
-        """Take the parts; `thrown_away` says that their data go with the folder."""
+    def __init__(self, folder: Path, guardian: Guardian, *, log_roots: Sequence[Path], thrown_away: bool) -> None:
+        """Begin without parts; `thrown_away` says that their data go with the folder."""
         self.folder = folder
-        self.parts = {part.name: part for part in parts}
+        self.parts: dict[str, Part] = {}
+        self.on_step: Callable[[str, str, float], None] = lambda name, title, seconds: None
         self.thrown_away = thrown_away
         self.state = folder / "state.json"
         self.secret_key = secrets.token_urlsafe(48)
@@ -39,17 +41,26 @@ class Yard:
         self._stopping = asyncio.Event()
         self._signal = 0
         self._command: Command | None = None
-        for part in parts:
-            part.on_spawn = guardian.watch
+        self._log_roots = ":".join(map(str, log_roots))
         for sig in FORWARDED:
             asyncio.get_running_loop().add_signal_handler(sig, self._pass_on, sig)
+
+    def add(self, *parts: Part) -> None:
+        """Take parts; the variables of a later one win."""
+        for part in parts:
+            self.parts[part.name] = part
+            part.on_spawn = self._guardian.watch
+
+    def product_environment(self) -> dict[str, str]:
+        """Return the environment of our own processes: COMMAND's without the mark by which its leftovers are ended."""
+        return {name: value for name, value in self.environment().items() if name != STATE}
 
     def environment(self) -> dict[str, str]:
         """Return COMMAND's environment: ours, the parts' variables and the project's Python first on PATH."""
         own = {
             "KEYBOOK_EMBEDDED": "true",
             "KEYBOOK_SECRET_KEY": self.secret_key,
-            "KEYBOOK_LOG_ROOTS": str(self.folder),
+            "KEYBOOK_LOG_ROOTS": self._log_roots,
             "KEYBOOK_SECURE_COOKIES": "false",
             STATE: str(self.state),
             "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)]),
@@ -72,6 +83,7 @@ class Yard:
         await part.start()
         self._watchers[name] = asyncio.create_task(self._watch(part))
         self.write_state()
+        self.on_step(part.name, part.title, part.seconds)
 
     async def _watch(self, part: Part) -> None:
         process = part.process
@@ -92,23 +104,31 @@ class Yard:
         fresh.write_text(json.dumps(state, indent=1))
         fresh.rename(self.state)
 
-    async def run(self, argv: Sequence[str], env: Mapping[str, str], *, quiet: bool = False) -> int:
+    async def run(self, argv: Sequence[str], env: Mapping[str, str]) -> int:
         """Run a program among the parts and return its exit code.
 
-        Raises YardError when a part dies meanwhile, when the program can't be started, and when a quiet one fails.
+        Raises YardError when a part dies meanwhile and when the program can't be started.
         """
+        return (await self._run(argv, env, quiet=False))[0]
+
+    async def ask(self, *argv: str) -> str:
+        """Run `manage.py` with these words and return what it prints. Raises YardError with that when it fails."""
+        command = [sys.executable, str(ROOT / "manage.py"), *argv]
+        code, output = await self._run(command, self.product_environment(), quiet=True)
+        if code and not self._stopping.is_set():
+            raise YardError(f"`manage.py {shlex.join(argv)}` failed with code {code}:\n{output}")
+        return output
+
+    async def _run(self, argv: Sequence[str], env: Mapping[str, str], *, quiet: bool) -> tuple[int, str]:
         if self._stopping.is_set():
-            return self.interrupted
+            return self.interrupted, ""
         command = self._command = await launch(argv, env, quiet=quiet)
         self._guardian.watch(command.pid)
         if not await self._before_a_crash(command.finished):
             raise self._obituary(f", so {command.sentence!r} was ended")
-        code, output = command.finished.result()
         self._guardian.forget(command.pid)
         self._command = None
-        if quiet and code and not self._stopping.is_set():
-            raise YardError(f"{command.sentence!r} failed with code {code}:\n{output}")
-        return code
+        return command.finished.result()
 
     async def until_interrupted(self) -> None:
         """Wait for a signal; raises YardError when a part dies meanwhile."""
@@ -158,7 +178,9 @@ class Yard:
         await self._end_leftovers()
         for part in self.parts.values():
             part.expected_end = True
-        await asyncio.gather(*(part.end(thrown_away=self.thrown_away) for part in self.parts.values()))
+        for late in (True, False):
+            ending = [part for part in self.parts.values() if part.late == late]
+            await asyncio.gather(*(part.end(thrown_away=self.thrown_away) for part in ending))
         await asyncio.gather(*self._watchers.values())
 
     async def _end_leftovers(self) -> None:

@@ -1,0 +1,145 @@
+"""`make demo` and `make up`: the whole product on embedded parts, kept between two runs, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+from sandbox.assembly import make_ready, own_folder
+from sandbox.company import BANK
+from sandbox.control import STATE
+from sandbox.errors import BAD_INPUT, YardError, first_trouble
+from sandbox.guardian import Guardian
+from sandbox.home import Home, tidy
+from sandbox.openbao import OpenBao
+from sandbox.places import Account, server_account, take_folder
+from sandbox.postgres import Postgres
+from sandbox.programs import Web, follow, listen, story
+from sandbox.valkey import Valkey
+from sandbox.yard import Yard
+
+SERVERS = ("postgres", "openbao")  # whose data are worth a place in the printed line
+TRY = """
+Open  {url}{link}
+      It lets you in once, within 15 minutes; `bin/keybook demo_link` makes another.
+
+Try   1  who read the bank's log-in:   {url}/secrets/?name={secret}
+      2  the same in a second terminal:   bin/keybook who_read {secret}
+      3  what one service read:   bin/keybook what_read payments/ledger
+
+Ctrl-C stops everything; `make demo` goes on with these data, `make demo RESET=1` starts afresh.
+"""
+READY = """
+Open  {url}
+
+Ctrl-C stops everything; `bin/keybook help` lists the commands for a second terminal.
+"""
+
+
+def say(text: str) -> None:
+    """Print at once, for the reader may be a pipe."""
+    print(text, flush=True)
+
+
+def port_from(environment: dict[str, str]) -> int:
+    """Return PORT, 8000 by default. Raises YardError when it isn't a port."""
+    text = environment.get("PORT") or "8000"
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise YardError(f"PORT is {text!r}: give a number from 1 to 65535.", BAD_INPUT)
+    return int(text)
+
+
+class Show:
+    """One run of the demo (or of `up`: then without OpenBao and story, and on what the environment names)."""
+
+    def __init__(self, home: Home, folder: Path, guardian: Guardian, account: Account, door: socket.socket) -> None:
+        """Put the yard together."""
+        self.home = home
+        self.demo = home.kind == "demo"
+        logs = home.folder("logs")
+        self.openbao = OpenBao(home.folder("openbao"), logs / "openbao.log") if self.demo else None
+        roots = [self.openbao.audit_log.parent] if self.openbao else []
+        self.yard = Yard(folder, guardian, log_roots=roots, thrown_away=False)
+        self.yard.secret_key = home.secret_key()
+        self.yard.on_step = self._tell
+        data = home.postgres_data(account)
+        if self._embeds("DATABASE_URL"):
+            self.yard.add(Postgres(own_folder(folder, "pg", account), account, data, logs / "postgres.log"))
+        if self._embeds("REDIS_URL"):
+            self.yard.add(Valkey(own_folder(folder, "valkey"), logs / "valkey.log"))
+        product = self.yard.product_environment
+        self.web = Web(door, logs / "web.log", product)
+        if self.openbao:
+            self.yard.add(self.openbao, story(logs / "story.log", product))
+        self.yard.add(follow(logs / "follow.log", product, self.openbao.audit_log if self.openbao else None), self.web)
+
+    def _embeds(self, name: str) -> bool:
+        """Tell whether a part is embedded: always in the demo, in `up` when the environment doesn't name another."""
+        return self.demo or not os.environ.get(name)
+
+    def _tell(self, name: str, title: str, seconds: float) -> None:
+        """Print one aligned line: which part answered after how long, and where it is."""
+        where = self.web.url if name == "web" else tidy(self.yard.parts[name].data()) if name in SERVERS else ""
+        say(f"  {title:<12} {seconds:5.2f} s   {where}".rstrip())
+
+    async def bring_up(self) -> None:
+        """Start everything and tell bin/keybook where it is."""
+        await make_ready(self.yard, migrate=True)
+        self.home.write_env(self.yard.product_environment())
+
+    async def run(self) -> None:
+        """Show the product until a signal comes; everything has ended when this returns."""
+        try:
+            if await self.yard.unless_interrupted(self.bring_up()):
+                link = (await self.yard.ask("demo_link")).strip() if self.demo else ""
+                say((TRY if self.demo else READY).format(url=self.web.url, link=link, secret=BANK))
+                await self.yard.until_interrupted()
+        finally:
+            say("\nStopping ...")
+            await self.yard.end()
+            say(f"Stopped; the data stay in {tidy(self.home.top)}.")
+
+
+def main() -> int:
+    """Run one show; 0 after Ctrl-C, 125 when a part failed, 2 for bad input."""
+    kind = sys.argv[1] if sys.argv[1:] else "demo"
+    try:
+        account = server_account()
+        door = listen(port_from(dict(os.environ)))
+        home = Home(kind)
+        try:
+            run(home, account, door)
+        finally:
+            home.release()
+    except* YardError as group:
+        trouble = first_trouble(group)
+        print(f"make {kind}: {trouble}", file=sys.stderr)
+        sys.exit(trouble.code)
+    return 0
+
+
+def run(home: Home, account: Account, door: socket.socket) -> None:
+    """Run one show in a fresh folder for its sockets."""
+    if os.environ.get("RESET") == "1":
+        home.reset()
+    folder, lock = take_folder(account)
+    guardian = Guardian(folder, f"{STATE}={folder / 'state.json'}", keep=False)
+    say(f"Keybook, {home.kind}: data in {tidy(home.top)}\n")
+
+    async def show() -> None:
+        await Show(home, folder, guardian, account, door).run()
+
+    try:
+        asyncio.run(show())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        guardian.release()
+        os.close(lock)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

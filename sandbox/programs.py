@@ -1,0 +1,120 @@
+"""The product's own processes as parts of a yard: the web server, the ingest loop and the story."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from sandbox.errors import BAD_INPUT, YardError
+from sandbox.part import Part
+
+ROOT = Path(__file__).resolve().parent.parent
+Environment = Callable[[], Mapping[str, str]]
+
+
+class Program(Part):
+    """A Python process of the project, run in the checkout."""
+
+    late = True
+    cwd = ROOT
+
+    def __init__(
+        self, name: str, title: str, log: Path, argv: Sequence[str], environment: Environment, sentence: str = ""
+    ) -> None:
+        """Name the program, its words and where its environment comes from; it is ready when it says `sentence`."""
+        super().__init__(log.parent, log=log)
+        self.name, self.title = name, title
+        self._argv = argv
+        self._environment = environment
+        self._sentence = sentence.encode()
+        self._said_before = 0
+
+    def argv(self) -> Sequence[str | Path]:
+        """Return the command line."""
+        return [sys.executable, *self._argv]
+
+    def server_environment(self) -> Mapping[str, str]:
+        """Return the product's environment."""
+        return self._environment()
+
+    async def prepare(self) -> None:
+        """Remember where this run's output begins."""
+        self._said_before = self.log.stat().st_size if self.log.exists() else 0
+
+    async def answers(self) -> bool:
+        """Look for the sentence; a program without one has started when it runs."""
+        with self.log.open("rb") as log:
+            log.seek(self._said_before)
+            return self.pid is not None and self._sentence in log.read()
+
+
+def listen(port: int) -> socket.socket:
+    """Take 127.0.0.1:`port` (0: a free one) before anything starts. Raises YardError when it can't be had."""
+    door = socket.socket()
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind(("127.0.0.1", port))
+    except (OSError, OverflowError) as trouble:
+        door.close()
+        raise YardError(
+            f"Port {port} of 127.0.0.1 can't be had ({getattr(trouble, 'strerror', None) or trouble}): "
+            "stop what listens there, or choose another with PORT, for example PORT=8080.",
+            BAD_INPUT,
+        ) from None
+    door.listen(128)
+    return door
+
+
+class Web(Program):
+    """gunicorn with config.wsgi on a socket that we opened, so that nobody can take the port in between."""
+
+    def __init__(self, door: socket.socket, log: Path, environment: Environment) -> None:
+        """Serve at `door`."""
+        self._door = door
+        self.port: int = door.getsockname()[1]
+        argv = ["-m", "gunicorn", "config.wsgi", "--bind", f"fd://{door.fileno()}", "--no-control-socket"]
+        argv += ["--worker-class", "gthread", "--threads", "8", "--graceful-timeout", "5", "--log-level", "warning"]
+        super().__init__("web", "Web", log, argv, environment)
+
+    @property
+    def url(self) -> str:
+        """Return the address for browsers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """Return KEYBOOK_URL."""
+        return {"KEYBOOK_URL": self.url}
+
+    def pass_fds(self) -> tuple[int, ...]:
+        """Return the listening socket."""
+        return (self._door.fileno(),)
+
+    async def answers(self) -> bool:
+        """Ask for the sign-in page; a server error isn't an answer, it shows in the log."""
+        return await asyncio.to_thread(self._ask)
+
+    def _ask(self) -> bool:
+        wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            wire.request("GET", "/sign-in/")
+            return wire.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            wire.close()
+
+
+def follow(log: Path, environment: Environment, audit_log: Path | None = None, vault: str = "demo") -> Program:
+    """Return the ingest loop, with `audit_log` as the file device of `vault` if it is given."""
+    source = ["--path", str(audit_log), "--vault", vault, "--device", "file"] if audit_log else []
+    return Program("follow", "Ingest loop", log, ["manage.py", "follow", *source], environment)
+
+
+def story(log: Path, environment: Environment) -> Program:
+    """Return the company at work."""
+    words = ["-m", "sandbox.story", "--forever"]
+    return Program("story", "Story", log, words, environment, "The company is at work.")
