@@ -6,6 +6,7 @@ outcome is read from `error`, from the shape of `response.data` and from what is
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
 import msgspec
@@ -57,6 +58,9 @@ class _KvAnswer(msgspec.Struct, gc=False):
     metadata: _KvMetadata | None = None
     version: int | None = None
 
+
+# Go sorts the keys of a map, so the answer of a KV v2 read ends so.
+_KV2_END = re.compile(rb'"destroyed":(?:true|false),"version":(\d{1,18})\}\}\Z')
 
 _kv_answer = msgspec.json.Decoder(_KvAnswer)
 _as_dict = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -129,13 +133,9 @@ def top_keys(data: bytes) -> frozenset[str]:
 
 def kv_version_read(data: bytes) -> int | None:
     """`metadata.version` of a KV v2 read's raw answer: the only place where the version that was read shows."""
-    end = data[-13:]
-    at = end.find(b'"version":')  # Go sorts map keys, so it is the last one: ..."version":12}}
-    if at == -1:
-        at = (end := data[-24:]).find(b'"version":')
-    number = end[at + 10 : -2]
-    if at != -1 and end.endswith(b"}}") and number.isdigit():
-        return int(number)
+    found = _KV2_END.search(data, max(len(data) - 80, 0))
+    if found is not None:
+        return int(found[1])
     answer = _kv(data)
     return answer.metadata.version if answer and answer.metadata else None
 
@@ -268,3 +268,21 @@ def unwrap_disclosure(
         has_auth=has_auth,
     )
     return found or (Disclosure.CREDENTIAL if has_auth else Disclosure.VALUE)
+
+
+class _Unwrap(msgspec.Struct, gc=False):
+    token: str = ""
+
+
+_unwrap = msgspec.json.Decoder(_Unwrap)
+
+
+def unwrapped_token(request_data: bytes, client_token: str) -> str:
+    """The HMAC of the wrapping token that an unwrap used: in the body, or it is the call's own token.
+
+    It equals `wrap_info.token` of the answer that was wrapped, on the same device.
+    """
+    try:
+        return (_unwrap.decode(request_data).token if request_data else "") or client_token
+    except msgspec.DecodeError:
+        return client_token
