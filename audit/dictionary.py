@@ -71,6 +71,7 @@ class Target:
     engine: str
     login: bool
     named_login: bool
+    secretive: bool
     rest: str
     operation: int
     path_id: int = 0

@@ -6,6 +6,7 @@ This is the hot path: what repeats (the bytes of `auth`, a mount and path, an an
 from __future__ import annotations
 
 import re
+from binascii import unhexlify
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 
@@ -14,7 +15,7 @@ import msgspec
 from audit import principal
 from audit.dictionary import Address, Answer, MountInfo, Target, Who
 from vault import masking, paths, reads
-from vault.audit_line import EMPTY, Line, decode_auth, microseconds, request_key
+from vault.audit_line import EMPTY, Line, decode_auth, microseconds, request_key, whole_auth
 from vault.reads import Disclosure, Outcome
 
 SEEN_REQUEST, SEEN_RESPONSE, SUPERSEDED, BY_TOKEN, COLLAPSED, SYNTHETIC, WRAPPED = 1, 2, 4, 8, 16, 32, 64
@@ -40,12 +41,7 @@ OPERATIONS = [
 _OPERATION = {name: number for number, name in enumerate(OPERATIONS)}
 _HMAC = "hmac-sha256:"
 _DATA = b'"data":'
-_SIDES_OF_DATA = ("response", "request")
-_HMACS = re.compile(rb"hmac-sha256:[0-9a-f]{64}")
-_UNIQUE = re.compile(
-    rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-    rb"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z"
-)
+_UUIDS = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _REMEMBER = 100_000
 _BIG = 8_192
 
@@ -241,7 +237,7 @@ class Normaliser:
         who = Who(str(one.kind), one.name, _bounded(one.namespace), _bounded(one.entity_id, 200), hmac,
                   _bounded(auth.accessor, 200), micros)  # fmt: skip
         who.unsigned = not hmac and who.nameless
-        who.safe = self._is_known_safe(raw, masking.auth_is_safe)
+        who.safe = self._auth_is_safe(raw)
         _remember(self.whos)[raw] = who
         self.new_whos.append(who)
         if hmac:
@@ -276,7 +272,12 @@ class Normaliser:
         login = reads.is_login(where.mount, where.rest, asked.operation)
         failed = login and (answer is None or not len(answer.auth))
         path = masking.mask_login_path(asked.path) if failed else asked.path
+        secretive = masking.find_plain_token(path.encode())  # lookups by token in the path, as old clients do
+        if secretive:
+            path = masking.scrub_tokens(path)
         logical = paths.secret_path(mount.type, mount.kv_version, where.rest, asked.operation)
+        if logical is not None and secretive:
+            logical = masking.scrub_tokens(logical)
         target = Target(
             mount=mount,
             namespace=namespace,
@@ -285,6 +286,7 @@ class Normaliser:
             print_name="" if logical is None else _bounded(paths.print_name(namespace, where.mount, logical), 1500),
             engine=_engine(mount),
             login=login,
+            secretive=secretive,
             named_login=login and masking.mask_login_path(asked.path) != asked.path,
             rest=where.rest,
             operation=_OPERATION.get(asked.operation, 0),
@@ -335,43 +337,51 @@ class Normaliser:
 
     def _store(self, event: Event, data: bytes) -> None:
         """Settle how the lines may be stored: the short way where every part is known to be safe, else the thorough one."""
-        request, response, who = event.request, event.response, event.who
-        failed = event.target.named_login and event.outcome != Outcome.OK
+        request, response, target = event.request, event.response, event.target
+        failed = target.named_login and event.outcome != Outcome.OK
+        bare = not failed and not target.secretive  # nothing in the path is to be hidden
+        safe = False
         if response is not None:
-            response.stored = self._stored(response, event.target, data, failed or not who.safe, failed)
+            safe = bare and event.who.safe and response.exact and self._is_safe(response.line)
+            response.stored = self._stored(response, target, data, failed) if safe else None
+            if response.stored is None:
+                response.stored = self._thoroughly(response.raw, failed)
         if request is not None and request.stored is None:
-            safe = who.safe
-            if response is not None and request.line.auth != response.line.auth:  # a login's request is nameless
-                safe = self._is_known_safe(bytes(request.line.auth), masking.auth_is_safe)
-            request.stored = self._stored(request, event.target, b"", failed or not safe, failed)
+            if bare and request.exact and (safe and _alike(request.line, response) or self._is_safe_alone(request.line)):
+                request.stored = self._stored(request, target, b"", failed)
+            if request.stored is None:
+                request.stored = self._thoroughly(request.raw, failed)
 
-    def _stored(self, held: Held, target: Target, data: bytes, unsafe: bool, failed: bool) -> bytes:
-        """One line with its `data` objects masked in place; thoroughly where anything is not as the vault writes it."""
+    def _stored(self, held: Held, target: Target, data: bytes, failed: bool) -> bytes | None:
+        """One line with its `data` objects masked in place; None if it is not written as the vault writes it."""
         line, raw = held.line, held.raw
-        if unsafe or not held.exact or not self._is_safe(line):
-            return self._thoroughly(raw, failed)
         asked = line.request
+        skip = len(line.auth)
+        if asked.data is EMPTY and not data:
+            return raw if raw.find(_DATA, skip) < 0 else None  # a second `data` would be doubled keys
         pieces: list[bytes] = []
         end = free = len(raw)  # `free` ends before the key of the object found last
-        for side in _SIDES_OF_DATA:
-            if side == "request":
-                if asked.data is EMPTY:
-                    continue
-                data = bytes(asked.data)
-            elif not data:
-                continue
+        if data:
             at = raw.rfind(data, 0, free)  # `data` stands near the end of its object, and the response comes last
             if raw[at - 7 : at] != _DATA or raw.find(_DATA, at + len(data), free) >= 0:
-                return self._thoroughly(raw, failed)
-            pieces += (raw[at + len(data) : end], self._known(target, asked.operation, data, side)[0])
+                return None
+            pieces += (raw[at + len(data) :], self._known(target, asked.operation, data, "response")[0])
             end, free = at, at - 7
-        if raw.find(_DATA, len(line.auth), free) >= 0:  # a second `data`: doubled keys
-            return self._thoroughly(raw, failed)
-        if not pieces:
-            return raw
+        if asked.data is not EMPTY:
+            data = bytes(asked.data)
+            at = raw.rfind(data, 0, free)
+            if raw[at - 7 : at] != _DATA or raw.find(_DATA, at + len(data), free) >= 0:
+                return None
+            pieces += (raw[at + len(data) : end], self._known(target, asked.operation, data, "request")[0])
+            end, free = at, at - 7
+        if raw.find(_DATA, skip, free) >= 0:
+            return None
         pieces.append(raw[:end])
         pieces.reverse()
         return b"".join(pieces)
+
+    def _is_safe_alone(self, line: Line) -> bool:
+        return self._is_safe(line) and self._auth_is_safe(bytes(line.auth))
 
     def _is_safe(self, line: Line) -> bool:
         """Whether everything but `data` and `auth` may be stored as it stands."""
@@ -380,13 +390,13 @@ class Normaliser:
             return False
         if asked.client_token and not asked.client_token.startswith(_HMAC):
             return False
-        if asked.headers is not EMPTY and not self._is_known_safe(bytes(asked.headers), masking.headers_are_safe):
+        if asked.headers is not EMPTY and not self._headers_are_safe(bytes(asked.headers)):
             return False
         if answer is None:
             return True
         if answer.warnings is not EMPTY or answer.headers is not EMPTY or answer.redirect:
             return False
-        if answer.auth is not EMPTY and not self._is_known_safe(bytes(answer.auth), masking.auth_is_safe):
+        if answer.auth is not EMPTY and not self._auth_is_safe(bytes(answer.auth)):
             return False
         return answer.wrap_info is None or answer.wrap_info.token.startswith(_HMAC)
 
@@ -396,16 +406,26 @@ class Normaliser:
             safe = _remember(self._safe_errors)[error] = masking.mask_error(error) == error
         return safe
 
-    def _is_known_safe(self, part: bytes, judge: Callable[[bytes], bool]) -> bool:
-        """Headers and `auth` differ from call to call in HMACs, UUIDs and times only: the rest is worth remembering."""
-        form = _HMACS.sub(b"", part)
+    def _headers_are_safe(self, headers: bytes) -> bool:
+        """Headers differ from call to call in HMACs and UUIDs only: the rest is worth remembering."""
+        form = _without_hmacs(headers)
         safe = self._safe_forms.get(form)
         if safe is None:
-            form = _UNIQUE.sub(b"", form)
+            form = _UUIDS.sub(b"", form)
             safe = self._safe_forms.get(form)
         if safe is None:
-            safe = _remember(self._safe_forms)[form] = judge(part)
+            safe = _remember(self._safe_forms)[form] = masking.headers_are_safe(headers)
         return safe
+
+    def _auth_is_safe(self, raw: bytes) -> bool:
+        """Whether an `auth` object may be stored as it stands; the quick look passes what the vault itself writes."""
+        known = self.whos.get(raw)
+        if known is not None:
+            return known.safe
+        auth = whole_auth(raw)
+        if auth is not None and (not auth.client_token or auth.client_token.startswith(_HMAC)):
+            return not masking.find_plain_token(raw) or masking.auth_is_safe(raw)
+        return masking.auth_is_safe(raw)
 
     def _known(self, target: Target, operation: str, data: bytes, side: str) -> Answer:
         """What one `data` object of a target is: masked, and what it discloses; the same answer comes again and again."""
@@ -430,6 +450,27 @@ class Normaliser:
         asked = held.line.request
         where = paths.place(asked.path, asked.mount_point, asked.namespace.path)
         return self._thoroughly(held.raw, reads.is_login(where.mount, where.rest, asked.operation))
+
+
+def _alike(request: Line, response: Held | None) -> bool:
+    """Whether a request line says nothing in its free parts that its response line, already judged, does not say too."""
+    if response is None or request.error:
+        return False
+    asked, again = request.request, response.line.request
+    return (
+        request.auth == response.line.auth
+        and asked.headers == again.headers
+        and asked.client_token == again.client_token
+    )
+
+
+def _without_hmacs(text: bytes) -> bytes:
+    """The text with every genuine HMAC cut out: what is left repeats."""
+    first, *rest = text.split(b'"hmac-sha256:')
+    try:
+        return b"".join([first, *[piece[64:] for piece in rest if unhexlify(piece[:64])]])
+    except ValueError:
+        return text
 
 
 def _remember(memory: dict) -> dict:  # type: ignore[type-arg]

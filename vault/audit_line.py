@@ -39,6 +39,19 @@ class Auth(msgspec.Struct, gc=False, frozen=True):
     token_ttl: int = 0
 
 
+class WholeAuth(Auth, gc=False, frozen=True, forbid_unknown_fields=True):
+    """Every field that an `auth` object is known to have: what decodes as this holds nothing unexpected."""
+
+    token_policies: msgspec.Raw = EMPTY
+    identity_policies: msgspec.Raw = EMPTY
+    external_namespace_policies: msgspec.Raw = EMPTY
+    no_default_policy: bool = False
+    policy_results: msgspec.Raw = EMPTY
+    num_uses: int = 0
+    remaining_uses: int = 0
+    token_issue_time: str = ""
+
+
 class Request(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     """`request`: what was asked. `path` is relative to the namespace, `mount_point` is not."""
 
@@ -117,6 +130,7 @@ class Line(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True):
 
 _strict = msgspec.json.Decoder(Line).decode
 _auth = msgspec.json.Decoder(Auth).decode
+_whole_auth = msgspec.json.Decoder(WholeAuth).decode
 _T = TypeVar("_T", bound=msgspec.Struct)
 _minutes: dict[str, int] = {}
 
@@ -142,6 +156,14 @@ def decode_auth(raw: msgspec.Raw | bytes) -> Auth:
         return _auth(raw)
     except msgspec.ValidationError:
         return _pick(Auth, msgspec.json.decode(raw))
+
+
+def whole_auth(raw: bytes) -> WholeAuth | None:
+    """Return the `auth` object if it has no field but the known ones, of the known types, and its token only once."""
+    try:
+        return _whole_auth(raw) if raw.count(b'"client_token":') <= 1 else None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def is_response(line: Line) -> bool:
