@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 
 from dashboard.words import visible
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SignInForm(AuthenticationForm):
@@ -32,16 +35,31 @@ class CodeForm(forms.Form):
 
 
 class RangeForm(forms.Form):
-    """Two times in UTC, [since, until); either may be left empty."""
+    """Two times in UTC, [since, until), within 1970 to now; either may be left empty."""
 
     since = forms.DateTimeField(required=False)
     until = forms.DateTimeField(required=False)
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
+    def __init__(self, data: Mapping[str, Any], now: datetime) -> None:
         super().__init__(data)
+        self.now = now
         for name, field in self.fields.items():
             wrong = f"“{visible(str(data.get(name, '')))[:40]}” is not a time. Write it as 2026-11-18 02:00, in UTC."
             field.error_messages["invalid"] = wrong
+
+    def clean_since(self) -> datetime | None:
+        """Refuse a range that begins before there were computers to record it, or after now."""
+        since: datetime | None = self.cleaned_data["since"]
+        if since and not EPOCH <= since < self.now:
+            raise forms.ValidationError("This range begins in the future, or before 1970.")
+        return since
+
+    def clean_until(self) -> datetime | None:
+        """Refuse a range that ends before 1970; one that ends in the future ends now."""
+        until: datetime | None = self.cleaned_data["until"]
+        if until and until < EPOCH + timedelta(days=31):
+            raise forms.ValidationError("This range ends before 1970.")
+        return min(until, self.now) if until else None
 
     def clean(self) -> dict[str, Any]:
         """Refuse a range that ends before it begins."""

@@ -40,7 +40,7 @@ def time_range(query: Mapping[str, str], now: datetime, begin: datetime | None) 
 
     `begin` is the first read of the secret shown: `all` starts there.
     """
-    form = RangeForm({"since": query.get("since", ""), "until": query.get("until", "")})
+    form = RangeForm({"since": query.get("since", ""), "until": query.get("until", "")}, now)
     if form.is_valid() and (form.cleaned_data["since"] or form.cleaned_data["until"]):
         return _absolute(form, now, begin)
     key = query.get("range", DEFAULT)

@@ -28,7 +28,7 @@ class SignIn(views.LoginView):
 @require_http_methods(["GET", "HEAD", "POST"])
 def enter(request: HttpRequest) -> HttpResponse:
     """Show the button for a one-time link (GET changes nothing), or spend its code and sign in (POST)."""
-    form = CodeForm(request.POST or None)
+    form = CodeForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
         return render(request, "sign_in/link.html", {"form": form}, status=400 if form.is_bound else 200)
     try:
