@@ -12,6 +12,8 @@ from vault.salvage import frame_line, members_of, resized
 
 _CRI = re.compile(rb"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d) (stdout|stderr) ([PF])(?::[^ ]*)? ")
 
+_DOCKER = re.compile(rb'\{"log": ?(?=")')
+
 
 class _Fragment(NamedTuple):
     """One record of a container log: its content within the physical line `[offset, offset + length)`."""
@@ -48,18 +50,23 @@ class Joiner:
     def feed(self, line: bytes, offset: int) -> list[Frame]:
         """The frames of one physical line, and of the fragments that it completes."""
         if len(line) > self._limit:
-            return [too_long(line, offset, self._limit)]
+            return [*self.give_up(), too_long(line, offset, self._limit)]
         fragment = _fragment(line, offset)
-        if fragment is None:
-            return frame_line(line, offset)
+        found = self._too_far(offset + len(line))
+        return found + (frame_line(line, offset) if fragment is None else self._join(fragment, line))
+
+    def _too_far(self, end: int) -> list[Frame]:
+        """Give up what lies more than the limit behind, so that the answer does not depend on how the bytes came."""
+        far = [stream for stream, fragments in self._open.items() if end - fragments[0].offset > self._limit]
+        return [frame for stream in far for frame in self._abandon(stream)]
+
+    def _join(self, fragment: _Fragment, line: bytes) -> list[Frame]:
         fragments = self._open.setdefault(fragment.stream, [])
         fragments.append(fragment)
         if fragment.partial:
-            if sum(len(one.content) for one in fragments) <= self._limit:
-                return []
-            return self._abandon(fragment.stream, f"longer than {self._limit} bytes")
+            return []
         if len(fragments) > 1:
-            self._spans.append((fragments[0].offset, offset + len(line)))
+            self._spans.append((fragments[0].offset, fragment.offset + fragment.length))
         return _joined(self._open.pop(fragment.stream), line)
 
     def tail(self, piece: bytes, offset: int) -> list[Frame]:
@@ -71,9 +78,10 @@ class Joiner:
 
     def give_up(self) -> list[Frame]:
         """Quarantine all fragments whose end did not come."""
-        return [frame for stream in tuple(self._open) for frame in self._abandon(stream, "a fragment without its end")]
+        return [frame for stream in tuple(self._open) for frame in self._abandon(stream)]
 
-    def _abandon(self, stream: str, reason: str) -> list[Frame]:
+    def _abandon(self, stream: str) -> list[Frame]:
+        reason = "a fragment without its end"
         return [Frame(Kind.BAD, one.offset, one.length, one.content, reason) for one in self._open.pop(stream)]
 
 
@@ -82,16 +90,17 @@ def _fragment(line: bytes, offset: int) -> _Fragment | None:
     if (found := _CRI.match(line)) is not None:
         content = line[found.end() :]
         return _Fragment(found[1].decode(), found[2] == b"P", content, offset, len(line), found.end(), len(line))
-    if not line.startswith(b'{"log":"'):
+    beginning = _DOCKER.match(line)
+    if beginning is None:
         return None
     try:
         members = members_of(line)
         log, stream = msgspec.json.decode(members["log"]), msgspec.json.decode(members.get("stream", _STDOUT))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    end = 7 + len(members["log"])
-    partial = not log.endswith("\n")
-    return _Fragment(str(stream), partial, log.removesuffix("\n").encode(), offset, len(line), 7, end)
+    start, partial = beginning.end(), not log.endswith("\n")
+    content = log.removesuffix("\n").encode()
+    return _Fragment(str(stream), partial, content, offset, len(line), start, start + len(members["log"]))
 
 
 _STDOUT = msgspec.Raw(b'"stdout"')

@@ -33,7 +33,8 @@ def frames(chunk: bytes, at: int, *, at_end: bool = False, limit: int = LIMIT, s
     A last piece without a newline is left for the next call, unless `at_end`: then a whole document is a line and
     anything else a provisional `TORN_TAIL`. A line longer than `limit` becomes `BAD` frames piece by piece, so memory
     is bounded by the chunk; `(at + consumed, skipping)` is all that a later call needs to go on. Unfinished fragments
-    of a container log are not consumed either: give the next call the bytes from there on, and more.
+    of a container log are not consumed either: give the next call the bytes from there on, and more. They are given
+    up `limit` bytes on, so a caller holds no more than two such lines and what it reads at once.
     """
     joiner = Joiner(limit)
     found, start = _skipped(chunk, at, limit) if skipping else ([], 0)
@@ -47,7 +48,7 @@ def frames(chunk: bytes, at: int, *, at_end: bool = False, limit: int = LIMIT, s
         return Framed([*found, *joiner.tail(tail, at + start)], len(chunk), False)
     if len(tail) > limit:
         return Framed([*found, *joiner.give_up(), too_long(tail, at + start, limit)], len(chunk), True)
-    return _without_unfinished(found, at, start, joiner, len(chunk) > limit)
+    return _without_unfinished(found, at, start, joiner)
 
 
 def _skipped(chunk: bytes, at: int, limit: int) -> tuple[list[Frame], int]:
@@ -58,11 +59,9 @@ def _skipped(chunk: bytes, at: int, limit: int) -> tuple[list[Frame], int]:
     return found, end + 1
 
 
-def _without_unfinished(found: list[Frame], at: int, consumed: int, joiner: Joiner, full: bool) -> Framed:
-    """Leave fragments whose end has not come to the next call, or give them up when the chunk can't grow."""
+def _without_unfinished(found: list[Frame], at: int, consumed: int, joiner: Joiner) -> Framed:
+    """Leave fragments whose end has not come to the next call."""
     since = joiner.resume_at
     if since is None:
         return Framed(found, consumed, False)
-    if full:
-        return Framed([*found, *joiner.give_up()], consumed, False)
     return Framed([frame for frame in found if frame.offset < since], since - at, False)

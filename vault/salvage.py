@@ -168,10 +168,10 @@ def _entry(text: bytes) -> Pairs | None:
 
 def _unwrapped(text: bytes) -> Iterator[Frame]:
     """A log shipper's JSON around the entry: the entry's own bytes are the line, the rest framing."""
-    for name, raw in _wrapped(text):
+    for raw in _wrapped(text):
         inner = [frame for frame in _edges(_inside(raw)) if frame.kind is not Kind.FRAMING]
         if any(frame.kind is Kind.LINE for frame in inner):
-            start = text.find(raw, text.find(name.encode()))
+            start = text.find(raw)
             yield Frame(Kind.FRAMING, 0, start)
             yield from resized(inner, start, len(raw))
             yield Frame(Kind.FRAMING, start + len(raw), len(text) - start - len(raw))
@@ -179,12 +179,12 @@ def _unwrapped(text: bytes) -> Iterator[Frame]:
     yield Frame(Kind.BAD, 0, len(text), text, "JSON, but not an audit entry")
 
 
-def _wrapped(text: bytes) -> list[tuple[str, bytes]]:
+def _wrapped(text: bytes) -> list[bytes]:
     try:
         members = members_of(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return []
-    return [(name, bytes(members[name])) for name in _WRAPPED if name in members]
+    return [bytes(members[name]) for name in _WRAPPED if name in members]
 
 
 def _inside(raw: bytes) -> bytes:
