@@ -53,21 +53,21 @@ class Joiner:
             return [*self.give_up(), too_long(line, offset, self._limit)]
         fragment = _fragment(line, offset)
         found = self._too_far(offset + len(line))
-        return found + (frame_line(line, offset) if fragment is None else self._join(fragment, line))
+        return found + (frame_line(line, offset) if fragment is None else self._join(fragment))
 
     def _too_far(self, end: int) -> list[Frame]:
         """Give up what lies more than the limit behind, so that the answer does not depend on how the bytes came."""
         far = [stream for stream, fragments in self._open.items() if end - fragments[0].offset > self._limit]
         return [frame for stream in far for frame in self._abandon(stream)]
 
-    def _join(self, fragment: _Fragment, line: bytes) -> list[Frame]:
+    def _join(self, fragment: _Fragment) -> list[Frame]:
         fragments = self._open.setdefault(fragment.stream, [])
         fragments.append(fragment)
         if fragment.partial:
             return []
         if len(fragments) > 1:
             self._spans.append((fragments[0].offset, fragment.offset + fragment.length))
-        return _joined(self._open.pop(fragment.stream), line)
+        return _joined(self._open.pop(fragment.stream))
 
     def tail(self, piece: bytes, offset: int) -> list[Frame]:
         """The frames of the last piece of a file, which has no newline; what is unfinished is a provisional tail."""
@@ -106,13 +106,13 @@ def _fragment(line: bytes, offset: int) -> _Fragment | None:
 _STDOUT = msgspec.Raw(b'"stdout"')
 
 
-def _joined(fragments: list[_Fragment], last: bytes) -> list[Frame]:
+def _joined(fragments: list[_Fragment]) -> list[Frame]:
     """The frames of a complete record: wrappers are framing, the contents together are judged as one line."""
     only = fragments[0]
     inner = frame_line(b"".join(one.content for one in fragments))
     if only.stream == "stderr" and all(frame.kind in (Kind.FRAMING, Kind.BAD) for frame in inner):
         return [Frame(Kind.FRAMING, one.offset, one.length) for one in fragments]  # the server's own log
-    if len(fragments) == 1 and last.endswith(only.content):  # unescaped, so the inner frames have their true places
+    if len(fragments) == 1 and only.end == only.length:  # unescaped, so the inner frames have their true places
         return [Frame(Kind.FRAMING, only.offset, only.start), *(one.moved(only.offset + only.start) for one in inner)]
     size = sum(one.end - one.start for one in fragments)
     return _wrappers(fragments) + resized(inner, only.offset + only.start, size)
