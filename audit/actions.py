@@ -11,10 +11,10 @@ from hashlib import sha256
 from django.conf import settings
 
 from audit import devices, partitions, rollups
+from audit.batch import Cursor, GapNote
 from audit.ingest import Busy, Report, Turn, connect, find_generation, turn
 from audit.models import Device, Generation, Source, Vault
 from audit.sources.file import LogFile, UnusableFile, family, open_log
-from audit.store import Cursor, GapNote
 from vault import framing
 from vault.audit_line import decode
 from vault.errors import NotAnAuditLine

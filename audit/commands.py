@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
+from audit.batch import LostRace
 from audit.ingest import Busy
 from audit.sources.file import UnusableFile
-from audit.store import LostRace
 
 BAD_INPUT, TRY_AGAIN = 2, 1
 

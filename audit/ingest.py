@@ -6,6 +6,8 @@ remembers is memory only: cursor, held requests and rows commit together, so kil
 
 from __future__ import annotations
 
+import gc
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,10 +21,11 @@ from django.conf import settings
 from django.db import connections
 
 from audit import partitions
+from audit.batch import Appended, Bad, Batch, Cursor, GapNote
 from audit.dictionary import Dictionary, moment
 from audit.normalise import Event, Held, Normaliser, hold
 from audit.sources.file import TAIL, LogFile, tail_hash
-from audit.store import Appended, Bad, Batch, Connection, Cursor, GapNote, Store
+from audit.store import Connection, Store
 from vault import framing, masking
 from vault.audit_line import decode, is_response
 from vault.errors import NotAnAuditLine
@@ -79,8 +82,25 @@ def turn(device_id: int) -> Iterator[Turn]:
         row = looker.execute("SELECT pg_try_advisory_lock(%s, %s)", [_DEVICE_LOCK, device_id]).fetchone()
         if not row or not row[0]:
             raise Busy("another ingester is reading this device's files; its turn ends by itself")
-        with ThreadPoolExecutor(1, "commit") as pool:
+        with ThreadPoolExecutor(1, "commit") as pool, _two_threads_that_alternate():
             yield Turn(device_id, writer, looker, pool)
+
+
+@contextmanager
+def _two_threads_that_alternate() -> Iterator[None]:
+    """Let the committing thread have the interpreter within 0.2 ms of asking, not 5 ms; nothing here makes cycles.
+
+    Measured: with the default interval most of a commit's wall time is waiting for the interpreter.
+    """
+    interval, collecting = sys.getswitchinterval(), gc.isenabled()
+    sys.setswitchinterval(0.0002)
+    gc.disable()
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+        if collecting:
+            gc.enable()
 
 
 class Turn:
@@ -211,7 +231,7 @@ class Turn:
             micros = [event.micros for event in batch.events]
             batch.first_micros, batch.last_micros = min(micros), max(micros)
             partitions.ensure(
-                self.looker, {moment(m).date() for m in {m // 86_400_000_000 * 86_400_000_000 for m in micros}}
+                self.looker, {moment(m).date() for m in {m for m in micros}}
             )
 
     def _hold(self, batch: Batch) -> None:

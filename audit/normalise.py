@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from binascii import unhexlify
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from hashlib import sha256
 
 import msgspec
@@ -60,11 +60,6 @@ class Held(msgspec.Struct, gc=False, eq=False):
     stored: bytes | None = None
     digest: bytes = b""
 
-    @property
-    def sha256(self) -> bytes:
-        """The SHA-256 of the original line (worked out when it is written down, not when it is read)."""
-        return self.digest or sha256(self.raw).digest()
-
 
 def hold(line: Line, exact: bool, raw: bytes, generation: int, position: int) -> Held:
     """Return the line with its place; raises `NotAnAuditLine` when its time can't be read.
@@ -92,16 +87,11 @@ class Event(msgspec.Struct, gc=False, eq=False):
     version: int = 0
     secret_id: int = 0
     id: int = 0
+    block: int = 0
+    line: int = 0
     lease: str = ""
     unwraps: bytes = b""
     wraps: bytes = b""
-
-    @property
-    def duration(self) -> int:
-        """µs from request to response, -1 when one of them is missing."""
-        if self.request is None or self.response is None:
-            return -1
-        return min(max(self.response.micros - self.request.micros, 0), 2_147_483_647)
 
     @property
     def lines(self) -> list[Held]:
@@ -347,7 +337,11 @@ class Normaliser:
             if response.stored is None:
                 response.stored = self._thoroughly(response.raw, failed)
         if request is not None and request.stored is None:
-            if bare and request.exact and (safe and _alike(request.line, response) or self._is_safe_alone(request.line)):
+            if (
+                bare
+                and request.exact
+                and (safe and _alike(request.line, response) or self._is_safe_alone(request.line))
+            ):
                 request.stored = self._stored(request, target, b"", failed)
             if request.stored is None:
                 request.stored = self._thoroughly(request.raw, failed)

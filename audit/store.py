@@ -1,4 +1,4 @@
-"""Appends a batch with its checkpoint in one transaction: events, sightings, line blocks, pairs, cursor, quarantine, gaps.
+"""Appends a batch with its checkpoint in one transaction: events, sightings, blocks, pairs, cursor, quarantine, gaps.
 
 Events are COPYed in binary. An advisory transaction lock is taken before ids are drawn, so that id order is commit
 order and a reader by id misses nothing. The unique index on (vault, request id) of each day is the backstop of dedupe.
@@ -7,108 +7,24 @@ order and a reader by id misses nothing. The unique index on (vault, request id)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from struct import Struct
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
-from audit import blocks, rollups
-from audit.normalise import AMENDS, BY_TOKEN, COLLAPSED, SEEN_RESPONSE, SUPERSEDED, Event, Held
+from audit import packing, rollups
+from audit.batch import Appended, Batch, LostRace
+from audit.normalise import AMENDS, SEEN_RESPONSE, SUPERSEDED, Event, Held
+from audit.packing import DAY, Blocks
 from vault.audit_line import request_key
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 STREAM_LOCK = 0x6B62_0002
-DAY, HOUR = 86_400_000_000, 3_600_000_000
-_PG_EPOCH = 946_684_800_000_000
+HOUR = 3_600_000_000
 _MARGIN = 600_000_000  # µs; two devices' readings of one entry differ by µs, so 10 min beside midnight is ample
 _SIDES = 3
-_BLOCK_BYTES = 4 * 1024 * 1024  # a block is full at about 1,000 lines of usual length or at 4 MiB
-_EVENT = Struct(">hiqiqi16s" + "ii" * 8 + "ih" * 7).pack
-_SIGHTING = Struct(">hiqiqiq" + "ii" * 2 + "ih" * 3).pack
-_HEAD, _TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
-_EVENT_COLUMNS = (
-    "id, time, request_id, principal, token, path, secret, address, version, duration, block, "
-    "vault, device, operation, outcome, disclosed, flags, line"
-)
-
-
-class LostRace(Exception):
-    """Another ingester moved this file's cursor since we read it: nothing of the batch was kept; the next turn reads again."""
-
-
-@dataclass(slots=True)
-class Bad:
-    """Bytes for quarantine."""
-
-    position: int
-    length: int
-    reason: str
-    sha256: bytes
-    preview: str
-    provisional: bool = False
-
-
-@dataclass(slots=True)
-class GapNote:
-    """A hole to record: `key` makes it once only."""
-
-    kind: str
-    key: str
-    start: datetime | None
-    end: datetime | None
-    detail: str
-    bytes: int = 0
-
-
-@dataclass(slots=True)
-class Cursor:
-    """A generation's row as this turn knows it; `turn` is the compare-and-set value."""
-
-    id: int
-    position: int
-    turn: int
-    tail: bytes = b""
-    skipping: bool = False
-
-
-@dataclass(slots=True)
-class Batch:
-    """What one stretch of one file gave: [start, end) of the generation `cursor.id`."""
-
-    vault_id: int
-    device_id: int
-    cursor: Cursor
-    end: int
-    tail: bytes = b""
-    skipping: bool = False
-    events: list[Event] = field(default_factory=list)
-    held: list[Held] = field(default_factory=list)
-    released: list[str] = field(default_factory=list)
-    bad: list[Bad] = field(default_factory=list)
-    gaps: list[GapNote] = field(default_factory=list)
-    findings: dict[str, int] = field(default_factory=dict)
-    lines: int = 0
-    framing: int = 0
-    repeated: int = 0
-    received: datetime | None = None
-    last_micros: int = 0
-    first_micros: int = 0
-
-
-@dataclass(slots=True)
-class Appended:
-    """What became of a batch: counts of events and bytes per class."""
-
-    events: int = 0
-    duplicates: int = 0
-    amended: int = 0
-    bytes_event: int = 0
-    bytes_duplicate: int = 0
-    bytes_quarantine: int = 0
-    bytes_framing: int = 0
-    quarantined: int = 0
 
 
 @dataclass(slots=True)
@@ -131,7 +47,7 @@ class Store:
 
     def append(self, batch: Batch) -> Appended:
         """Commit a batch or nothing of it; raises `LostRace`, or psycopg's errors when PostgreSQL is away or full."""
-        packed = _Blocks(batch)
+        packed = Blocks(batch.events)
         with self.connection.transaction():
             self.connection.execute("SELECT pg_advisory_xact_lock(%s)", [STREAM_LOCK])
             result = self._events(batch, packed)
@@ -141,7 +57,7 @@ class Store:
             self._checkpoint(batch, result)
         return result
 
-    def _events(self, batch: Batch, packed: _Blocks) -> Appended:
+    def _events(self, batch: Batch, packed: Blocks) -> Appended:
         events = batch.events
         if not events:
             return Appended()
@@ -164,13 +80,13 @@ class Store:
         if not events:
             return {}
         low, high = min(e.micros for e in events) - DAY, max(e.micros for e in events) + DAY
-        sql = """
+        query = """
             SELECT uuid_send(request_id), id, (extract(epoch FROM time) * 1000000)::bigint, device, flags
             FROM audit_event WHERE vault = %s AND request_id = ANY(%s::uuid[]) AND flags < 8192
             AND time >= to_timestamp(%s / 1e6) AND time < to_timestamp(%s / 1e6)
         """
         keys = [event.key.hex() for event in events]
-        rows = self.connection.execute(sql, [batch.vault_id, keys, low, high]).fetchall()
+        rows = self.connection.execute(query, [batch.vault_id, keys, low, high]).fetchall()
         found = {
             bytes(key): Known(id_, micros, device, flags, flags & _SIDES if device == batch.device_id else 0)
             for key, id_, micros, device, flags in rows
@@ -181,43 +97,57 @@ class Store:
     def _add_sightings(self, batch: Batch, found: dict[bytes, Known], low: int, high: int) -> None:
         if not found:
             return
-        sql = """
+        query = """
             SELECT event_id, bit_or(flags) FROM audit_sighting WHERE device = %s AND event_id = ANY(%s)
             AND time >= to_timestamp(%s / 1e6) AND time < to_timestamp(%s / 1e6) GROUP BY event_id
         """
         ids = [known.id for known in found.values()]
-        sides = dict(self.connection.execute(sql, [batch.device_id, ids, low, high]).fetchall())
+        sides = dict(self.connection.execute(query, [batch.device_id, ids, low, high]).fetchall())
         for known in found.values():
             known.seen |= sides.get(known.id, 0)
 
     def _copy(
-        self, batch: Batch, packed: _Blocks, fresh: Sequence[Event], again: Sequence[tuple[Event, Known]]
+        self, batch: Batch, packed: Blocks, fresh: Sequence[Event], again: Sequence[tuple[Event, Known]]
     ) -> Appended:
         """Write fresh events, and of known ones what they add: another device's sighting, a late response."""
-        result = Appended(events=len(fresh))
         news = [(event, known) for event, known in again if event.flags & _SIDES & ~known.seen]
         late = [pair for pair in news if _is_late_response(*pair)]
-        stored = [*fresh, *(event for event, _ in news)]
-        packed.place(stored, self._draw("audit_block_seq", packed.count(stored)))
+        if again:
+            packed = Blocks([*fresh, *(event for event, _ in news)])
+        block = self._draw("audit_block_seq", len(packed.groups))
         first = self._draw("audit_event_seq", len(fresh) + len(late) + len(news))
-        rows = [_row(batch, event, first + n, packed) for n, event in enumerate(fresh)]
-        for n, event in enumerate(fresh):
-            event.id = first + n
-        first += len(fresh)
-        rows += [_late_row(batch, event, known, first + n, packed) for n, (event, known) in enumerate(late)]
-        self._send(f"audit_event ({_EVENT_COLUMNS})", rows)
-        first += len(late)
-        self._send(
-            "audit_sighting (seq, event_id, time, delta, block, device, flags, line)",
-            [_sighting(batch, event, known, first + n, packed) for n, (event, known) in enumerate(news)],
-        )
-        self._supersede(late)
-        self._send("audit_block (id, time, device, lines, bytes, places, body)", packed.rows(batch.device_id))
+        for number, event in enumerate(fresh, first):
+            event.id = number
+        self._send("audit_event", packing.EVENT_COLUMNS, self._rows(batch, fresh, block))
+        self._amend(batch, late, first + len(fresh), block)
+        first += len(fresh) + len(late)
+        sightings = [
+            packing.sighting_row(batch.device_id, event, known.id, known.micros, number, block)
+            for number, (event, known) in enumerate(news, first)
+        ]
+        self._send("audit_sighting", packing.SIGHTING_COLUMNS, sightings)
+        self._send("audit_block", packing.BLOCK_COLUMNS, packed.rows(block, batch.device_id))
+        told = [*fresh, *(event for event, _ in late)] if late else fresh
+        self._leases(batch, told)
+        self._pairs(told)
+        result = Appended(events=len(fresh), duplicates=len(again), amended=len(late))
         _account(batch, result, fresh, again)
-        result.duplicates, result.amended = len(again), len(late)
-        self._leases(batch, [*fresh, *(event for event, _ in late)])
-        self._pairs([*fresh, *(event for event, _ in late)])
         return result
+
+    def _rows(self, batch: Batch, events: Sequence[Event], block: int) -> list[bytes]:
+        return packing.event_rows(batch.vault_id, batch.device_id, events, block)
+
+    def _amend(self, batch: Batch, late: Sequence[tuple[Event, Known]], first: int, block: int) -> None:
+        """An accepted event never changes: what its late response tells is another row, which amends it."""
+        for number, (event, known) in enumerate(late, first):
+            event.id, event.micros, sides = number, known.micros, event.flags
+            event.flags |= AMENDS
+            self._send("audit_event", packing.EVENT_COLUMNS, self._rows(batch, [event], block))
+            event.flags = sides
+            self.connection.execute(
+                "UPDATE audit_event SET flags = flags | %s WHERE id = %s AND time = to_timestamp(%s / 1e6)",
+                [SUPERSEDED, known.id, known.micros],
+            )
 
     def _draw(self, sequence: str, count: int) -> int:
         """Draw `count` numbers in a row (the stream's lock is held); returns the first."""
@@ -227,20 +157,13 @@ class Store:
         assert row is not None  # noqa: S101
         return int(row[0]) - count + 1
 
-    def _send(self, into: str, rows: Sequence[bytes]) -> None:
+    def _send(self, table: str, columns: str, rows: Sequence[bytes]) -> None:
         if rows:
-            with (
-                self.connection.cursor() as cursor,
-                cursor.copy(f"COPY {into} FROM STDIN (FORMAT binary)") as copy,  # type: ignore[arg-type]
-            ):
-                copy.write(b"".join((_HEAD, *rows, _TAIL)))
-
-    def _supersede(self, late: Sequence[tuple[Event, Known]]) -> None:
-        for _, known in late:
-            self.connection.execute(
-                "UPDATE audit_event SET flags = flags | %s WHERE id = %s AND time = to_timestamp(%s / 1e6)",
-                [SUPERSEDED, known.id, known.micros],
+            statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
+                sql.Identifier(table), sql.SQL(columns)
             )
+            with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
+                copy.write(b"".join((packing.HEAD, *rows, packing.TAIL)))
 
     def _leases(self, batch: Batch, events: Sequence[Event]) -> None:
         issued = [event for event in events if event.lease]
@@ -321,7 +244,7 @@ class Store:
                    (device_id, request_id, generation_id, position, length, sha256, line, time, received_at)
                    VALUES (%s, %s::uuid, %s, %s, %s, %s, %s, to_timestamp(%s / 1e6), %s)
                    ON CONFLICT (device_id, request_id) DO NOTHING""",
-                [batch.device_id, request_key(held.key, b"")[0].hex(), held.generation, held.position, held.length, held.sha256,
+                [batch.device_id, request_key(held.key, b"")[0].hex(), held.generation, held.position, held.length, held.digest or sha256(held.raw).digest(),
                  held.stored, held.micros, batch.received],
             )  # fmt: skip
 
@@ -366,103 +289,6 @@ class Store:
         )
 
 
-class _Blocks:
-    """The line blocks of a batch: each holds the lines of one day's events, about 1,000 of them."""
-
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
-        self.where: dict[bytes, tuple[int, int]] = {}
-        self.groups: list[list[Event]] = []
-        self.first = 0
-        self.bodies: dict[int, bytes] = {}
-        self._grouped = self._group(batch.events)
-        for index, group in enumerate(self._grouped):
-            self.bodies[index] = blocks.pack([held.stored or b"" for event in group for held in event.lines])
-
-    def _group(self, events: Sequence[Event]) -> list[list[Event]]:
-        groups: list[list[Event]] = []
-        open_: dict[int, tuple[list[Event], int]] = {}
-        for event in events:
-            day = event.micros // DAY
-            group, room = open_.get(day) or ([], 0)
-            if room <= 0:
-                group, room = [], _BLOCK_BYTES
-                groups.append(group)
-            group.append(event)
-            size = sum([held.length for held in event.lines]) + _BLOCK_BYTES // (blocks.LINES // 2)
-            open_[day] = (group, room - size)
-        return groups
-
-    def count(self, stored: Sequence[Event]) -> int:
-        """Return how many blocks these events take; if some were known already, the blocks are made anew."""
-        if len(stored) == len(self.batch.events):
-            self.groups = self._grouped
-        else:
-            self.groups, self.bodies = self._group(stored), {}
-        return len(self.groups)
-
-    def place(self, stored: Sequence[Event], first: int) -> None:
-        """Number the blocks from `first` and remember where each event's first line stands."""
-        self.first = first
-        for index, group in enumerate(self.groups):
-            line = 0
-            for event in group:
-                self.where[event.key] = (first + index, line)
-                line += 2 if event.request is not None and event.response is not None else 1
-
-    def rows(self, device_id: int) -> list[bytes]:
-        """Return the blocks as COPY rows."""
-        return [self._row(self.first + index, index, group, device_id) for index, group in enumerate(self.groups)]
-
-    def _row(self, number: int, index: int, group: list[Event], device_id: int) -> bytes:
-        lines = [held for event in group for held in event.lines]
-        body = self.bodies.get(index) or blocks.pack([held.stored or b"" for held in lines])
-        places = blocks.pack_places(
-            [held.generation for held in lines],
-            [held.position for held in lines],
-            [held.length for held in lines],
-            b"".join([held.sha256 for held in lines]),
-        )
-        size = sum(held.length for held in lines)
-        fixed = Struct(">hiiiqihihiii").pack(
-            7, 4, number, 8, group[0].micros - _PG_EPOCH, 2, device_id, 2, len(lines), 4, size, len(places)
-        )
-        return b"".join((fixed, places, len(body).to_bytes(4, "big"), body))
-
-
-def _row(batch: Batch, event: Event, number: int, packed: _Blocks, micros: int = 0, extra: int = 0) -> bytes:
-    block, line = packed.where[event.key]
-    target, who = event.target, event.who
-    flags = event.flags | extra
-    if target.collapsed:
-        flags |= COLLAPSED
-    if who.kind:
-        pass
-    elif not who.token_id:
-        flags &= ~BY_TOKEN
-    return _EVENT(
-        18, 8, number, 8, (micros or event.micros) - _PG_EPOCH, 16, event.key, 4, who.principal_id, 4, who.token_id,
-        4, target.path_id, 4, event.secret_id or target.secret_id, 4, event.address.id, 4, event.version,
-        4, event.duration, 4, block, 2, batch.vault_id, 2, batch.device_id, 2, event.operation, 2, event.outcome,
-        2, event.disclosed, 2, flags, 2, line,
-    )  # fmt: skip
-
-
-def _late_row(batch: Batch, event: Event, known: Known, number: int, packed: _Blocks) -> bytes:
-    """An accepted event never changes: what its late response tells is another row that amends it."""
-    event.id = number
-    return _row(batch, event, number, packed, known.micros, AMENDS)
-
-
-def _sighting(batch: Batch, event: Event, known: Known, number: int, packed: _Blocks) -> bytes:
-    block, line = packed.where[event.key]
-    delta = max(-2_147_483_648, min(event.micros - known.micros, 2_147_483_647))
-    return _SIGHTING(
-        8, 8, number, 8, known.id, 8, known.micros - _PG_EPOCH, 4, delta, 4, block, 2, batch.device_id,
-        2, event.flags & _SIDES, 2, line,
-    )  # fmt: skip
-
-
 def _secret(event: Event) -> int:
     return event.secret_id or event.target.secret_id
 
@@ -477,16 +303,16 @@ def _beside_midnight(event: Event) -> bool:
 
 def _account(batch: Batch, result: Appended, fresh: Sequence[Event], again: Sequence[tuple[Event, Known]]) -> None:
     """Count each line's bytes in one class; lines held over from an earlier batch were counted as event there."""
-    start = batch.cursor.position
-    own = batch.cursor.id
-
-    def is_ours(held: Held) -> bool:
-        return held.generation == own and held.position >= start
-
-    result.bytes_event = sum(held.length for event in fresh for held in event.lines if is_ours(held))
-    result.bytes_event += sum(held.length for held in batch.held if is_ours(held))
+    start, own = batch.cursor.position, batch.cursor.id
+    lines = [held for event in fresh for held in (event.request, event.response) if held is not None]
+    result.bytes_event = sum([held.length for held in lines if _is_of(held, own, start)])
+    result.bytes_event += sum([held.length for held in batch.held if _is_of(held, own, start)])
     for event, _ in again:
         for held in event.lines:
             result.bytes_duplicate += held.length
-            if not is_ours(held):
+            if not _is_of(held, own, start):
                 result.bytes_event -= held.length
+
+
+def _is_of(held: Held, generation: int, start: int) -> bool:
+    return held.generation == generation and held.position >= start

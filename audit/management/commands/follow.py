@@ -13,9 +13,9 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error, close_old_connections
 
 from audit import actions
+from audit.batch import LostRace
 from audit.commands import explained
 from audit.models import Source
-from audit.store import LostRace
 
 _HOUSE = 300.0
 
