@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import secrets
 import shutil
 import sys
 from pathlib import Path
@@ -54,15 +55,20 @@ def furnished(yard: Yard, options: argparse.Namespace, account: Account) -> Yard
     return yard
 
 
-def log_roots(folder: Path) -> list[Path]:
-    """Return where audit files may lie: in the sandbox, and where they may without it."""
+def settings(folder: Path) -> dict[str, str]:
+    """Return Keybook's settings in a sandbox; audit files may lie in it, and where they may without it."""
     named = os.environ.get("KEYBOOK_LOG_ROOTS") or "/var/log/vault:/var/log/openbao"
-    return [folder, *map(Path, named.split(":"))]
+    return {
+        "KEYBOOK_EMBEDDED": "true",
+        "KEYBOOK_SECURE_COOKIES": "false",
+        "KEYBOOK_SECRET_KEY": secrets.token_urlsafe(48),
+        "KEYBOOK_LOG_ROOTS": f"{folder}:{named}",
+    }
 
 
 async def sandbox(options: argparse.Namespace, folder: Path, guardian: Guardian, account: Account) -> int:
     """Start the parts, migrate, run COMMAND; everything has ended when this returns."""
-    yard = Yard(folder, guardian, log_roots=log_roots(folder), thrown_away=True)
+    yard = Yard(folder, guardian, settings(folder), thrown_away=True)
     furnished(yard, options, account)
     controls = Controls(yard)
     try:

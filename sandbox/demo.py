@@ -36,6 +36,8 @@ Ctrl-C stops everything; `make demo` goes on with these data, `make demo RESET=1
 READY = """
 Open  {url}
 
+Sign  `bin/keybook createsuperuser` makes a person who may sign in.
+
 Ctrl-C stops everything; `bin/keybook help` lists the commands for a second terminal.
 """
 
@@ -61,21 +63,28 @@ class Show:
         self.home = home
         self.demo = home.kind == "demo"
         logs = home.folder("logs")
-        self.openbao = OpenBao(home.folder("openbao"), logs / "openbao.log") if self.demo else None
-        roots = [self.openbao.audit_log.parent] if self.openbao else []
-        self.yard = Yard(folder, guardian, log_roots=roots, thrown_away=False)
-        self.yard.secret_key = home.secret_key()
+        openbao = OpenBao(home.folder("openbao"), logs / "openbao.log") if self.demo else None
+        audit_log = openbao.audit_log if openbao else None
+        self.yard = Yard(folder, guardian, self._settings(audit_log), thrown_away=False)
         self.yard.on_step = self._tell
-        data = home.postgres_data(account)
         if self._embeds("DATABASE_URL"):
+            data = home.postgres_data(account)
             self.yard.add(Postgres(own_folder(folder, "pg", account), account, data, logs / "postgres.log"))
         if self._embeds("REDIS_URL"):
             self.yard.add(Valkey(own_folder(folder, "valkey"), logs / "valkey.log"))
         product = self.yard.product_environment
+        if openbao:
+            self.yard.add(openbao, story(logs / "story.log", product))
         self.web = Web(door, logs / "web.log", product)
-        if self.openbao:
-            self.yard.add(self.openbao, story(logs / "story.log", product))
-        self.yard.add(follow(logs / "follow.log", product, self.openbao.audit_log if self.openbao else None), self.web)
+        self.yard.add(follow(logs / "follow.log", product, audit_log), self.web)
+
+    def _settings(self, audit_log: Path | None) -> dict[str, str]:
+        """Return Keybook's settings: fixed in the demo, while in `up` what the environment names stands."""
+        found = {"KEYBOOK_SECURE_COOKIES": "false", "KEYBOOK_SECRET_KEY": self.home.secret_key()}
+        found["KEYBOOK_EMBEDDED"] = str(self._embeds("DATABASE_URL") or self._embeds("REDIS_URL")).lower()
+        if audit_log:
+            return found | {"KEYBOOK_LOG_ROOTS": str(audit_log.parent)}
+        return found | {name: os.environ[name] for name in found if name in os.environ}
 
     def _embeds(self, name: str) -> bool:
         """Tell whether a part is embedded: always in the demo, in `up` when the environment doesn't name another."""
@@ -87,16 +96,17 @@ class Show:
         say(f"  {title:<12} {seconds:5.2f} s   {where}".rstrip())
 
     async def bring_up(self) -> None:
-        """Start everything and tell bin/keybook where it is."""
+        """Start everything, tell bin/keybook where it is, and people what to do."""
         await make_ready(self.yard, migrate=True)
         self.home.write_env(self.yard.product_environment())
+        link = await self.yard.ask("demo_link") if self.demo else ""
+        if not self.yard.interrupted:
+            say((TRY if self.demo else READY).format(url=self.web.url, link=link, secret=BANK))
 
     async def run(self) -> None:
         """Show the product until a signal comes; everything has ended when this returns."""
         try:
             if await self.yard.unless_interrupted(self.bring_up()):
-                link = (await self.yard.ask("demo_link")).strip() if self.demo else ""
-                say((TRY if self.demo else READY).format(url=self.web.url, link=link, secret=BANK))
                 await self.yard.until_interrupted()
         finally:
             say("\nStopping ...")

@@ -15,6 +15,7 @@ from sandbox.errors import BAD_INPUT, YardError
 from sandbox.places import Account, hold
 
 ROOT = Path(__file__).resolve().parent.parent
+OURS = ("DATABASE_URL", "REDIS_URL", "KEYBOOK_", "VAULT_")
 
 
 def home_folder() -> Path:
@@ -87,11 +88,12 @@ class Home:
             shutil.rmtree(self._outside(), ignore_errors=True)
 
     def write_env(self, environment: Mapping[str, str]) -> None:
-        """Write what differs from our own environment, 0600, in the shell's words, for bin/keybook."""
+        """Write what Keybook's commands need, 0600, in the shell's words, for bin/keybook."""
         fresh = self.env_file.with_suffix(".new")
         fresh.unlink(missing_ok=True)
         fresh.touch(mode=0o600)
-        lines = [f"{k}={shlex.quote(v)}\n" for k, v in sorted(environment.items()) if os.environ.get(k) != v]
+        ours = [(name, value) for name, value in sorted(environment.items()) if name.startswith(OURS)]
+        lines = [f"{name}={shlex.quote(value)}\n" for name, value in ours]
         fresh.write_text("".join(lines))
         fresh.rename(self.env_file)
 

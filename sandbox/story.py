@@ -132,7 +132,7 @@ class Story:
         bao = self._pod(service, pod)
         wrapped = bao.call("GET", api_path(secret), X_Vault_Wrap_TTL="60")
         if wrapped.status == 200:
-            opened = Bao(bao.url, wrapped.body["wrap_info"]["token"], bao.address).call("PUT", "sys/wrapping/unwrap")
+            opened = bao.call("PUT", "sys/wrapping/unwrap", {"token": wrapped.body["wrap_info"]["token"]})
             self.ledger.note(service.account, secret, opened)
 
     def look_up(self, person: str, secret: str) -> None:

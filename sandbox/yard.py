@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import shlex
 import signal
 import sys
@@ -27,21 +26,20 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Yard:
     """Parts under one supervisor, in one folder whose lock we hold."""
 
-    def __init__(self, folder: Path, guardian: Guardian, *, log_roots: Sequence[Path], thrown_away: bool) -> None:
-        """Begin without parts; `thrown_away` says that their data go with the folder."""
+    def __init__(self, folder: Path, guardian: Guardian, settings: Mapping[str, str], *, thrown_away: bool) -> None:
+        """Begin without parts; `settings` go into every environment; `thrown_away`: data go with the folder."""
         self.folder = folder
         self.parts: dict[str, Part] = {}
         self.on_step: Callable[[str, str, float], None] = lambda name, title, seconds: None
         self.thrown_away = thrown_away
         self.state = folder / "state.json"
-        self.secret_key = secrets.token_urlsafe(48)
         self._guardian = guardian
         self._crash: asyncio.Future[Part] = asyncio.get_running_loop().create_future()
         self._watchers: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
         self._signal = 0
         self._command: Command | None = None
-        self._log_roots = ":".join(map(str, log_roots))
+        self._settings = settings
         for sig in FORWARDED:
             asyncio.get_running_loop().add_signal_handler(sig, self._pass_on, sig)
 
@@ -58,10 +56,7 @@ class Yard:
     def environment(self) -> dict[str, str]:
         """Return COMMAND's environment: ours, the parts' variables and the project's Python first on PATH."""
         own = {
-            "KEYBOOK_EMBEDDED": "true",
-            "KEYBOOK_SECRET_KEY": self.secret_key,
-            "KEYBOOK_LOG_ROOTS": self._log_roots,
-            "KEYBOOK_SECURE_COOKIES": "false",
+            **self._settings,
             STATE: str(self.state),
             "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)]),
         }

