@@ -11,6 +11,7 @@ import pytest
 
 from config.settings import Environment
 
+ROW = re.compile(r"(?m)^\| `([A-Z][A-Z0-9_]*)` \|")
 LINE = re.compile(r"^([A-Z][A-Z0-9_]*)=(.*)$")
 
 
@@ -51,8 +52,10 @@ def test_the_configuration_page_has_a_row_for_each_setting(house):
 
 
 def test_the_configuration_page_explains_no_setting_that_is_gone(house):
-    rows = re.findall(r"(?m)^\| `([A-Z][A-Z0-9_]*)` \|", house.text("docs/configuration.md"))
-    assert set(rows) - set(_names()) == set()
+    settings, tools = house.text("docs/configuration.md").split("## Only for the tools")
+    assert set(ROW.findall(settings)) - set(_names()) == set()
+    read = "".join(house.text(path) for path in house.files() if path.parts[0] in {"Makefile", "bin", "sandbox"})
+    assert [name for name in ROW.findall(tools) if name not in read] == []
 
 
 def _start(house, code: str, **settings: str) -> subprocess.CompletedProcess[str]:
