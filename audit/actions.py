@@ -152,7 +152,7 @@ def _first_moment(log: LogFile) -> str:
 
 
 def follow_file(path: str, *, vault: str, device: str = "file") -> Source:
-    """Add a live log file, which must lie under KEYBOOK_LOG_ROOTS; raises `UnusableFile`. Asking again changes nothing."""
+    """Add a live log file, which must lie under KEYBOOK_LOG_ROOTS; raises `UnusableFile`. Twice changes nothing."""
     roots = settings.KEYBOOK.log_roots.split(":")
     open_log(path, roots).close()
     one, _ = _device(vault, device)
@@ -234,7 +234,7 @@ def _gap_before(cursor: Cursor) -> list[GapNote]:
         return []
     words = {
         "copytruncate": "the log was copied and cut; lines written between the copy and the cut are in no file",
-        "vanished": "the log was cut or replaced, and no file holds its earlier content; lines after our cursor are lost",
+        "vanished": "the log was cut or replaced, and no file has its earlier content; lines after our cursor are lost",
     }
     detail = f"{new.path}: {words[new.border]}. Rotate by rename and SIGHUP to lose nothing."
     return [GapNote(new.border, f"{new.follows_id}-{new.pk}", new.follows.last_time, None, detail)]

@@ -9,7 +9,7 @@ from audit.normalise import Event, Held
 
 
 class LostRace(Exception):
-    """Another ingester moved this file's cursor since we read it: nothing of the batch was kept; the next turn reads again."""
+    """Another ingester moved this file's cursor since we read it: nothing of the batch was kept."""
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -58,7 +58,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def read_time(text: str | None, name: str) -> datetime | None:
-    """Read `2026-11-18`, `2026-11-18T02:00[:00][Z|+01:00]` (UTC unless it says otherwise) or `24h`; raises `BadInput`."""
+    """Read `2026-11-18`, `2026-11-18T02:00[:00][Z|+01:00]` (else UTC) or how long ago, `24h`; raises `BadInput`."""
     if text is None:
         return None
     ago = _AGO.fullmatch(text.strip())
@@ -78,7 +78,7 @@ def as_json(value: object) -> object:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
 
 
-def table(head: list[str], rows: list[list[object]]) -> str:
+def table(head: list[str], rows: Sequence[Sequence[object]]) -> str:
     """Lay out rows under a head, numbers to the right; control characters are shown, never sent to the terminal."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]

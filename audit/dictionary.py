@@ -6,7 +6,7 @@ harmless, an event without its entry is not. Each process keeps a bounded memory
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -61,7 +61,7 @@ class MountInfo:
 
 @dataclass(slots=True, eq=False)
 class Target:
-    """One (mount, path, operation) that calls go to; the ids are 0 until looked up, secret_id stays 0 if it names none."""
+    """One (mount, path, operation) that calls go to; ids are 0 until looked up (or for ever, if no secret)."""
 
     mount: MountInfo
     namespace: str
@@ -172,8 +172,9 @@ class Dictionary:
         """
         if not targets:
             return
-        sql = """SELECT namespace, path, t.id FROM audit_path t JOIN unnest(%s::text[], %s::text[]) AS g(namespace, path)
-                 USING (namespace, path) WHERE t.vault_id = %s"""
+        sql = """SELECT namespace, path, t.id FROM audit_path t
+                 JOIN unnest(%s::text[], %s::text[]) AS g(namespace, path) USING (namespace, path)
+                 WHERE t.vault_id = %s"""
         asked = [[t.namespace for t in targets], [t.path for t in targets], self.vault_id]
         paths = {row[:2]: row[2] for row in self.connection.execute(sql, asked)}
         others = {("", f"{t.mount.path if t.mount.type else ''}*") for t in targets}
@@ -214,7 +215,10 @@ class Dictionary:
             WHERE vault_id = %s ORDER BY namespace, path, id DESC
         """
         rows = self.connection.execute(sql, [self.vault_id]).fetchall()
-        return [MountInfo(*row, stored=(row[3], row[2], row[4])) for row in rows]
+        return [
+            MountInfo(namespace, path, kind, accessor, version, (accessor, kind, version))
+            for namespace, path, kind, accessor, version in rows
+        ]
 
     def settle_mounts(self, mounts: Iterable[MountInfo]) -> None:
         """Write down mounts that are new or better known; secrets named before their accessor was known adopt it."""
@@ -270,7 +274,9 @@ class Dictionary:
         rows = self.connection.execute(sql, [self.device_id, list(hmacs)])
         return {hmac: (secret, disclosed) for hmac, secret, disclosed in rows}
 
-    def _upsert(self, table: str, names: tuple[str, ...], keys: set[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
+    def _upsert(
+        self, table: str, names: tuple[str, ...], keys: Collection[tuple[str, ...]]
+    ) -> dict[tuple[str, ...], int]:
         """Return {key: id} for keys of text columns in a table that also has the vault's id."""
         columns = [list(column) for column in zip(*sorted(keys), strict=True)]
         listed = ", ".join(names)

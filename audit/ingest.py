@@ -24,6 +24,7 @@ from audit import partitions
 from audit.batch import Appended, Bad, Batch, Cursor, GapNote
 from audit.dictionary import Dictionary, moment
 from audit.normalise import Event, Held, Normaliser, hold
+from audit.packing import DAY
 from audit.sources.file import TAIL, LogFile, tail_hash
 from audit.store import Connection, Store
 from vault import framing, masking
@@ -230,9 +231,7 @@ class Turn:
         if batch.events:
             micros = [event.micros for event in batch.events]
             batch.first_micros, batch.last_micros = min(micros), max(micros)
-            partitions.ensure(
-                self.looker, {moment(m).date() for m in {m for m in micros}}
-            )
+            partitions.ensure(self.looker, {moment(day * DAY).date() for day in {m // DAY for m in micros}})
 
     def _hold(self, batch: Batch) -> None:
         """Requests still without a response are kept with the cursor; those that got one are released."""
@@ -379,7 +378,7 @@ class _Joiner:
 
 def _unfinished(data: bytes, at: int) -> int | None:
     """Where the first fragment stands whose end has not come: container runtimes cut lines at 16 KiB."""
-    if data.startswith(b'{"time"') or data.startswith(b'{"auth"'):
+    if data.startswith((b'{"time"', b'{"auth"')):
         return None
     framer = framing.Joiner(settings.KEYBOOK.max_line)
     for line in data.split(b"\n")[:-1]:

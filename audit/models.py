@@ -1,4 +1,4 @@
-"""The tables of the past that are small enough for the ORM; events, blocks and sightings live in daily partitions (store)."""
+"""The small tables of the past; events, blocks and sightings live in daily partitions (migration 0002)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Source(models.Model):
 
 
 class Generation(models.Model):
-    """One log file by its content (hash of its first whole line), however it is named, moved or compressed; and our cursor in it."""
+    """One log file, known by the hash of its first whole line however it is named or packed, and our cursor in it."""
 
     device = models.ForeignKey(Device, models.PROTECT)
     fingerprint = models.BinaryField()
@@ -168,7 +168,7 @@ class Address(models.Model):
 
 
 class Token(models.Model):
-    """A token by the HMAC that one device writes for it, and whose it is: the link from a nameless denial to its login."""
+    """A token by one device's HMAC of it, and whose it is: the link from a nameless denial to its login."""
 
     device = models.ForeignKey(Device, models.PROTECT, db_index=False)
     hmac = models.BinaryField()

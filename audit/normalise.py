@@ -1,4 +1,4 @@
-"""Joins the request and response lines of one device into events: who, what, outcome, and the lines as they may be stored.
+"""Joins the request and response lines of one device into events: who, what, outcome, and the lines as stored.
 
 This is the hot path: what repeats (the bytes of `auth`, a mount and path, an answer) is worked out once and remembered.
 """
@@ -15,7 +15,8 @@ import msgspec
 from audit import principal
 from audit.dictionary import Address, Answer, MountInfo, Target, Who
 from vault import masking, paths, reads
-from vault.audit_line import EMPTY, Line, decode_auth, microseconds, request_key, whole_auth
+from vault.audit_line import EMPTY, Line, Response, decode_auth, microseconds, request_key, whole_auth
+from vault.plain_text import scrub_tokens
 from vault.reads import Disclosure, Outcome
 
 SEEN_REQUEST, SEEN_RESPONSE, SUPERSEDED, BY_TOKEN, COLLAPSED, SYNTHETIC, WRAPPED = 1, 2, 4, 8, 16, 32, 64
@@ -47,7 +48,7 @@ _BIG = 8_192
 
 
 class Held(msgspec.Struct, gc=False, eq=False):
-    """One line with its place; `stored` is set once it is known how it may be stored, `length` counts its bytes there."""
+    """One line with its place; `length` counts its bytes there, `stored` is set once it is known how it may be kept."""
 
     line: Line
     exact: bool
@@ -151,14 +152,14 @@ class Normaliser:
     def _judge(self, event: Event, line: Line, data: bytes) -> None:
         """Settle outcome, disclosure, version, lease and wraps from the answer."""
         answer, target = line.response, event.target
-        if data and answer is not None and not line.error and answer.wrap_info is None and answer.auth is EMPTY:
-            if not target.login and target.rest != "wrapping/unwrap":
-                _, event.outcome, event.disclosed, event.version = self._known(
-                    target, line.request.operation, data, "response"
-                )
-                if event.disclosed and answer.secret is not None:
-                    event.lease = _bounded(answer.secret.lease_id, 1000)
-                return
+        plain = answer is not None and data and not line.error and answer.wrap_info is None and answer.auth is EMPTY
+        if plain and not target.login and target.rest != "wrapping/unwrap":
+            _, event.outcome, event.disclosed, event.version = self._known(
+                target, line.request.operation, data, "response"
+            )
+            if event.disclosed and answer is not None and answer.secret is not None:
+                event.lease = _bounded(answer.secret.lease_id, 1000)
+            return
         self._judge_oddity(event, line, data)
 
     def _judge_oddity(self, event: Event, line: Line, data: bytes) -> None:
@@ -264,10 +265,10 @@ class Normaliser:
         path = masking.mask_login_path(asked.path) if failed else asked.path
         secretive = masking.find_plain_token(path.encode())  # lookups by token in the path, as old clients do
         if secretive:
-            path = masking.scrub_tokens(path)
+            path = scrub_tokens(path)
         logical = paths.secret_path(mount.type, mount.kv_version, where.rest, asked.operation)
         if logical is not None and secretive:
-            logical = masking.scrub_tokens(logical)
+            logical = scrub_tokens(logical)
         target = Target(
             mount=mount,
             namespace=namespace,
@@ -326,27 +327,27 @@ class Normaliser:
         return address
 
     def _store(self, event: Event, data: bytes) -> None:
-        """Settle how the lines may be stored: the short way where every part is known to be safe, else the thorough one."""
+        """Settle how the lines are stored: the short way where every part is known to be safe, else the thorough."""
         request, response, target = event.request, event.response, event.target
         failed = target.named_login and event.outcome != Outcome.OK
         bare = not failed and not target.secretive  # nothing in the path is to be hidden
         safe = False
         if response is not None:
             safe = bare and event.who.safe and response.exact and self._is_safe(response.line)
-            response.stored = self._stored(response, target, data, failed) if safe else None
+            response.stored = self._stored(response, target, data) if safe else None
             if response.stored is None:
                 response.stored = self._thoroughly(response.raw, failed)
         if request is not None and request.stored is None:
             if (
                 bare
                 and request.exact
-                and (safe and _alike(request.line, response) or self._is_safe_alone(request.line))
+                and ((safe and _alike(request.line, response)) or self._is_safe_alone(request.line))
             ):
-                request.stored = self._stored(request, target, b"", failed)
+                request.stored = self._stored(request, target, b"")
             if request.stored is None:
                 request.stored = self._thoroughly(request.raw, failed)
 
-    def _stored(self, held: Held, target: Target, data: bytes, failed: bool) -> bytes | None:
+    def _stored(self, held: Held, target: Target, data: bytes) -> bytes | None:
         """One line with its `data` objects masked in place; None if it is not written as the vault writes it."""
         line, raw = held.line, held.raw
         asked = line.request
@@ -386,8 +387,9 @@ class Normaliser:
             return False
         if asked.headers is not EMPTY and not self._headers_are_safe(bytes(asked.headers)):
             return False
-        if answer is None:
-            return True
+        return answer is None or self._is_safe_answer(answer)
+
+    def _is_safe_answer(self, answer: Response) -> bool:
         if answer.warnings is not EMPTY or answer.headers is not EMPTY or answer.redirect:
             return False
         if answer.auth is not EMPTY and not self._auth_is_safe(bytes(answer.auth)):
@@ -422,7 +424,7 @@ class Normaliser:
         return masking.auth_is_safe(raw)
 
     def _known(self, target: Target, operation: str, data: bytes, side: str) -> Answer:
-        """What one `data` object of a target is: masked, and what it discloses; the same answer comes again and again."""
+        """What one `data` object of a target is: masked, and what it discloses; the same answer comes often."""
         memory = target.memory[side]
         known = memory.get(data)
         if known is None:
@@ -440,14 +442,14 @@ class Normaliser:
         return masked.line
 
     def store_alone(self, held: Held) -> bytes:
-        """How a request line is stored while its response has not come: a login may still fail, so its name is masked."""
+        """How a request is stored while its response has not come: a login may still fail, so its name is masked."""
         asked = held.line.request
         where = paths.place(asked.path, asked.mount_point, asked.namespace.path)
         return self._thoroughly(held.raw, reads.is_login(where.mount, where.rest, asked.operation))
 
 
 def _alike(request: Line, response: Held | None) -> bool:
-    """Whether a request line says nothing in its free parts that its response line, already judged, does not say too."""
+    """Whether a request line's free parts say nothing that its response line, already judged, does not say too."""
     if response is None or request.error:
         return False
     asked, again = request.request, response.line.request

@@ -56,7 +56,7 @@ class Blocks:
 
     def rows(self, first: int, device_id: int) -> list[bytes]:
         """Return the blocks, numbered from `first`, as COPY rows."""
-        made = []
+        made: list[bytes] = []
         for index, lines in enumerate(self.groups):
             places = blocks.pack_places(
                 [held.generation for held in lines],
@@ -73,7 +73,8 @@ class Blocks:
 
 def event_rows(vault_id: int, device_id: int, events: Sequence[Event], first_block: int) -> list[bytes]:
     """Return events, whose ids are set, as COPY rows; fixed width, 0 stands for "none"."""
-    made, row, epoch = [], _EVENT, _PG_EPOCH
+    made: list[bytes] = []
+    row, epoch = _EVENT, _PG_EPOCH
     for event in events:
         target, who, request, response = event.target, event.who, event.request, event.response
         duration, flags = -1, event.flags
@@ -83,47 +84,12 @@ def event_rows(vault_id: int, device_id: int, events: Sequence[Event], first_blo
             flags |= COLLAPSED
         if not who.kind and not who.token_id:
             flags &= ~BY_TOKEN
-        made.append(
-            row(
-                18,
-                8,
-                event.id,
-                8,
-                event.micros - epoch,
-                16,
-                event.key,
-                4,
-                who.principal_id,
-                4,
-                who.token_id,
-                4,
-                target.path_id,
-                4,
-                event.secret_id or target.secret_id,
-                4,
-                event.address.id,
-                4,
-                event.version,
-                4,
-                duration,
-                4,
-                first_block + event.block,
-                2,
-                vault_id,
-                2,
-                device_id,
-                2,
-                event.operation,
-                2,
-                event.outcome,
-                2,
-                event.disclosed,
-                2,
-                flags,
-                2,
-                event.line,
-            )  # fmt: skip
-        )
+        made.append(row(
+            18, 8, event.id, 8, event.micros - epoch, 16, event.key, 4, who.principal_id, 4, who.token_id,
+            4, target.path_id, 4, event.secret_id or target.secret_id, 4, event.address.id, 4, event.version,
+            4, duration, 4, first_block + event.block, 2, vault_id, 2, device_id, 2, event.operation,
+            2, event.outcome, 2, event.disclosed, 2, flags, 2, event.line,
+        ))  # fmt: skip
     return made
 
 

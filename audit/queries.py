@@ -274,7 +274,8 @@ def _window(since: datetime | None, until: datetime | None) -> list[datetime | N
 def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def _addresses(ids: Iterable[int]) -> dict[int, str]:
@@ -289,12 +290,13 @@ def _grade(kind: str) -> str:
 
 
 def complete_until(vault_id: int) -> datetime | None:
-    """Return the time up to which a vault's record is read: the slowest followed source, else the last imported line."""
-    followed = Source.objects.filter(device__vault_id=vault_id).values_list("drained_at", flat=True)
+    """Return how far a vault's record is read: to the slowest followed source, else to the last imported line."""
+    followed = list(Source.objects.filter(device__vault_id=vault_id).values_list("drained_at", flat=True))
     if followed:
-        return None if None in followed else min(followed) - timedelta(seconds=1)
-    times = Device.objects.filter(vault_id=vault_id, last_time__isnull=False).values_list("last_time", flat=True)
-    return max(times, default=None)
+        drained = [moment for moment in followed if moment is not None]
+        return min(drained) - timedelta(seconds=1) if len(drained) == len(followed) else None
+    times = Device.objects.filter(vault_id=vault_id).values_list("last_time", flat=True)
+    return max((moment for moment in times if moment is not None), default=None)
 
 
 def gaps_of(vault_id: int, since: datetime | None = None, until: datetime | None = None) -> list[Gap]:
@@ -327,7 +329,8 @@ def timeline(one: SecretRef, since: datetime, until: datetime, buckets: int = 12
     for number in range(buckets):
         start, end = since + step * number, since + step * (number + 1)
         covered = any(low < end and start <= high for low, high in known)
-        bars.append(Bucket(start, end, *counts.get(number + 1, (0, 0, 0)), unknown=not covered))
+        ok, denied, error = counts.get(number + 1, (0, 0, 0))
+        bars.append(Bucket(start, end, ok, denied, error, unknown=not covered))
     return bars
 
 

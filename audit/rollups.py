@@ -98,7 +98,7 @@ def _due(width: str, limit: datetime) -> list[datetime]:
 
 def _compute(width: str, start: datetime) -> None:
     """Compute one window in one transaction under the stream's lock, so that no event slips in between."""
-    given = {"start": start, "end": start + WIDTHS[width], "width": width}
+    given: dict[str, Any] = {"start": start, "end": start + WIDTHS[width], "width": width}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [0x6B62_0002])
         cursor.execute(_FORGET[width], given)

@@ -102,7 +102,7 @@ class Store:
             AND time >= to_timestamp(%s / 1e6) AND time < to_timestamp(%s / 1e6) GROUP BY event_id
         """
         ids = [known.id for known in found.values()]
-        sides = dict(self.connection.execute(query, [batch.device_id, ids, low, high]).fetchall())
+        sides: dict[int, int] = dict(self.connection.execute(query, [batch.device_id, ids, low, high]).fetchall())
         for known in found.values():
             known.seen |= sides.get(known.id, 0)
 
@@ -244,7 +244,8 @@ class Store:
                    (device_id, request_id, generation_id, position, length, sha256, line, time, received_at)
                    VALUES (%s, %s::uuid, %s, %s, %s, %s, %s, to_timestamp(%s / 1e6), %s)
                    ON CONFLICT (device_id, request_id) DO NOTHING""",
-                [batch.device_id, request_key(held.key, b"")[0].hex(), held.generation, held.position, held.length, held.digest or sha256(held.raw).digest(),
+                [batch.device_id, request_key(held.key, b"")[0].hex(), held.generation, held.position, held.length,
+                 held.digest or sha256(held.raw).digest(),
                  held.stored, held.micros, batch.received],
             )  # fmt: skip
 
@@ -274,7 +275,8 @@ class Store:
             """UPDATE audit_generation SET position = %s, tail = %s, skipping = %s, turn = turn + 1,
                first_time = coalesce(first_time, to_timestamp(%s / 1e6)),
                last_time = greatest(last_time, to_timestamp(%s / 1e6)),
-               lines = lines + %s, events = events + %s, bytes_event = bytes_event + %s, bytes_duplicate = bytes_duplicate + %s,
+               lines = lines + %s, events = events + %s,
+               bytes_event = bytes_event + %s, bytes_duplicate = bytes_duplicate + %s,
                bytes_quarantine = bytes_quarantine + %s, bytes_framing = bytes_framing + %s
                WHERE id = %s AND turn = %s AND position = %s""",
             [batch.end, batch.tail, batch.skipping, batch.first_micros or None, batch.last_micros or None,
@@ -284,7 +286,8 @@ class Store:
         if done.rowcount != 1:
             raise LostRace(f"generation {batch.cursor.id} was moved by another ingester; this batch is dropped")
         self.connection.execute(
-            "UPDATE audit_device SET seen_at = now(), last_time = greatest(last_time, to_timestamp(%s / 1e6)) WHERE id = %s",
+            """UPDATE audit_device SET seen_at = now(), last_time = greatest(last_time, to_timestamp(%s / 1e6))
+               WHERE id = %s""",
             [batch.last_micros or None, batch.device_id],
         )
 

@@ -136,7 +136,7 @@ _minutes: dict[str, int] = {}
 
 
 def decode(raw: bytes) -> tuple[Line, bool]:
-    """Return (line, exact); raises `NotAnAuditLine` for bytes that are no JSON object with a type and a request or auth."""
+    """Return (line, exact); raises `NotAnAuditLine` unless it is a JSON object with a type and a request or auth."""
     try:
         line = _strict(raw)
     except msgspec.ValidationError:

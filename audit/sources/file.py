@@ -81,7 +81,7 @@ def tail_hash(last: bytes) -> bytes:
 
 
 def open_log(path: str | Path, roots: list[str] | None = None) -> LogFile:
-    """Open a regular file for reading; raises `UnusableFile`. With `roots`, the resolved path must lie under one of them."""
+    """Open a regular file; raises `UnusableFile`. With `roots`, the resolved path must lie under one of them."""
     shown = str(path)
     try:
         resolved = os.path.realpath(path, strict=True)
@@ -203,7 +203,7 @@ def _hash_of_first(head: bytes) -> bytes | None:
 
 
 def family(path: str | Path) -> list[Path]:
-    """Return a log and its rotated brothers (`audit.log.1`, `audit.log-20261121.gz`), oldest first, the live one last."""
+    """Return a log and its rotated brothers (`audit.log.1`, `audit.log-20261121.gz`), oldest first, live one last."""
     live = Path(path)
     if not live.parent.is_dir():
         return []

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from audit import actions
 from audit.commands import explained
@@ -30,14 +30,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **given: Any) -> None:
         """Import and print the totals."""
         console = Console(stderr=True)
-        columns = [
-            "[progress.description]{task.description}",
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-        ]
-        with explained(), Progress(*columns, console=console, transient=True) as progress:
+        bar = [TextColumn("importing"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
+        with explained(), Progress(*bar, console=console, transient=True) as progress:
             task = progress.add_task("importing", total=_size(given["paths"]))
             done = actions.import_files(
                 given["paths"],

@@ -73,4 +73,5 @@ def _print(answer: queries.WhoRead) -> str:
     )
     if losses:
         end += f" Not complete: {len(losses)} gap(s), the first: {losses[0].detail}"
-    return f"{answer.secret.name} in {answer.secret.vault}\n{table(head, rows)}\n{len(rows)} principals, {reads} reads, {denied} denied. {end}"
+    title = f"{answer.secret.name} in {answer.secret.vault}"
+    return f"{title}\n{table(head, rows)}\n{len(rows)} principals, {reads} reads, {denied} denied. {end}"

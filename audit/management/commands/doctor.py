@@ -1,0 +1,36 @@
+"""`manage.py doctor`: every connection, permission and lag, with the mend for each problem."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from audit import doctor
+
+
+class Command(BaseCommand):
+    """Print one line for each check; the exit code is 1 when something needs mending."""
+
+    help = __doc__ or ""
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Say what may be given."""
+        parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+
+    def handle(self, *args: Any, **given: Any) -> None:
+        """Look and print."""
+        checks = doctor.examine()
+        if given["json"]:
+            self.stdout.write(json.dumps({"checks": [dataclasses.asdict(check) for check in checks]}))
+        else:
+            for check in checks:
+                self.stdout.write(f"{'ok  ' if check.ok else 'MEND'}  {check.name}: {check.detail}")
+                if check.mend and not check.ok:
+                    self.stdout.write(f"      {check.mend}")
+        if not all(check.ok for check in checks):
+            sys.exit(1)
