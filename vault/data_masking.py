@@ -57,21 +57,17 @@ def _learn(data: bytes, rules: Rules, literal: bytes, hmacs: list[bytes]) -> byt
     if masked == data:
         _forms[rules].learn(shape(literal), None)
         return data
-    form = _form(literal, masked)
-    twin, others = literal.translate(_OTHER), [hmac[::-1] for hmac in hmacs]
-    if form is not None and literal.count(b"\0") == _reformed(twin, form).count(b"\0") == len(hmacs):
-        alike = put_together(_reformed(twin, form), others) == _thoroughly(put_together(twin, others), rules)
-        if alike:
+    apart = take_apart(masked)
+    if apart is not None and literal.count(b"\0") == apart[0].count(b"\0") == len(hmacs):
+        form = _form(literal, apart[0])
+        twin, others = literal.translate(_OTHER), [hmac[::-1] for hmac in hmacs]
+        if put_together(_reformed(twin, form), others) == _thoroughly(put_together(twin, others), rules):
             _forms[rules].learn(shape(literal), form)
     return masked
 
 
-def _form(literal: bytes, masked: bytes) -> tuple[int, bytes, int] | None:
+def _form(literal: bytes, wanted: bytes) -> tuple[int, bytes, int]:
     """What of a literal text stays at both ends, and what stands between."""
-    apart = take_apart(masked)
-    if apart is None:
-        return None
-    wanted = apart[0]
     head = _alike(literal, wanted)
     tail = _alike(literal[head:][::-1], wanted[head:][::-1])
     return head, wanted[head : len(wanted) - tail], tail
@@ -108,7 +104,7 @@ class DataMask:
         if depth > DEEPEST and isinstance(value, list):
             return '"nested"'
         if isinstance(value, Pairs):
-            return self._object(value, data_rules.BELOW, depth)
+            return self._object(value, data_rules.USER, depth)
         if isinstance(value, list):
             return f"[{','.join(self.user(item, depth + 1) for item in value)}]"
         return self._leaf(value)
@@ -171,8 +167,6 @@ class DataMask:
 
 def _for_shape(pairs: Pairs, rules: Rules) -> Rules:
     """Answers that any mount gives, an unwrapped answer, and KV paths whose object is not version 2's after all."""
-    if rules is data_rules.BELOW:
-        return rules
     names = {key for key, _ in pairs}
     if names == data_rules.RAW_ANSWER.keys and HMAC.fullmatch(str(pairs.last("http_raw_body"))):
         return data_rules.RAW_ANSWER

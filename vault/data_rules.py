@@ -29,7 +29,6 @@ def _api(allow: str, *, common: frozenset[str] = COMMON, user: frozenset[str] = 
 
 
 USER = Rules()
-BELOW = Rules()  # a user's own, below another object: here an `error` alone is no answer of the API
 WRAPPED = Rules()  # an unwrapped answer, told by its shape
 LIST = Rules(frozenset(("keys", "key_info")), frozenset(("keys",)), frozenset(("key_info",)))
 RAW_ANSWER = Rules(frozenset(("http_content_type", "http_raw_body", "http_status_code")),
@@ -137,7 +136,6 @@ BY_MOUNT: dict[str, Rules] = {
     **dict.fromkeys(words("approle kubernetes jwt oidc userpass ldap cert radius okta github kerberos saml"), _AUTH),
     **dict.fromkeys(words("aws azure gcp alicloud consul nomad rabbitmq terraform mongodbatlas ad openldap"), _CLOUD),
 }
-SYSTEM = _SYSTEM
 SECRET_ID = words("secret_id secret_id_accessor secret_id_num_uses secret_id_ttl")
 
 _ANSWERED_ALIKE = {"list": LIST, "scan": LIST, "help": HELP}
@@ -156,6 +154,8 @@ def rules_for(mount_type: str, path: str, operation: str, side: str, kv_version:
     if kind == "kv":
         second = kv_version == 2 or (kv_version == 0 and _KV2_PATH.search(path) is not None)
         return KV2 if second else USER
-    if kind == "system" and path.startswith(("sys/wrapping/wrap", "sys/wrapping/unwrap", "sys/raw/")):
-        return WRAPPED if side == "response" else SYSTEM
+    if path == "sys/wrapping/unwrap" and side == "response":
+        return WRAPPED
+    if path.startswith(("sys/wrapping/wrap", "sys/raw/")):
+        return USER
     return BY_MOUNT.get(kind, USER)

@@ -70,11 +70,11 @@ class LineMask:
         name = key if _NAME.fullmatch(key) else f"key, {len(key)}"
         return f'"{name}":{self._hidden(value)}'
 
-    def _hidden(self, value: Any) -> str:
+    def _hidden(self, value: Any, depth: int = 1) -> str:
         """Anything that may carry a value: its leaves and key names are masked."""
         if value is not None:
             self.changed = True
-        return self.data.user(value)
+        return self.data.user(value, depth)
 
     def _request_data(self, value: Any) -> str:
         return self.data.mask(value, self._where.rules("request"))
@@ -104,7 +104,7 @@ class LineMask:
             return "[" + ",".join(self._plain(item, depth + 1) for item in value) + "]"
         if isinstance(value, str) and not isinstance(value, Number):
             return self._text(value)
-        return self._hidden(value) if isinstance(value, list) else quote(value)
+        return self._hidden(value, depth) if isinstance(value, list) else quote(value)
 
     def _scalar(self, value: Any) -> str:
         """An open field of one text, number or switch."""

@@ -10,7 +10,7 @@ TOKEN = re.compile(r"(?<![A-Za-z0-9_-])(?:hv)?[sbr]\.[A-Za-z0-9_-]{24,}(?:\.[A-Z
 _LONG_WORD = re.compile(rb"\.[A-Za-z0-9_-]{24}")
 _TOKEN_BYTES = re.compile(TOKEN.pattern.encode())
 _USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)\S*@")
-_DSN = re.compile(r"(?<!\S)[^\s/@:]+:\S*@(?=[\w(\[])")
+_DSN = re.compile(r"(?<!\S)[^\s/@:]+:(?!//)\S*@(?=[\w(\[])")
 _NAMED = re.compile(
     r"(?i)\b(?P<name>[\w-]*(?:passw(?:or)?d|passphrase|pwd)[\w-]*\s*[=:]\s*|[\w-]*(?:secret|token|key|credential)[\w-]*=)"
     r"(?![\"'`])(?P<value>[^\s,;&)]+)"
@@ -84,6 +84,5 @@ def mask_login_path(path: str) -> str:
 
 def mask_url(text: str) -> str:
     """A URL or path without user information and without its query's values."""
-    head, mark, query = text.partition("?")
-    head = _USERINFO.sub(r"\g<scheme>***@", scrub_tokens(head))
+    head, mark, query = _USERINFO.sub(r"\g<scheme>***@", scrub_tokens(text)).partition("?")
     return f"{head}?<string, {len(query)}>" if mark else head

@@ -104,7 +104,7 @@ KEYS = words(
     responses revocation_signature_algorithm revocation_statements revocation_time revoke_error revoked
     revoked_cert_deleted_count revoked_certs revoked_safety_buffer role role_arns role_id role_name role_type roles
     rollback_statements root root_rotation_statements root_token_pgp_key rotation_period rotation_schedule
-    rotation_statements rotation_window rules running_plugin_version running_sha256 safety_buffer salt_length scan
+    rotation_statements rotation_window rules running_plugin_version safety_buffer salt_length scan
     schema scope scopes scopes_supported seal seal_wrap sealed secret secret_id secret_id_accessor secret_id_accessors
     secret_id_bound_cidrs secret_id_num_uses secret_id_ttl secret_key secret_path secret_shares secret_threshold
     security_token see_also self serial serial_number server_flag service_account_jwt service_account_name set_default
