@@ -1,0 +1,113 @@
+"""What a figure was measured on, and how quiet it was there: cores, kernel, versions, settings, load."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psycopg
+
+from sandbox.control import state
+from sandbox.process import family
+
+QUIET = 0.5
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PACKAGES = ("psycopg", "msgspec", "zstandard", "django")
+SETTINGS = (
+    "fsync", "synchronous_commit", "full_page_writes", "wal_compression", "shared_buffers", "max_wal_size",
+    "default_toast_compression", "autovacuum", "data_checksums",
+)  # fmt: skip
+
+
+def facts() -> str:
+    """Return the machine in one sentence: cores, model, memory, kernel."""
+    total = int(_first("/proc/meminfo", "MemTotal").split()[0]) // 1024**2
+    model = _first("/proc/cpuinfo", "model name")
+    return f"{os.cpu_count()} cores {model}, {total} GiB, {platform.system()} {platform.release().split('-')[0]}"
+
+
+def versions(connection: psycopg.Connection) -> str:
+    """Return the versions of what took part."""
+    server = connection.info.server_version
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    return f"PostgreSQL {server // 10_000}.{server % 10_000}, Python {platform.python_version()}, {packages}"
+
+
+def settings(connection: psycopg.Connection) -> str:
+    """Return the server's settings that matter to writing."""
+    rows = connection.execute(
+        "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(%s) ORDER BY name", [list(SETTINGS)]
+    )
+    return ", ".join(f"{name}={value}" for name, value in rows)
+
+
+def header(connection: psycopg.Connection) -> None:
+    """Print what every result needs beside it."""
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC. {facts()}.")
+    print(f"{versions(connection)}.")
+    print(f"Settings: {settings(connection)}.")
+
+
+def wait_until_quiet(patience: float) -> None:
+    """Wait until the load of the last minute is below 0.5, at most so many seconds; print the load that is left."""
+    end = time.monotonic() + patience
+    while os.getloadavg()[0] >= QUIET and time.monotonic() < end:
+        time.sleep(min(2.0, max(0.0, end - time.monotonic())))
+    load = os.getloadavg()[0]
+    print(f"Load of the last minute at the start: {load:.2f}{'' if load < QUIET else ' (the machine was not quiet)'}.")
+    sys.stdout.flush()
+
+
+class Watch:
+    """Measures one stretch: wall seconds, and how many cores were busy with what is not ours meanwhile."""
+
+    def __init__(self, *others: int) -> None:
+        self._roots = [os.getpid(), *others]
+        part = state().get("postgres") or {"pid": None}
+        if part["pid"]:
+            self._roots.append(part["pid"])
+        self.seconds = self.disturbed = 0.0
+
+    def __enter__(self) -> Watch:
+        self._busy, self._ours, self._began = _busy(), _used(self._roots), time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self._began
+        foreign = (_busy() - self._busy) - (_used(self._roots) - self._ours)
+        self.disturbed = max(0.0, foreign / self.seconds)
+
+    def __str__(self) -> str:
+        return f" (in {self.seconds:.1f} s; others took {self.disturbed:.2f} cores)"
+
+
+def _busy() -> float:
+    """CPU seconds of the whole machine that were not idle (proc_stat(5): user nice system idle iowait irq softirq)."""
+    numbers = [int(n) for n in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    return (sum(numbers[:8]) - numbers[3] - numbers[4]) / _TICKS
+
+
+def _used(roots: Iterable[int]) -> float:
+    """CPU seconds of these processes, their children and those that they have waited for."""
+    total = 0
+    for pid in {pid for root in roots for pid in family(root)}:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += sum(int(n) for n in fields[11:15])
+    return total / _TICKS
+
+
+def _first(file: str, name: str) -> str:
+    for line in Path(file).read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return "0"

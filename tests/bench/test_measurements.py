@@ -1,0 +1,151 @@
+"""Every measurement runs on a tiny log and prints its figures; how fast anything is, is no test."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from bench import corpus
+
+ROOT = Path(__file__).resolve().parents[2]
+ROW = re.compile(r"(?m)^\| (?P<measure>[^|]+) \| (?P<figure>[^|]+) \| (?P<goal>[^|]*) \| (?P<met>[^|]*) \|$")
+
+
+@pytest.fixture
+def figures():
+    """Run one measurement in our sandbox and return its rows by their measure."""
+    if "KEYBOOK_SANDBOX_STATE" not in os.environ:
+        pytest.skip("measurements need the servers of bin/sandbox")
+
+    def run(module: str, *given: str) -> dict[str, str]:
+        argv = [sys.executable, "-m", module, "--rounds", "1", "--patience", "0", *given]
+        told = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert told.returncode == 0, told.stderr
+        assert "PostgreSQL 18" in told.stdout and "fsync=on" in told.stdout and "synchronous_commit=on" in told.stdout
+        return {row["measure"]: row["figure"] for row in ROW.finditer(told.stdout) if row["measure"] != "measure"}
+
+    return run
+
+
+def _number(text: str) -> float:
+    return float(re.match(r"[\d.]+", text)[0])
+
+
+def test_ingestion_is_set_beside_copy_of_its_own_rows(figures):
+    found = figures("bench.ingest", "--events", "1500")
+    assert _number(found["ingestion over COPY BINARY, warm"]) > 0
+    assert _number(found["ingestion over COPY BINARY, cold"]) > 0
+    assert "ingestion (warm) over rsyslog" in found or found["ingestion over rsyslog"] == "rsyslog is not installed"
+
+
+def test_parsing_is_set_beside_json_loads_for_both_kinds_of_log_and_leaves_no_database(figures):
+    found = figures("bench.parse", "--events", "1600")
+    assert {name for name in found if name.startswith("ours over `json.loads`")} == {
+        "ours over `json.loads`, synthetic",
+        "ours over `json.loads`, recorded OpenBao",
+    }
+    assert all(_number(figure) > 0 for figure in found.values())
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        assert connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'bench%'").fetchall() == []
+
+
+@pytest.mark.live
+def test_ingestion_is_set_beside_a_loaded_openbao(figures):
+    if "VAULT_ADDR" not in os.environ:
+        pytest.skip("needs bin/sandbox --vault")
+    found = figures("bench.saturated", "--seconds", "1")
+    assert _number(found["OpenBao writes, lines/s"]) > 0
+    assert _number(found["ingestion over writing"]) > 0
+
+
+def test_disk_is_told_per_event_and_per_line(figures):
+    found = figures("bench.disk", "--events", "3000")
+    assert _number(found["event leaves, table and indexes, synthetic, B per event"]) > 90
+    assert 0 < _number(found["archive over the lines' size, synthetic"]) < 1
+    assert any(name.startswith("lines of one event back, recorded OpenBao") for name in found)
+
+
+def test_every_hour_and_the_day_are_closed_when_rollups_are_measured(figures):
+    found = figures("bench.rollups", "--events", "3000")
+    assert found["windows closed in a round"] == "25"
+    assert _number(found["pairs and rollups over neither"]) > 0
+
+
+@pytest.fixture(scope="module")
+def synthetic(tmp_path_factory):
+    """3,000 calls over a day as two devices write them, decoded."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for salt, late in (("file", 0), ("http", 31_000)):
+        corpus.write_synthetic([folder / salt], 3_000, span=timedelta(days=1), salt=salt, late=late)
+    return {salt: (folder / salt).read_bytes() for salt in ("file", "http")}
+
+
+def _entries(log: bytes) -> list[dict]:
+    return [json.loads(line) for line in log.splitlines()]
+
+
+def test_the_synthetic_log_is_the_same_each_time(synthetic, tmp_path):
+    corpus.write_synthetic([tmp_path / "again"], 3_000, span=timedelta(days=1))
+    assert (tmp_path / "again").read_bytes() == synthetic["file"]
+
+
+def test_every_synthetic_call_has_a_request_and_then_a_response(synthetic):
+    sides: dict[str, list[str]] = {}
+    for entry in _entries(synthetic["file"]):
+        sides.setdefault(entry["request"]["id"], []).append(entry["type"])
+    assert len(sides) == 3_000
+    assert set(map(tuple, sides.values())) == {("request", "response")}
+
+
+def test_answers_stand_among_other_requests_up_to_95_lines_later(synthetic):
+    asked: dict[str, int] = {}
+    distances = Counter()
+    for number, entry in enumerate(_entries(synthetic["file"])):
+        if entry["type"] == "request":
+            asked[entry["request"]["id"]] = number
+        else:
+            distances[number - asked[entry["request"]["id"]]] += 1
+    assert 60 < max(distances) <= 95
+    assert min(distances) == 1
+
+
+def test_the_mix_of_calls_is_as_it_is_told(synthetic):
+    answers = [entry for entry in _entries(synthetic["file"]) if entry["type"] == "response"]
+    reads = [one for one in answers if one["request"]["path"].startswith("secret/data/") and "error" not in one]
+    reads = [one for one in reads if one["request"]["operation"] == "read" and "data" in one["response"]]
+    logins = [one for one in answers if one["request"]["path"].endswith("/login")]
+    leases = {one["response"]["secret"]["lease_id"] for one in answers if "secret" in one["response"]}
+    denied = [one for one in answers if "error" in one]
+    shares = [len(some) / len(answers) for some in (reads, logins, leases, denied)]
+    assert [round(share, 1) for share in shares] == [0.7, 0.1, 0.1, 0.0]
+    assert all(share > 0.01 for share in shares)
+    assert len({one["auth"]["client_token"] for one in logins}) == len(logins)
+
+
+def test_two_devices_show_the_same_calls_with_other_hmacs(synthetic):
+    ours, theirs = (_entries(synthetic[salt]) for salt in ("file", "http"))
+    assert [one["request"]["id"] for one in ours] == [one["request"]["id"] for one in theirs]
+    assert all(one["time"] != other["time"] for one, other in zip(ours, theirs, strict=True))
+    hmacs = [set(re.findall(rb"hmac-sha256:[0-9a-f]{64}", synthetic[salt])) for salt in ("file", "http")]
+    assert len(hmacs[0]) == len(hmacs[1]) > 3_000
+    assert not hmacs[0] & hmacs[1]
+
+
+def test_the_recorded_log_repeats_with_new_ids_and_times(tmp_path):
+    lines = corpus.write_recorded(tmp_path / "log", 2)
+    whole = (tmp_path / "log").read_bytes()[:-1].split(b"\n")
+    first, second = whole[: lines // 2], whole[lines // 2 :]
+    assert [len(line) for line in first] == [len(line) for line in second]
+    ids = [set(re.findall(rb'"request":{"id":"([^"]+)"', b"\n".join(half))) for half in (first, second)]
+    assert len(ids[0]) == len(ids[1]) > 1_000
+    assert not ids[0] & ids[1]
+    assert max(first)[:40] != max(second)[:40]
