@@ -8,20 +8,36 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from vault import data_rules, strict_json
 from vault.data_rules import Rules, rules_for
 from vault.plain_text import TOKEN
-from vault.shapes import Memory, put_together, shape, take_apart
+from vault.shapes import HMAC_GROWS, HMAC_START, Memory, put_together, shape, take_apart
 from vault.strict_json import DEEPEST, Number, Pairs
 
 HMAC = re.compile(r"hmac-sha256:[0-9a-f]{64}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
-# By rules and shape: None if such an object is safe as it is, else (head, middle, tail): keep so many bytes of the
-# text without its HMACs, put the middle, keep so many bytes at its end.
-Form = tuple[int, bytes, int] | None
-_forms: dict[Rules, Memory[Form]] = defaultdict(Memory)
+
+
+class Form(NamedTuple):
+    """How an object of one shape is masked: keep `head` bytes, fill the template with the HMACs from `first` on, keep
+    `tail` bytes at the end."""
+
+    head: int
+    template: bytes
+    first: int
+    holes: int
+    tail: int
+
+    def fill(self, data: bytes, hmacs: list[bytes]) -> bytes:
+        """The object masked."""
+        middle = self.template % tuple(hmacs[self.first : self.first + self.holes])
+        return data[: self.head] + middle + data[len(data) - self.tail :]
+
+
+# By rules and shape; None if an object of the shape is safe as it is.
+_forms: dict[Rules, Memory[Form | None]] = defaultdict(Memory)
 _OTHER = bytes.maketrans(b"0123456789", b"1234567890")
 
 
@@ -43,12 +59,7 @@ def mask_by(data: bytes, rules: Rules) -> bytes:
         form = _forms[rules][shape(literal)]
     except KeyError:
         return _learn(data, rules, literal, hmacs)
-    return data if form is None else put_together(_reformed(literal, form), hmacs)
-
-
-def _reformed(literal: bytes, form: tuple[int, bytes, int]) -> bytes:
-    head, middle, tail = form
-    return literal[:head] + middle + literal[len(literal) - tail :]
+    return data if form is None else form.fill(data, hmacs)
 
 
 def _learn(data: bytes, rules: Rules, literal: bytes, hmacs: list[bytes]) -> bytes:
@@ -60,17 +71,21 @@ def _learn(data: bytes, rules: Rules, literal: bytes, hmacs: list[bytes]) -> byt
     apart = take_apart(masked)
     if apart is not None and literal.count(b"\0") == apart[0].count(b"\0") == len(hmacs):
         form = _form(literal, apart[0])
-        twin, others = literal.translate(_OTHER), [hmac[::-1] for hmac in hmacs]
-        if put_together(_reformed(twin, form), others) == _thoroughly(put_together(twin, others), rules):
+        others = [hmac[::-1] for hmac in hmacs]
+        twin = put_together(literal.translate(_OTHER), others)
+        if form.fill(twin, others) == _thoroughly(twin, rules):
             _forms[rules].learn(shape(literal), form)
     return masked
 
 
-def _form(literal: bytes, wanted: bytes) -> tuple[int, bytes, int]:
+def _form(literal: bytes, wanted: bytes) -> Form:
     """What of a literal text stays at both ends, and what stands between."""
     head = _alike(literal, wanted)
     tail = _alike(literal[head:][::-1], wanted[head:][::-1])
-    return head, wanted[head : len(wanted) - tail], tail
+    first, last = literal[:head].count(b"\0"), literal[len(literal) - tail :].count(b"\0")
+    middle = wanted[head : len(wanted) - tail]
+    template = middle.replace(b"%", b"%%").replace(b"\0", HMAC_START + b"%b")
+    return Form(head + HMAC_GROWS * first, template, first, middle.count(b"\0"), tail + HMAC_GROWS * last)
 
 
 def _alike(one: bytes, other: bytes) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-_SPLIT = b'"hmac-sha256:'
+HMAC_START = b'"hmac-sha256:'
+HMAC_GROWS = len(HMAC_START) + 64 - 1  # an HMAC is so much longer than the NUL in its place
 _HEX = b"0123456789abcdef"
 _ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 _T = TypeVar("_T")
@@ -17,7 +18,7 @@ def take_apart(text: bytes) -> tuple[bytes, list[bytes]] | None:
     """
     if b"\0" in text:
         return None
-    first, *others = text.split(_SPLIT)
+    first, *others = text.split(HMAC_START)
     digits = [piece[:64] for piece in others]
     if b"".join(digits).translate(None, _HEX):
         return None
@@ -27,7 +28,7 @@ def take_apart(text: bytes) -> tuple[bytes, list[bytes]] | None:
 def put_together(literal: bytes, digits: list[bytes]) -> bytes:
     """The text of `take_apart`, with these HMACs; there must be as many as the literal has NULs."""
     first, *others = literal.split(b"\0")
-    return b"".join([first, *[_SPLIT + hmac + piece for hmac, piece in zip(digits, others, strict=True)]])
+    return b"".join([first, *[HMAC_START + hmac + piece for hmac, piece in zip(digits, others, strict=True)]])
 
 
 def shape(literal: bytes) -> bytes:
