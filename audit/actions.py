@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
 
 from django.conf import settings
+from django.db.models import Min
 
 from audit import devices, partitions, rollups
 from audit.batch import Cursor, GapNote
@@ -20,6 +23,7 @@ from vault.audit_line import decode
 from vault.errors import NotAnAuditLine
 
 _LOOK = 4 * 1024 * 1024
+_GRACE = 10.0
 
 
 @dataclass(slots=True)
@@ -55,7 +59,7 @@ def import_files(
         with turn(one.pk) as work:
             done = _import(work, sorted(logs, key=_first_moment), watch)
         done.notes = notes
-        done.gaps = devices.reconcile(one.vault_id, one.pk)
+        done.gaps = devices.reconcile(one.vault_id)
         rollups.close()
     finally:
         for log in logs:
@@ -184,13 +188,32 @@ def read_source(source: Source, *, seconds: float = 20.0) -> Report | None:
     return report
 
 
+_read_whole: dict[str, tuple[tuple[int, int, int], bytes | None]] = {}
+
+
 def _open_family(source: Source) -> list[LogFile]:
+    """Open the live log and its rotated brothers; what did not change since it was read is not opened again."""
     roots = settings.KEYBOOK.log_roots.split(":")
     path = source.settings["path"]
     found = family(path)
     if not found or str(found[-1]) != str(path):
         open_log(path, roots).close()  # says what is wrong with the live one
-    return [open_log(one, roots) for one in found]
+    return [_unchanged(one) or open_log(one, roots) for one in found[:-1]] + [open_log(found[-1], roots)]
+
+
+def _unchanged(path: Path) -> LogFile | None:
+    known = _read_whole.get(str(path))
+    if known is None or known[0] != _stamp(path):
+        return None
+    return LogFile(str(path), BytesIO(), known[0][0], True, known[1], settled=True)
+
+
+def _stamp(path: str | Path) -> tuple[int, int, int]:
+    try:
+        facts = Path(path).stat()
+    except OSError:
+        return (0, 0, 0)
+    return (facts.st_ino, facts.st_size, facts.st_mtime_ns)
 
 
 def _read_family(work: Turn, source: Source, logs: Sequence[LogFile], deadline: float) -> Report:
@@ -199,15 +222,20 @@ def _read_family(work: Turn, source: Source, logs: Sequence[LogFile], deadline: 
     before = source.live_id if border else 0
     cursor = None
     for log in logs:
-        if log.fingerprint is None:
+        if log.fingerprint is None or log.settled:
             continue
         live = log is logs[-1]
+        stamp = _stamp(log.path)
         cursor = find_generation(work.looker, work.device_id, log, before or 0, border)
         gaps = _gap_before(cursor) if cursor.position == 0 else []
         if live and source.live_id != cursor.id:
             Source.objects.filter(pk=source.pk).update(live_id=cursor.id, live_inode=log.inode)
         before = cursor.id if border else 0
-        cursor = work.read(log, cursor, at_end=False, deadline=deadline, gaps=gaps)
+        still = not live and time.time() - stamp[2] / 1e9 > _GRACE  # a torn last line stays torn
+        cursor = work.read(log, cursor, at_end=still, deadline=deadline, gaps=gaps)
+        if still and work.report.drained:
+            work.wait()
+            _read_whole[log.path] = (stamp, log.fingerprint)
     if cursor is not None:
         work.accept_unanswered(cursor)
     work.wait()
@@ -247,5 +275,6 @@ def keep_house() -> None:
         partitions.ensure_ahead(connection, today)
         partitions.forget_before(connection, today - timedelta(days=settings.KEYBOOK.retention_days))
     rollups.close()
-    for device in Device.objects.all():
-        devices.reconcile(device.vault_id, device.pk)
+    behind = Source.objects.aggregate(oldest=Min("drained_at"))["oldest"] or datetime.now(UTC)
+    for vault in Vault.objects.all():
+        devices.reconcile(vault.pk, behind - timedelta(hours=1))

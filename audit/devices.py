@@ -24,8 +24,8 @@ _SEEN = """
 """
 
 
-def reconcile(vault_id: int, device_id: int) -> int:
-    """Record what this device and its brothers did not show; returns how many gaps of this vault's devices stand.
+def reconcile(vault_id: int, since: datetime | None = None) -> int:
+    """Record what a vault's devices did not show since then; returns how many gaps of them stand in all.
 
     A start-up probe (`sys/audit/test`) is written to one device only and is no gap. What a later import brings is
     taken back from the gaps.
@@ -35,13 +35,16 @@ def reconcile(vault_id: int, device_id: int) -> int:
         ids = [row[0] for row in cursor.fetchall()]
         if len(ids) > 1:
             for each in ids:
-                _reconcile_one(cursor, vault_id, each)
+                _reconcile_one(cursor, vault_id, each, since)
         cursor.execute("SELECT count(*) FROM audit_gap WHERE device_id = ANY(%s)", [ids])
         return int(cursor.fetchone()[0])
 
 
-def _reconcile_one(cursor: Any, vault_id: int, device_id: int) -> None:
+def _reconcile_one(cursor: Any, vault_id: int, device_id: int, since: datetime | None) -> None:
     for low, high in _stretches(cursor, device_id):
+        low = max(low, since) if since else low  # noqa: PLW2901 - the part that is new
+        if low > high:
+            continue
         given = {"vault": vault_id, "device": device_id, "low": low, "high": high}
         cursor.execute(f"SELECT count(*), count(*) FILTER (WHERE own > 0) FROM ({_SEEN}) x WHERE anyone > 0", given)  # noqa: S608
         total, own = cursor.fetchone()

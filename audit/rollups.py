@@ -56,15 +56,18 @@ def closed_until(width: str) -> datetime | None:
 
 
 def mark_dirty(cursor: Any, micros: list[int]) -> None:
-    """Mark the closed windows of these event times: their counts are to be computed anew."""
+    """Mark the windows of these event times, as far as closing has come: their counts are to be computed anew."""
     if not micros:
         return
     cursor.execute(
-        """UPDATE audit_closed SET dirty = true WHERE NOT dirty AND (width, start) IN (
+        """INSERT INTO audit_closed (width, start, dirty)
+           SELECT w.width, w.start, true FROM (
                SELECT 'h'::"char", date_trunc('hour', to_timestamp(t / 1e6) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
                FROM unnest(%s::bigint[]) t UNION
                SELECT 'd'::"char", date_trunc('day', to_timestamp(t / 1e6) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
-               FROM unnest(%s::bigint[]) t)""",
+               FROM unnest(%s::bigint[]) t) AS w(width, start)
+           WHERE w.start <= (SELECT max(c.start) FROM audit_closed c WHERE c.width = w.width)
+           ON CONFLICT (width, start) DO UPDATE SET dirty = true WHERE NOT audit_closed.dirty""",
         [micros, micros],
     )
 
@@ -81,7 +84,8 @@ def _due(width: str, limit: datetime) -> list[datetime]:
             f"""
             WITH RECURSIVE have AS (
                 (SELECT date_trunc('{unit}', min(time) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS start
-                 FROM audit_event WHERE time < %(limit)s)
+                 FROM audit_event WHERE time < %(limit)s AND time >= coalesce(
+                     (SELECT max(start) + interval '1 {unit}' FROM audit_closed WHERE width = %(width)s), '-infinity'))
                 UNION ALL
                 SELECT (SELECT date_trunc('{unit}', min(time) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
                         FROM audit_event WHERE time >= have.start + interval '1 {unit}' AND time < %(limit)s)

@@ -33,6 +33,7 @@ class LogFile:
     packed: bool
     fingerprint: bytes | None
     damaged: str = ""
+    settled: bool = False
 
     def read(self, position: int, size: int) -> bytes:
         """Return up to `size` bytes from (unpacked) offset `position`; a damaged archive gives what is whole."""
