@@ -54,7 +54,7 @@ def _reachable_copy(package: Path, account: Account) -> Path:
     """Return root's copy of PostgreSQL under /var/tmp (or /tmp, /var/lib), made once per version of the wheel."""
     name = f"keybook-postgresql-{_fingerprint(package)}"
     for base in (Path("/var/tmp"), Path("/tmp"), Path("/var/lib")):  # noqa: S108 (its owner and mode are checked)
-        if not base.is_dir() or os.statvfs(base).f_flag & os.ST_NOEXEC or not reachable(base, account):
+        if not base.is_dir() or os.statvfs(base).f_flag & getattr(os, "ST_NOEXEC", 0) or not reachable(base, account):
             continue
         copy = base / name
         if not _ours(copy):

@@ -15,6 +15,7 @@ from sandbox.errors import BAD_INPUT, YardError
 from sandbox.places import Account, hold
 
 ROOT = Path(__file__).resolve().parent.parent
+OUTSIDE = Path("/var/lib")  # for root: PostgreSQL's user can't reach below a closed home
 OURS = ("DATABASE_URL", "REDIS_URL", "KEYBOOK_", "VAULT_")
 
 
@@ -64,28 +65,38 @@ class Home:
         """Return where PostgreSQL's data lie: here, or for root where the dropped account can reach them."""
         if not account.dropped:
             return self.folder("postgres") / "data"
-        place = self._outside()
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.chown(place, account.uid, account.gid)
-        return place / "data"
+        ours = OUTSIDE / f"{self._outside_name()}-{self._kept('number', secrets.token_hex(4))}"
+        self._forget_outside(but=ours)
+        ours.mkdir(mode=0o700, exist_ok=True)
+        os.chown(ours, account.uid, account.gid)
+        return ours / "data"
 
-    def _outside(self) -> Path:
-        digest = hashlib.sha256(os.fsencode(self.top / self.kind)).hexdigest()[:12]
-        return Path("/var/lib") / f"keybook-{digest}"
+    def _outside_name(self) -> str:
+        return f"keybook-{hashlib.sha256(os.fsencode(self.top / self.kind)).hexdigest()[:12]}"
+
+    def _forget_outside(self, but: Path | None = None) -> None:
+        """Remove our data outside, and what is left there of a KEYBOOK_HOME that somebody deleted."""
+        for place in OUTSIDE.glob(f"{self._outside_name()}-*"):
+            if place != but:
+                shutil.rmtree(place, ignore_errors=True)
+
+    def _kept(self, name: str, fresh: str) -> str:
+        """Return what the file `name` (0600) of these data holds: `fresh` when they are new."""
+        place = self.folder() / name
+        if not place.exists():
+            place.touch(mode=0o600)
+            place.write_text(fresh)
+        return place.read_text()
 
     def secret_key(self) -> str:
         """Return the signing key of these data, made once."""
-        place = self.folder() / "secret_key"
-        if not place.exists():
-            place.touch(mode=0o600)
-            place.write_text(secrets.token_urlsafe(48))
-        return place.read_text()
+        return self._kept("secret_key", secrets.token_urlsafe(48))
 
     def reset(self) -> None:
         """Forget this kind's data, and nothing else that may lie in KEYBOOK_HOME."""
         shutil.rmtree(self.top / self.kind, ignore_errors=True)
         if os.geteuid() == 0:
-            shutil.rmtree(self._outside(), ignore_errors=True)
+            self._forget_outside()
 
     def write_env(self, environment: Mapping[str, str]) -> None:
         """Write what Keybook's commands need, 0600, in the shell's words, for bin/keybook."""

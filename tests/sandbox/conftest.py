@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.control import STATE
 from sandbox.process import alive, family
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,9 +80,29 @@ def _running(*options: str, env: dict[str, str] | None = None):
 
 
 @pytest.fixture(scope="session")
+def root():
+    """Return the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
 def running():
     """Return the context manager of a sandbox that runs."""
     return _running
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Return a sandbox with every server that many tests use: leave each part running."""
+    with _running("--vault") as found:
+        yield found
+
+
+@pytest.fixture
+def yard(shared, monkeypatch):
+    """Return the shared sandbox, and let sandbox.control work on it."""
+    monkeypatch.setenv(STATE, shared.environment[STATE])
+    return shared
 
 
 @pytest.fixture

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import select
 import signal
+import subprocess
 import sys
+import termios
 
 import pytest
 
@@ -67,3 +73,42 @@ def test_what_the_command_left_in_the_background_is_ended(sandbox, gone):
     done = sandbox("--no-migrate", "sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & echo $!")
     assert done.returncode == 0
     gone([int(done.stdout)])
+
+
+COUNT = """
+import signal
+seen, ended = [], []
+signal.signal(signal.SIGTERM, lambda *_: ended.append(1))
+signal.signal(signal.SIGINT, lambda *_: (seen.append(1), print("interrupted", flush=True)))
+print("ready", flush=True)
+while not ended:
+    signal.pause()
+print("times", len(seen), flush=True)
+"""
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_command_once(root, until):
+    terminal, inside = pty.openpty()
+
+    def own_the_terminal():
+        os.setsid()
+        fcntl.ioctl(inside, termios.TIOCSCTTY, 0)
+
+    argv = [str(root / "bin" / "sandbox"), "--no-migrate", "python", "-c", COUNT]
+    said = bytearray()
+
+    def hears(word: bytes) -> bool:
+        if select.select([terminal], [], [], 0.05)[0]:
+            said.extend(os.read(terminal, 4096))
+        return word in said
+
+    with subprocess.Popen(argv, stdin=inside, stdout=inside, stderr=inside, preexec_fn=own_the_terminal) as process:
+        until(lambda: hears(b"ready"), "the start")
+        os.write(terminal, b"\x03")
+        until(lambda: hears(b"interrupted"), "the interruption")
+        process.terminate()  # the supervisor hands signals on in their order
+        until(lambda: hears(b"times"), "the end")
+        assert process.wait(20) == 0
+    assert said.split()[-2:] == [b"times", b"1"]
+    os.close(inside)
+    os.close(terminal)

@@ -10,13 +10,6 @@ from sandbox import control
 from sandbox.errors import YardError
 
 
-@pytest.fixture
-def yard(monkeypatch, running):
-    with running() as found:
-        monkeypatch.setenv(control.STATE, found.environment[control.STATE])
-        yield found
-
-
 def test_a_killed_postgres_comes_back_with_what_was_committed(yard):
     url = yard.environment["DATABASE_URL"]
     with psycopg.connect(url) as session:
@@ -55,7 +48,7 @@ def test_a_frozen_postgres_keeps_callers_waiting_until_it_thaws(yard):
     ("verb", "part", "word"),
     [
         ("explode", "postgres", "kill, stop, cont, start, end"),
-        ("kill", "oracle", "postgres, valkey"),
+        ("kill", "oracle", "postgres, valkey, openbao"),
         ("start", "postgres", "runs already"),
     ],
 )

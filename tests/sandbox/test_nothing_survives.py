@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+import kombu
 import psycopg
 import pytest
 import redis
@@ -87,12 +88,13 @@ def test_a_crashed_part_is_named_with_its_last_words_and_the_command_is_ended(sa
     assert any("Ready to accept connections" in line for line in rest)
 
 
-def test_valkey_asks_for_its_password(running):
-    with running() as yard:
-        url = yard.environment["REDIS_URL"]
-        with redis.Redis.from_url(url) as known:
-            assert known.ping() is True
-            assert known.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
-        port = redis.ConnectionPool.from_url(url).connection_kwargs["port"]
-        with redis.Redis(port=port, retry=None) as stranger, pytest.raises(redis.AuthenticationError):
-            stranger.ping()
+def test_valkey_asks_for_its_password_and_never_evicts(yard):
+    url = yard.environment["REDIS_URL"]
+    with redis.Redis.from_url(url) as known:
+        assert known.ping() is True
+        assert known.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+    with kombu.Connection(url) as celery:
+        celery.ensure_connection(max_retries=1)
+    port = int(url.rpartition(":")[2].partition("/")[0])
+    with redis.Redis(port=port, retry=None) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import stat
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psycopg
@@ -14,15 +18,8 @@ from sandbox import control
 from sandbox.bao_http import Bao
 
 
-@pytest.fixture(scope="module")
-def yard(running):
-    with running("--vault") as found:
-        yield found
-
-
 @pytest.fixture
-def bao(yard, monkeypatch):
-    monkeypatch.setenv(control.STATE, yard.environment[control.STATE])
+def bao(yard):
     return Bao(yard.environment["VAULT_ADDR"], yard.environment["VAULT_TOKEN"])
 
 
@@ -85,3 +82,36 @@ def test_a_killed_openbao_comes_back_unsealed_with_its_secrets(bao):
         bao.call("GET", "sys/health")
     control.ask("start", "openbao")
     assert bao.must("GET", "secret/data/kept").data["data"] == {"key": "kept"}
+
+
+def test_a_renamed_audit_log_goes_on_as_a_new_file_after_sighup(yard, bao, until):
+    log = Path(yard.environment["KEYBOOK_AUDIT_LOG"])
+    log.rename(log.with_suffix(".1"))
+    os.kill(control.state()["openbao"]["pid"], signal.SIGHUP)
+    until(lambda: log.exists(), "the new audit log")
+    bao.must("POST", "secret/data/rotated", {"data": {"key": "value"}})
+    assert len(_audited(yard, "secret/data/rotated")) == 2
+
+
+def test_an_http_device_gets_every_entry_too(running):
+    got = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{server.server_port}/"
+        with running("--vault", env={"KEYBOOK_AUDIT_HTTP": uri}) as own:
+            lines = map(json.loads, Path(own.environment["KEYBOOK_AUDIT_LOG"]).read_text().splitlines())
+            filed = {(line["request"]["id"], line["type"]) for line in lines}
+        server.shutdown()
+    # Each device starts with an entry of its own that proves that it works.
+    assert len(filed) > 10
+    assert len(filed ^ {(line["request"]["id"], line["type"]) for line in got}) <= 4

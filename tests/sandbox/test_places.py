@@ -80,8 +80,8 @@ def test_a_taken_lock_is_not_given_twice(tmp_path):
     os.close(second)
 
 
-def test_postgres_is_durable_checked_and_behind_a_closed_door(running):
-    with running() as yard, psycopg.connect(yard.environment["DATABASE_URL"]) as session:
+def test_postgres_is_durable_checked_and_behind_a_closed_door(yard):
+    with psycopg.connect(yard.environment["DATABASE_URL"]) as session:
         names = (
             "fsync",
             "synchronous_commit",
