@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import stat
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
-import zstandard
+from audit.sources.unpacked import PACKED, Unpacked
 
 TAIL = 64
 FIRST_LINE = 1024 * 1024
@@ -28,7 +25,7 @@ class LogFile:
     """One regular file, opened: `fingerprint` is the SHA-256 of its first whole line, None while it has none."""
 
     path: str
-    handle: BinaryIO
+    handle: BinaryIO | Unpacked
     inode: int
     packed: bool
     fingerprint: bytes | None
@@ -37,22 +34,11 @@ class LogFile:
 
     def read(self, position: int, size: int) -> bytes:
         """Return up to `size` bytes from (unpacked) offset `position`; a damaged archive gives what is whole."""
-        try:
-            self.handle.seek(position)
-            return self.handle.read(size)
-        except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
-            self.damaged = f"the archive is damaged or cut short ({error})"
-            return self._read_what_is_whole(position, size)
-
-    def _read_what_is_whole(self, position: int, size: int) -> bytes:
-        """Unpack byte-wise up to the damage: decompressors raise before they hand out their last good bytes."""
-        with self.reopened() as raw:
-            whole = b"".join(_pieces(raw, gzipped=self.path.endswith(".gz") or isinstance(self.handle, gzip.GzipFile)))
-        return whole[position : position + size]
-
-    def reopened(self) -> BinaryIO:
-        """Open the packed bytes again."""
-        return Path(self.path).open("rb")
+        if isinstance(self.handle, Unpacked):
+            data, self.damaged = self.handle.read_at(position, size), self.handle.damaged
+            return data
+        self.handle.seek(position)
+        return self.handle.read(size)
 
     def size(self) -> int | None:
         """Return the size now, None for a packed file (its unpacked size is not known)."""
@@ -126,64 +112,14 @@ def _opened(shown: str, resolved: str) -> LogFile:
     return log
 
 
-def _unpacking(raw: BinaryIO) -> tuple[BinaryIO, bool]:
+def _unpacking(raw: BinaryIO) -> tuple[BinaryIO | Unpacked, bool]:
     """Choose the decompressor by the first bytes, not by the name."""
     magic = raw.read(4)
     raw.seek(0)
-    if magic.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=raw), True  # type: ignore[return-value]
-    if magic == b"\x28\xb5\x2f\xfd":
-        return _Zstandard(raw), True  # type: ignore[return-value]
+    for known, make in PACKED.items():
+        if magic.startswith(known):
+            return Unpacked(raw, make), True
     return raw, False
-
-
-class _Zstandard:
-    """A readable with forward (and from-the-start) seeking over a zstd file with any number of frames."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self.raw = raw
-        self._restart()
-
-    def _restart(self) -> None:
-        self.raw.seek(0)
-        self.reader = zstandard.ZstdDecompressor().stream_reader(self.raw, read_across_frames=True, closefd=False)
-        self.at = 0
-
-    def seek(self, position: int) -> None:
-        """Move to an unpacked offset."""
-        if position < self.at:
-            self._restart()
-        while self.at < position and self.read(min(1024 * 1024, position - self.at)):
-            pass
-
-    def read(self, size: int) -> bytes:
-        """Return up to `size` unpacked bytes."""
-        data: bytes = self.reader.read(size)
-        self.at += len(data)
-        return data
-
-    def fileno(self) -> int:
-        """Return the descriptor of the packed file."""
-        return self.raw.fileno()
-
-    def close(self) -> None:
-        """Close the packed file."""
-        self.raw.close()
-
-
-def _pieces(raw: BinaryIO, *, gzipped: bool) -> Iterator[bytes]:
-    """Unpack in small steps and keep what came before the damage."""
-    maker = (lambda: zlib.decompressobj(31)) if gzipped else (lambda: zstandard.ZstdDecompressor().decompressobj())
-    unpack = maker()
-    try:
-        while packed := raw.read(4096):
-            while packed:
-                yield unpack.decompress(packed)
-                packed = unpack.unused_data
-                if packed:
-                    unpack = maker()
-    except (zlib.error, zstandard.ZstdError):
-        return
 
 
 def _first_line(log: LogFile) -> bytes | None:
@@ -191,7 +127,7 @@ def _first_line(log: LogFile) -> bytes | None:
     return _hash_of_first(head)
 
 
-def first_line_hash(handle: BinaryIO) -> bytes | None:
+def first_line_hash(handle: BinaryIO | Unpacked) -> bytes | None:
     """Return the SHA-256 of an unpacked file's first whole line now, without moving its position."""
     return _hash_of_first(os.pread(handle.fileno(), FIRST_LINE, 0))
 
