@@ -1,0 +1,202 @@
+"""Keybook as people meet it: an own database, logs ingested by the command, gunicorn, and a real Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+import zstandard
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from psycopg import sql
+
+from tests.browser.story import month
+
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = ROOT / "tests/data/corpus"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+PASSWORD = "a long enough password"
+
+
+def _chromium() -> str | None:
+    named = os.environ.get("KEYBOOK_CHROMIUM")
+    return named or next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+def pytest_collection_modifyitems(items):
+    """Mark every test of this folder, and say why when it can't run; in CI it has to."""
+    here = [item for item in items if Path(__file__).parent in item.path.parents]
+    missing = "no Chromium is found" if not _chromium() else "no DATABASE_URL: run it by bin/sandbox"
+    able = _chromium() and os.environ.get("DATABASE_URL")
+    for item in here:
+        item.add_marker(pytest.mark.browser)
+        if not able and os.environ.get("CI") != "true":
+            item.add_marker(pytest.mark.skip(reason=missing))
+
+
+@dataclass
+class Site:
+    """A running Keybook: its address, its environment, and what its log said was true."""
+
+    url: str
+    environment: dict[str, str]
+    truth: dict
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def database():
+    """Make a database of our own beside the tests', and drop it at the end."""
+    url, name = os.environ["DATABASE_URL"], f"keybook_browser_{os.getpid()}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield psycopg.conninfo.make_conninfo(url, dbname=name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def site(database, tmp_path_factory):
+    """Ingest the recorded corpus and a month of our own story, and serve them."""
+    logs = tmp_path_factory.mktemp("logs")
+    for name in ("audit.log", "audit-http.log", "truth.json"):
+        with (CORPUS / f"{name}.zst").open("rb") as packed, (logs / name).open("wb") as plain:
+            zstandard.ZstdDecompressor().copy_stream(packed, plain)
+    hole = datetime.now(UTC) - timedelta(days=18, hours=20)
+    month().write(logs / "old.log", logs / "new.log", without=(hole, hole + timedelta(hours=16, minutes=50)))
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database,
+        "KEYBOOK_SECRET_KEY": "only-for-the-browser-tests-" + "k" * 40 + "0123456789",
+        "KEYBOOK_SECURE_COOKIES": "false",
+        "KEYBOOK_LOG_ROOTS": str(logs),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        url = f"http://127.0.0.1:{door.getsockname()[1]}"
+        running = Site(url, environment, json.loads((logs / "truth.json").read_text()))
+        running.manage("migrate", "--verbosity", "0")
+        running.manage("ingest_file", str(logs / "audit.log"), "--vault", "demo", "--device", "file")
+        running.manage("ingest_file", str(logs / "audit-http.log"), "--vault", "demo", "--device", "http")
+        running.manage(
+            "ingest_file", *map(str, (logs / "old.log", logs / "new.log")), "--vault", "eu-prod", "--device", "file"
+        )
+        running.manage(
+            "shell", "-v", "0", "-c",
+            f"from accounts.models import User; User.objects.create_user('cat', password={PASSWORD!r})",
+        )  # fmt: skip
+        server = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{door.fileno()}", "--threads", "4",
+                  "--no-control-socket", "--log-level", "warning", "config.wsgi"]  # fmt: skip
+        process = subprocess.Popen(server, cwd=ROOT, env=environment, pass_fds=[door.fileno()])
+        yield running
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=_chromium(), args=flags)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """One person's window, and everything that went wrong in it; a test that expects trouble takes it out."""
+
+    site: Site
+    context: BrowserContext
+    page: Page
+    trouble: list[str] = field(default_factory=list)
+
+    def go(self, address: str) -> Page:
+        """Open an address of the site."""
+        self.page.goto(self.site.url + address)
+        return self.page
+
+    def sign_in(self) -> Visit:
+        """Sign cat in by password."""
+        self.go("/sign-in/")
+        self.page.get_by_label("Name").fill("cat")
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_url("**/secrets/")
+        return self
+
+    def ask(self, name: str) -> Page:
+        """Ask who read a secret."""
+        self.go("/secrets/")
+        self.page.get_by_label("Who read").fill(name)
+        self.page.get_by_role("button", name="Ask").click()
+        return self.page
+
+
+WATCH = """
+document.addEventListener("securitypolicyviolation",
+    (e) => report(`CSP ${e.effectiveDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber} ${e.sample}`));
+"""
+
+
+def _visit(site: Site, browser: Browser, **options) -> Visit:
+    """Open a window that writes down whatever its browser complains about."""
+    options.setdefault("viewport", {"width": 1440, "height": 900})
+    context = browser.new_context(**options)
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    visit = Visit(site, context, page)
+    context.expose_binding("report", lambda _, words: visit.trouble.append(words))
+    context.add_init_script(WATCH)
+    page.on("console", lambda m: visit.trouble.append(f"console: {m.text}") if m.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: visit.trouble.append(f"page: {error}"))
+    page.on("dialog", lambda dialog: (visit.trouble.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    return visit
+
+
+@pytest.fixture(scope="session")
+def session(site, chromium):
+    """Sign cat in once, and return what a browser keeps of it."""
+    visit = _visit(site, chromium)
+    visit.sign_in()
+    state = visit.context.storage_state()
+    visit.context.close()
+    return state
+
+
+@pytest.fixture
+def window(site, chromium, request):
+    """Return a function that opens a window; at the end none may have seen an error or a blocked script."""
+    opened: list[Visit] = []
+
+    def start(signed_in: bool = False, **options) -> Visit:
+        if signed_in:
+            options["storage_state"] = request.getfixturevalue("session")
+        opened.append(_visit(site, chromium, **options))
+        return opened[-1]
+
+    yield start
+    for visit in opened:
+        visit.context.close()
+    assert [trouble for visit in opened for trouble in visit.trouble] == []
+
+
+@pytest.fixture
+def cat(window) -> Visit:
+    """Return a wide window in which cat is signed in."""
+    return window(signed_in=True)

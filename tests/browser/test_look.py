@@ -1,0 +1,153 @@
+"""Every page in light and in dark, wide and narrow: nothing cut, nothing over the edge, all of it readable."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.story import BUSY, HOSTILE
+
+WIDTHS = [1440, 1100, 800, 390, 320]
+# Each text with the first painted ground behind it, as the screen shows both.
+CONTRAST = """() => {
+    const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+    const bytes = (colour) => {
+        canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const light = ([r, g, b]) => [r, g, b].map((part) => part / 255)
+        .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
+    const ground = (element) => {
+        for (let at = element; at; at = at.parentElement) {
+            const paint = bytes(getComputedStyle(at).backgroundColor);
+            if (paint[3] === 255) return paint;
+        }
+        return bytes("Canvas");
+    };
+    const poor = [];
+    const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walk.nextNode()) {
+        const element = walk.currentNode.parentElement;
+        if (!walk.currentNode.data.trim() || !element.checkVisibility() || element.closest(".sprite, script, title"))
+            continue;
+        const style = getComputedStyle(element);
+        const ink = element instanceof SVGElement ? style.fill : style.color;
+        const [high, low] = [light(bytes(ink)), light(ground(element))].sort((a, b) => b - a);
+        const ratio = (high + 0.05) / (low + 0.05);
+        if (ratio < 4.5) poor.push(`${ratio.toFixed(2)} ${walk.currentNode.data.trim().slice(0, 40)}`);
+    }
+    return poor;
+}"""
+# Boxes that hide a part of what is in them, without being made to scroll.
+CUT = """() => [...document.querySelectorAll("main *, nav *, footer *, aside *")]
+    .filter((one) => one.checkVisibility() && one.clientWidth > 1 && one.scrollWidth > one.clientWidth + 1
+        && ["hidden", "clip"].includes(getComputedStyle(one).overflowX) && !one.closest("thead, input"))
+    .map((one) => `${one.className || one.tagName}: ${one.innerText.slice(0, 40)}`)"""
+SMALL = """() => [...document.querySelectorAll("a, button, input, summary")]
+    .filter((one) => one.checkVisibility() && !one.closest(".sentence, .crumbs, .closing, .skip, .legend"))
+    .map((one) => [one, (one.matches(".row-link") ? one.closest("tr") : one).getBoundingClientRect()])
+    .filter(([one, box]) => box.height < 24 || box.width < 24)
+    .map(([one, box]) => `${one.className} ${one.innerText.slice(0, 20)} ${box.width}x${box.height}`)"""
+
+
+@pytest.fixture
+def pages(cat) -> dict[str, str]:
+    """Return an address of every kind of page."""
+    page = cat.ask(BUSY)
+    page.locator("tr", has_text="eu-prod").get_by_role("link").first.click()
+    page.wait_for_url(re.compile(r"/secrets/\d+/"))
+    busy = page.url.removeprefix(cat.site.url)
+    event = page.locator("#events [data-opens]").first.get_attribute("id").removeprefix("event-")
+    page = cat.ask(HOSTILE[3])
+    return {
+        "list": "/secrets/",
+        "unknown": "/secrets/?q=secret/prod/ledger/bank-sfpt",
+        "busy": busy,
+        "figures": f"{busy}?view=table",
+        "absolute": f"{busy}?since=2026-11-18T02:00&until=2026-11-19T04:00",
+        "wrong time": f"{busy}?since=yesterday",
+        "drawer": f"{busy}?event={event}",
+        "event": f"/events/{event}/",
+        "long name": page.url.removeprefix(cat.site.url),
+        "nothing": "/nothing/here",
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_page_is_cut_or_scrolls_sideways_and_all_text_can_be_read(pages, window, width, scheme):
+    visit = window(
+        signed_in=True, viewport={"width": width, "height": 844}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    found = {}
+    for name, address in pages.items():
+        page = visit.go(address)
+        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        found[name] = [f"{over} px over the edge"] if over > 0 else []
+        found[name] += page.evaluate(CUT) + page.evaluate(CONTRAST) + page.evaluate(SMALL)
+    visit.trouble.clear()  # the browser's own note of the page that is not there
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_doors_can_be_read(window, scheme):
+    visit = window(color_scheme=scheme, viewport={"width": 320, "height": 700})
+    for address in ("/sign-in/", "/enter/"):
+        page = visit.go(address)
+        assert page.evaluate(CONTRAST) == page.evaluate(CUT) == []
+
+
+def test_dark_and_light_follow_the_system(window):
+    grounds = set()
+    for scheme in ("light", "dark"):
+        page = window(signed_in=True, color_scheme=scheme).go("/secrets/")
+        grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert len(grounds) == 2
+
+
+def test_the_evidence_is_set_in_our_own_face(cat, pages):
+    page = cat.go(pages["busy"])
+    page.evaluate("document.fonts.ready")
+    assert page.evaluate("[...document.fonts].map((face) => `${face.family} ${face.status}`)") == [
+        "Keybook Mono loaded"
+    ]
+
+
+def test_the_menu_of_a_phone_opens_without_scripts(window):
+    visit = window(signed_in=True, viewport={"width": 390, "height": 844}, java_script_enabled=False)
+    visit.go("/secrets/")
+    expect(visit.page.get_by_role("navigation", name="Pages")).to_be_hidden()
+    visit.page.get_by_role("button", name="Menu").click()
+    visit.page.get_by_role("link", name="Secrets").click()
+    expect(visit.page.get_by_role("heading", name="Secrets")).to_be_visible()
+
+
+def test_the_first_tab_skips_to_the_page(cat):
+    cat.go("/secrets/")
+    cat.page.keyboard.press("Tab")
+    skip = cat.page.get_by_role("link", name="Skip to the page")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    cat.page.keyboard.press("Enter")
+    expect(cat.page.locator("main")).to_be_focused()
+
+
+def test_nothing_is_asked_of_another_host(cat, pages):
+    asked = []
+    cat.page.on("request", lambda request: asked.append(request.url))
+    for address in pages.values():
+        cat.go(address)
+    cat.trouble.clear()  # the browser's own note of the page that is not there
+    assert [url for url in asked if not url.startswith(cat.site.url)] == []
+
+
+def test_a_page_under_forced_colours_still_tells_its_bars_apart(window, pages):
+    visit = window(signed_in=True, forced_colors="active")
+    page = visit.go(pages["busy"])
+    fills = page.evaluate(
+        "['ok', 'denied'].map((kind) => getComputedStyle(document.querySelector(`.bar-${kind}`)).fill)"
+    )
+    assert fills[0] != fills[1]
