@@ -41,6 +41,7 @@ OPERATIONS = [
 ]
 _OPERATION = {name: number for number, name in enumerate(OPERATIONS)}
 _HMAC = "hmac-sha256:"
+_PROBE = "sys/audit/test"  # a device writes it when it starts: nobody calls it
 _DATA = b'"data":'
 _UUIDS = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _REMEMBER = 100_000
@@ -283,7 +284,7 @@ class Normaliser:
             operation=_OPERATION.get(asked.operation, 0),
         )
         target.kv2 = mount.type == "kv" and mount.kv_version != 1 and where.rest.startswith("data/")
-        target.nameless = who.nameless and not (login and mount.type)
+        target.nameless = who.nameless and asked.path != _PROBE and not (login and mount.type)
         if not (failed and target.named_login):  # its path is masked; the next one may succeed
             _remember(self.targets)[known] = target
         self.new_targets.append(target)

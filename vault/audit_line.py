@@ -184,7 +184,7 @@ def microseconds(time: str) -> int:
             return minute + round(float(time[17:-1]) * 1e6)
         return _microseconds(datetime.fromisoformat(_six_decimals(time)))
     except (ValueError, IndexError, OverflowError):
-        raise NotAnAuditLine(f"the time {time[:40]!r} is not RFC 3339") from None
+        raise NotAnAuditLine(f"its time ({len(time)} characters) is not RFC 3339") from None
 
 
 def request_key(request_id: str, raw: bytes) -> tuple[bytes, bool]:
