@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from audit.normalise import Event, Held
+from audit.event import Event, Held
 
 
 class LostRace(Exception):

@@ -23,21 +23,18 @@ from django.db import connections
 from audit import partitions
 from audit.batch import Appended, Bad, Batch, Cursor, GapNote
 from audit.dictionary import Dictionary, moment
-from audit.normalise import Event, Held, Normaliser, hold
+from audit.event import Held, hold
+from audit.joiner import Joiner, unfinished
+from audit.normalise import Normaliser
 from audit.packing import DAY
 from audit.sources.file import TAIL, LogFile, tail_hash
 from audit.store import Connection, Store
-from vault import framing, masking
-from vault.audit_line import decode, is_response
-from vault.errors import NotAnAuditLine
+from vault import masking
+from vault.audit_line import decode
 
 CHUNK = 8 * 1024 * 1024
 NO_RESPONSE_AFTER = 10.0
 _DEVICE_LOCK = 0x6B62
-_OLDEST = 1_420_070_400_000_000  # 2015-01-01: before the first Vault
-_AHEAD = 2 * 86_400_000_000
-_SHOWN = 4096
-_WRONG_CLOCK = "its time is before 2015 or in the future: the vault's clock was wrong"
 
 
 class Busy(Exception):
@@ -177,16 +174,16 @@ class Turn:
     def _batch(self, data: bytes, cursor: Cursor, *, final: bool) -> tuple[Batch, int]:
         """Join the whole lines of `data`; returns the batch and how many bytes it consumes."""
         used = data.rfind(b"\n") + 1
-        unfinished = None if final else _unfinished(data[:used], cursor.position)
-        if unfinished is not None:
-            used = unfinished - cursor.position
+        fragment = None if final else unfinished(data[:used], cursor.position)
+        if fragment is not None:
+            used = fragment - cursor.position
         batch = Batch(self.vault_id, self.device_id, cursor, cursor.position, received=datetime.now(UTC))
         if used == 0 and len(data) >= settings.KEYBOOK.max_line:
             self._too_long(batch, data)
             return batch, len(data)
         lines = data[:used].split(b"\n") if used else [b""]
         lines.pop()
-        joiner = _Joiner(self, batch)
+        joiner = Joiner(self.normaliser, self.pending, batch)
         position = cursor.position
         if cursor.skipping and lines:
             position = joiner.rest_of_long_line(lines.pop(0), position)
@@ -226,7 +223,7 @@ class Turn:
         self.words.settle_addresses(mind.new_addresses)
         self.words.settle_targets(mind.new_targets)
         self._settle_wraps(batch)
-        batch.findings, mind.findings = mind.findings, {}
+        batch.findings, mind.keeper.findings = mind.keeper.findings, {}
         mind.changed_mounts, mind.new_whos, mind.new_addresses, mind.new_targets = [], [], [], []
         if batch.events:
             micros = [event.micros for event in batch.events]
@@ -237,7 +234,7 @@ class Turn:
         """Requests still without a response are kept with the cursor; those that got one are released."""
         for key, held in self.pending.items():
             if key not in self.stored:
-                held.stored = self.normaliser.store_alone(held)
+                held.stored = self.normaliser.keeper.store_alone(held)
                 batch.held.append(held)
         batch.released = [key for key in self.stored if key not in self.pending]
         now = time.monotonic()
@@ -285,106 +282,6 @@ class Turn:
             self.since.pop(key, None)
             batch.events.append(self.normaliser.event(held, None))
         return self._commit(batch)
-
-
-class _Joiner:
-    """Joins the lines of one batch into events."""
-
-    def __init__(self, turn: Turn, batch: Batch) -> None:
-        self.turn, self.batch = turn, batch
-        self.generation = batch.cursor.id
-        self.seen: dict[str, Event] = {}
-        self.latest = int(time.time() * 1e6) + _AHEAD
-        self.framer = framing.Joiner(settings.KEYBOOK.max_line)
-
-    def join(self, lines: list[bytes], position: int) -> None:
-        """Take whole physical lines that begin at `position`."""
-        generation, take = self.generation, self._take
-        for raw in lines:
-            here, position = position, position + len(raw) + 1
-            try:
-                line, exact = decode(raw)
-                held = hold(line, exact, raw, generation, here)
-            except NotAnAuditLine:
-                self._frames(self.framer.feed(raw, here))
-                continue
-            take(held)
-        self.batch.framing += len(lines)  # their newlines
-
-    def _take(self, held: Held) -> None:
-        batch, key, pending = self.batch, held.key, self.turn.pending
-        if not _OLDEST < held.micros < self.latest:
-            self._quarantine(held.raw, held.position, _WRONG_CLOCK, held.length)
-            return
-        known = self.seen.get(key)
-        if is_response(held.line):
-            if known is not None and known.response is not None:
-                batch.repeated += held.length
-                return
-            event = self.turn.normaliser.event(pending.pop(key, None), held)
-            self.seen[key] = event
-            batch.events.append(event)
-        elif known is not None or key in pending:
-            self._request_again(held, known)
-        else:
-            pending[key] = held
-
-    def _request_again(self, held: Held, known: Event | None) -> None:
-        """A request line after its response (files read out of order), or the same line a second time."""
-        if known is not None and known.request is None:
-            self.turn.normaliser.attach(known, held)
-        else:
-            self.batch.repeated += held.length
-
-    def _frames(self, frames: list[framing.Frame]) -> None:
-        """What a line that is no bare audit record is made of: prefix, wrapper, torn, glued or rubbish."""
-        for frame in frames:
-            if frame.kind is framing.Kind.LINE:
-                self._framed_line(frame)
-            elif frame.kind is framing.Kind.FRAMING:
-                self.batch.framing += frame.length
-            else:
-                provisional = frame.kind is framing.Kind.TORN_TAIL
-                self._quarantine(frame.body, frame.offset, frame.reason, frame.length, provisional)
-
-    def _framed_line(self, frame: framing.Frame) -> None:
-        try:
-            line, exact = decode(frame.body)
-            held = hold(line, exact and not frame.flags, frame.body, self.generation, frame.offset)
-        except NotAnAuditLine as error:
-            self._quarantine(frame.body, frame.offset, str(error), frame.length)
-            return
-        held.length = frame.length
-        for flag in frame.flags:
-            self.turn.normaliser.findings[flag] = self.turn.normaliser.findings.get(flag, 0) + 1
-        self._take(held)
-
-    def _quarantine(self, raw: bytes, position: int, reason: str, length: int, provisional: bool = False) -> None:
-        self.batch.bad.append(
-            Bad(position, length, reason, sha256(raw).digest(), masking.preview(raw[:_SHOWN]), provisional)
-        )
-
-    def rest_of_long_line(self, raw: bytes, position: int) -> int:
-        """The end of a line whose beginning was too long to keep."""
-        if raw:
-            self._quarantine(raw, position, "the end of a line that was longer than KEYBOOK_MAX_LINE", len(raw))
-        self.batch.framing += 1
-        return position + len(raw) + 1
-
-    def final_piece(self, raw: bytes, position: int) -> None:
-        """The bytes after the last newline of a file that nobody writes to: a whole record, or one torn for good."""
-        self._frames(self.framer.tail(raw, position))
-
-
-def _unfinished(data: bytes, at: int) -> int | None:
-    """Where the first fragment stands whose end has not come: container runtimes cut lines at 16 KiB."""
-    if data.startswith((b'{"time"', b'{"auth"')):
-        return None
-    framer = framing.Joiner(settings.KEYBOOK.max_line)
-    for line in data.split(b"\n")[:-1]:
-        framer.feed(line, at)
-        at += len(line) + 1
-    return framer.resume_at
 
 
 def find_generation(looker: Connection, device_id: int, log: LogFile, follows: int = 0, border: str = "") -> Cursor:

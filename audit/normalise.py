@@ -5,100 +5,22 @@ This is the hot path: what repeats (the bytes of `auth`, a mount and path, an an
 
 from __future__ import annotations
 
-import re
-from binascii import unhexlify
 from collections.abc import Iterable
 from hashlib import sha256
 
-import msgspec
-
 from audit import principal
-from audit.dictionary import Address, Answer, MountInfo, Target, Who
+from audit.dictionary import Address, MountInfo, Target, Who
+from audit.event import BY_TOKEN, OPERATIONS, SEEN_REQUEST, SEEN_RESPONSE, SYNTHETIC, WRAPPED, Event, Held
+from audit.keeping import Keeper
+from kit.memory import LIMIT, remember
 from vault import masking, paths, reads
-from vault.audit_line import EMPTY, Line, Response, decode_auth, microseconds, request_key, whole_auth
+from vault.audit_line import EMPTY, Line, decode_auth, request_key
 from vault.plain_text import scrub_tokens
 from vault.reads import Disclosure, Outcome
 
-SEEN_REQUEST, SEEN_RESPONSE, SUPERSEDED, BY_TOKEN, COLLAPSED, SYNTHETIC, WRAPPED = 1, 2, 4, 8, 16, 32, 64
-SUSPICIOUS, AMENDS = 128, 8192
-OPERATIONS = [
-    "other",
-    "create",
-    "read",
-    "update",
-    "patch",
-    "delete",
-    "list",
-    "scan",
-    "help",
-    "revoke",
-    "renew",
-    "rollback",
-    "header",
-    "alias-lookahead",
-    "resolve-role",
-    "sync-activation",
-]
-_OPERATION = {name: number for number, name in enumerate(OPERATIONS)}
 _HMAC = "hmac-sha256:"
+_OPERATION = {name: number for number, name in enumerate(OPERATIONS)}
 _PROBE = "sys/audit/test"  # a device writes it when it starts: nobody calls it
-_DATA = b'"data":'
-_UUIDS = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_REMEMBER = 100_000
-_BIG = 8_192
-
-
-class Held(msgspec.Struct, gc=False, eq=False):
-    """One line with its place; `length` counts its bytes there, `stored` is set once it is known how it may be kept."""
-
-    line: Line
-    exact: bool
-    raw: bytes
-    generation: int
-    position: int
-    length: int
-    micros: int
-    key: str
-    stored: bytes | None = None
-    digest: bytes = b""
-
-
-def hold(line: Line, exact: bool, raw: bytes, generation: int, position: int) -> Held:
-    """Return the line with its place; raises `NotAnAuditLine` when its time can't be read.
-
-    The key is the request id; entries without one get a key made from their content.
-    """
-    key = line.request.id or sha256(raw).hexdigest()
-    return Held(line, exact, raw, generation, position, len(raw), microseconds(line.time), key)
-
-
-class Event(msgspec.Struct, gc=False, eq=False):
-    """One audited call of one device: its request and response lines joined (either may be missing)."""
-
-    request: Held | None
-    response: Held | None
-    key: bytes
-    micros: int
-    flags: int
-    who: Who
-    target: Target
-    address: Address
-    operation: int
-    outcome: int = 0
-    disclosed: int = 0
-    version: int = 0
-    secret_id: int = 0
-    id: int = 0
-    block: int = 0
-    line: int = 0
-    lease: str = ""
-    unwraps: bytes = b""
-    wraps: bytes = b""
-
-    @property
-    def lines(self) -> list[Held]:
-        """The event's lines, request first."""
-        return [held for held in (self.request, self.response) if held is not None]
 
 
 class Normaliser:
@@ -115,9 +37,7 @@ class Normaliser:
         self.new_targets: list[Target] = []
         self.new_addresses: list[Address] = []
         self.changed_mounts: list[MountInfo] = []
-        self.findings: dict[str, int] = {}
-        self._safe_errors: dict[str, bool] = {}
-        self._safe_forms: dict[bytes, bool] = {}
+        self.keeper = Keeper()
 
     def event(self, request: Held | None, response: Held | None) -> Event:
         """Join two lines of one request (either may be None, not both) into an event and settle how they are stored."""
@@ -139,7 +59,7 @@ class Normaliser:
             flags |= SYNTHETIC
         event = Event(request, response, key, first.micros, flags, who, target, address, target.operation)
         self._judge(event, line, data)
-        self._store(event, data)
+        self.keeper.keep(event, data)
         return event
 
     def attach(self, event: Event, request: Held) -> None:
@@ -147,7 +67,7 @@ class Normaliser:
         event.request, event.micros = request, request.micros
         event.flags |= SEEN_REQUEST
         response, event.response = event.response, None
-        self._store(event, b"")
+        self.keeper.keep(event, b"")
         event.response = response
 
     def _judge(self, event: Event, line: Line, data: bytes) -> None:
@@ -155,7 +75,7 @@ class Normaliser:
         answer, target = line.response, event.target
         plain = answer is not None and data and not line.error and answer.wrap_info is None and answer.auth is EMPTY
         if plain and not target.login and target.rest != "wrapping/unwrap":
-            _, event.outcome, event.disclosed, event.version = self._known(
+            _, event.outcome, event.disclosed, event.version = self.keeper.answer(
                 target, line.request.operation, data, "response"
             )
             if event.disclosed and answer is not None and answer.secret is not None:
@@ -220,7 +140,7 @@ class Normaliser:
                 has_auth=bool(info.wrapped_accessor),
             )
             event.wraps = token
-            _remember(self.wraps)[token] = (event.target, int(would))
+            remember(self.wraps)[token] = (event.target, int(would))
 
     def _new_who(self, raw: bytes, micros: int) -> Who:
         auth = decode_auth(raw)
@@ -229,11 +149,11 @@ class Normaliser:
         who = Who(str(one.kind), one.name, _bounded(one.namespace), _bounded(one.entity_id, 200), hmac,
                   _bounded(auth.accessor, 200), micros)  # fmt: skip
         who.unsigned = not hmac and who.nameless
-        who.safe = self._auth_is_safe(raw)
-        _remember(self.whos)[raw] = who
+        who.safe = self.keeper.auth_is_safe(raw)
+        remember(self.whos)[raw] = who
         self.new_whos.append(who)
         if hmac:
-            _remember(self.by_token)[hmac] = who
+            remember(self.by_token)[hmac] = who
         return who
 
     def _by_token(self, token: str, anonymous: Who, micros: int) -> Who:
@@ -244,7 +164,7 @@ class Normaliser:
             # To be looked up; it stays nameless if no login with this token was ever seen.
             owner = Who("", "", "", "", digest, "", micros, safe=anonymous.safe)
             self.new_whos.append(owner)
-            if len(self.by_token) < _REMEMBER:
+            if len(self.by_token) < LIMIT:
                 self.by_token[digest] = owner
         return owner
 
@@ -286,7 +206,7 @@ class Normaliser:
         target.kv2 = mount.type == "kv" and mount.kv_version != 1 and where.rest.startswith("data/")
         target.nameless = who.nameless and asked.path != _PROBE and not (login and mount.type)
         if not (failed and target.named_login):  # its path is masked; the next one may succeed
-            _remember(self.targets)[known] = target
+            remember(self.targets)[known] = target
         self.new_targets.append(target)
         return target
 
@@ -326,183 +246,9 @@ class Normaliser:
             known, shown = f"nameless {text}", _network(shown)
             if known in self.addresses:
                 return self.addresses[known]
-        address = _remember(self.addresses)[known] = Address(shown)
+        address = remember(self.addresses)[known] = Address(shown)
         self.new_addresses.append(address)
         return address
-
-    def _store(self, event: Event, data: bytes) -> None:
-        """Settle how the lines are stored: the short way where every part is known to be safe, else the thorough."""
-        request, response, target = event.request, event.response, event.target
-        failed = target.named_login and event.outcome != Outcome.OK
-        bare = not failed and not target.secretive  # nothing in the path is to be hidden
-        safe = False
-        if response is not None:
-            safe = bare and event.who.safe and response.exact and self._is_safe(response.line)
-            response.stored = self._stored(response, target, data) if safe else None
-            if response.stored is None:
-                response.stored = self._thoroughly(response.raw, failed)
-        if request is not None and request.stored is None:
-            if (
-                bare
-                and request.exact
-                and ((safe and _alike(request.line, response)) or self._is_safe_alone(request.line))
-            ):
-                request.stored = self._stored(request, target, b"")
-            if request.stored is None:
-                request.stored = self._thoroughly(request.raw, failed)
-
-    def _stored(self, held: Held, target: Target, data: bytes) -> bytes | None:
-        """One line with its `data` objects masked in place; None if it is not written as the vault writes it."""
-        line, raw = held.line, held.raw
-        asked = line.request
-        skip = len(line.auth)
-        if asked.data is EMPTY and not data:
-            return raw if raw.find(_DATA, skip) < 0 else None  # a second `data` would be doubled keys
-        pieces: list[bytes] = []
-        end = free = len(raw)  # `free` ends before the key of the object found last
-        if data:
-            at = raw.rfind(data, 0, free)  # `data` stands near the end of its object, and the response comes last
-            if raw[at - 7 : at] != _DATA or raw.find(_DATA, at + len(data), free) >= 0:
-                return None
-            pieces += (raw[at + len(data) :], self._known(target, asked.operation, data, "response")[0])
-            end, free = at, at - 7
-        if asked.data is not EMPTY:
-            data = bytes(asked.data)
-            at = raw.rfind(data, 0, free)
-            if raw[at - 7 : at] != _DATA or raw.find(_DATA, at + len(data), free) >= 0:
-                return None
-            pieces += (raw[at + len(data) : end], self._known(target, asked.operation, data, "request")[0])
-            end, free = at, at - 7
-        if raw.find(_DATA, skip, free) >= 0:
-            return None
-        pieces.append(raw[:end])
-        pieces.reverse()
-        return b"".join(pieces)
-
-    def _is_safe_alone(self, line: Line) -> bool:
-        return self._is_safe(line) and self._auth_is_safe(bytes(line.auth))
-
-    def _is_safe(self, line: Line) -> bool:
-        """Whether everything but `data` and `auth` may be stored as it stands."""
-        asked, answer = line.request, line.response
-        if line.error and not self._error_is_safe(line.error):
-            return False
-        if asked.client_token and not asked.client_token.startswith(_HMAC):
-            return False
-        if asked.headers is not EMPTY and not self._headers_are_safe(bytes(asked.headers)):
-            return False
-        return answer is None or self._is_safe_answer(answer)
-
-    def _is_safe_answer(self, answer: Response) -> bool:
-        if answer.warnings is not EMPTY or answer.headers is not EMPTY or answer.redirect:
-            return False
-        if answer.auth is not EMPTY and not self._auth_is_safe(bytes(answer.auth)):
-            return False
-        return answer.wrap_info is None or answer.wrap_info.token.startswith(_HMAC)
-
-    def _error_is_safe(self, error: str) -> bool:
-        safe = self._safe_errors.get(error)
-        if safe is None:
-            safe = _remember(self._safe_errors)[error] = masking.mask_error(error) == error
-        return safe
-
-    def _headers_are_safe(self, headers: bytes) -> bool:
-        """Headers differ from call to call in HMACs and UUIDs only: the rest is worth remembering."""
-        form = _without_hmacs(headers)
-        safe = self._safe_forms.get(form)
-        if safe is None:
-            form = _UUIDS.sub(b"", form)
-            safe = self._safe_forms.get(form)
-        if safe is None:
-            safe = _remember(self._safe_forms)[form] = masking.headers_are_safe(headers)
-        return safe
-
-    def _auth_is_safe(self, raw: bytes) -> bool:
-        """Whether an `auth` object may be stored as it stands; the quick look passes what the vault itself writes."""
-        known = self.whos.get(raw)
-        if known is not None:
-            return known.safe
-        auth = whole_auth(raw)
-        if auth is not None and (not auth.client_token or auth.client_token.startswith(_HMAC)):
-            return not masking.find_plain_token(raw) or masking.auth_is_safe(raw)
-        return masking.auth_is_safe(raw)
-
-    def _known(self, target: Target, operation: str, data: bytes, side: str) -> Answer:
-        """What one `data` object of a target is: masked, and what it discloses; the same answer comes often."""
-        memory = target.memory[side]
-        known = memory.get(data)
-        if known is None:
-            known = _answer(target, operation, data, side)
-            if len(data) < _BIG:
-                if len(memory) > 256:
-                    memory.clear()
-                memory[data] = known
-        return known
-
-    def _thoroughly(self, raw: bytes, failed: bool) -> bytes:
-        masked = masking.mask_line(raw, failed_login=failed)
-        for finding in masked.findings - {"plain accessor"}:  # a device may be set to write accessors in plain
-            self.findings[finding] = self.findings.get(finding, 0) + 1
-        return masked.line
-
-    def store_alone(self, held: Held) -> bytes:
-        """How a request is stored while its response has not come: a login may still fail, so its name is masked."""
-        asked = held.line.request
-        where = paths.place(asked.path, asked.mount_point, asked.namespace.path)
-        return self._thoroughly(held.raw, reads.is_login(where.mount, where.rest, asked.operation))
-
-
-def _alike(request: Line, response: Held | None) -> bool:
-    """Whether a request line's free parts say nothing that its response line, already judged, does not say too."""
-    if response is None or request.error:
-        return False
-    asked, again = request.request, response.line.request
-    return (
-        request.auth == response.line.auth
-        and asked.headers == again.headers
-        and asked.client_token == again.client_token
-    )
-
-
-def _without_hmacs(text: bytes) -> bytes:
-    """The text with every genuine HMAC cut out: what is left repeats."""
-    first, *rest = text.split(b'"hmac-sha256:')
-    try:
-        return b"".join([first, *[piece[64:] for piece in rest if unhexlify(piece[:64])]])
-    except ValueError:
-        return text
-
-
-def _remember(memory: dict) -> dict:  # type: ignore[type-arg]
-    """Keep a memory bounded: a full one is emptied, which costs a few look-ups."""
-    if len(memory) >= _REMEMBER:
-        memory.clear()
-    return memory
-
-
-def _answer(target: Target, operation: str, data: bytes, side: str) -> Answer:
-    mount = target.mount
-    masked = masking.mask_data(
-        data,
-        mount_type=mount.type,
-        path=mount.path + target.rest,
-        operation=operation,
-        side=side,
-        kv_version=mount.kv_version,
-    )
-    if side == "request":
-        return masked, Outcome.OK, Disclosure.NONE, 0
-    outcome = reads.outcome(operation=operation, mount=mount.path, rest=target.rest, has_response=True, data=data)
-    disclosed = reads.disclosure(
-        outcome=outcome,
-        operation=operation,
-        mount_type=mount.type,
-        rest=target.rest,
-        data=data,
-        kv_version=mount.kv_version,
-    )
-    version = (reads.kv_version_read(data) or 0) if disclosed and target.kv2 else 0
-    return masked, outcome, disclosed, version
 
 
 def _engine(mount: MountInfo) -> str:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from struct import Struct
 
 from audit import blocks
-from audit.normalise import BY_TOKEN, COLLAPSED, Event, Held
+from audit.event import BY_TOKEN, COLLAPSED, Event, Held
 
 DAY = 86_400_000_000
 HEAD, TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"

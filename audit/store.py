@@ -16,7 +16,7 @@ from psycopg import sql
 
 from audit import packing, rollups
 from audit.batch import Appended, Batch, LostRace
-from audit.normalise import AMENDS, SEEN_RESPONSE, SUPERSEDED, Event, Held
+from audit.event import AMENDS, SEEN_RESPONSE, SUPERSEDED, Event, Held
 from audit.packing import DAY, Blocks
 from vault.audit_line import request_key
 

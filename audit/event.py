@@ -1,0 +1,84 @@
+"""The two shapes of the first walk: a line held with its place, and the event that its lines make."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import msgspec
+
+from audit.dictionary import Address, Target, Who
+from vault.audit_line import Line, microseconds
+
+SEEN_REQUEST, SEEN_RESPONSE, SUPERSEDED, BY_TOKEN, COLLAPSED, SYNTHETIC, WRAPPED = 1, 2, 4, 8, 16, 32, 64
+SUSPICIOUS, AMENDS = 128, 8192
+OPERATIONS = [
+    "other",
+    "create",
+    "read",
+    "update",
+    "patch",
+    "delete",
+    "list",
+    "scan",
+    "help",
+    "revoke",
+    "renew",
+    "rollback",
+    "header",
+    "alias-lookahead",
+    "resolve-role",
+    "sync-activation",
+]
+
+
+class Held(msgspec.Struct, gc=False, eq=False):
+    """One line with its place; `length` counts its bytes there, `stored` is set once it is known how it may be kept."""
+
+    line: Line
+    exact: bool
+    raw: bytes
+    generation: int
+    position: int
+    length: int
+    micros: int
+    key: str
+    stored: bytes | None = None
+    digest: bytes = b""
+
+
+def hold(line: Line, exact: bool, raw: bytes, generation: int, position: int) -> Held:
+    """Return the line with its place; raises `NotAnAuditLine` when its time can't be read.
+
+    The key is the request id; entries without one get a key made from their content.
+    """
+    key = line.request.id or sha256(raw).hexdigest()
+    return Held(line, exact, raw, generation, position, len(raw), microseconds(line.time), key)
+
+
+class Event(msgspec.Struct, gc=False, eq=False):
+    """One audited call of one device: its request and response lines joined (either may be missing)."""
+
+    request: Held | None
+    response: Held | None
+    key: bytes
+    micros: int
+    flags: int
+    who: Who
+    target: Target
+    address: Address
+    operation: int
+    outcome: int = 0
+    disclosed: int = 0
+    version: int = 0
+    secret_id: int = 0
+    id: int = 0
+    block: int = 0
+    line: int = 0
+    lease: str = ""
+    unwraps: bytes = b""
+    wraps: bytes = b""
+
+    @property
+    def lines(self) -> list[Held]:
+        """The event's lines, request first."""
+        return [held for held in (self.request, self.response) if held is not None]

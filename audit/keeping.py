@@ -1,0 +1,195 @@
+"""Settles how each line of an event is stored: masked the short way where every part is known to be safe.
+
+The short way is for lines as the vaults themselves write them; anything else is masked thoroughly, which is slower.
+What repeats (an answer, the form of headers, an error) is judged once and remembered.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import unhexlify
+
+from audit.dictionary import Answer, Target
+from audit.event import Event, Held
+from kit.memory import remember
+from vault import masking, paths, reads
+from vault.audit_line import EMPTY, Line, Response, whole_auth
+from vault.reads import Disclosure, Outcome
+
+_HMAC = "hmac-sha256:"
+_DATA = b'"data":'
+_UUIDS = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_BIG = 8_192
+
+
+class Keeper:
+    """The memory of what is safe; `findings` counts what was found in plain, such as tokens."""
+
+    def __init__(self) -> None:
+        self.findings: dict[str, int] = {}
+        self._safe_errors: dict[str, bool] = {}
+        self._safe_forms: dict[bytes, bool] = {}
+
+    def keep(self, event: Event, data: bytes) -> None:
+        """Settle how the lines are stored: the short way where every part is known to be safe, else the thorough."""
+        request, response, target = event.request, event.response, event.target
+        failed = target.named_login and event.outcome != Outcome.OK
+        bare = not failed and not target.secretive  # nothing in the path is to be hidden
+        safe = False
+        if response is not None:
+            safe = bare and event.who.safe and response.exact and self._is_safe(response.line)
+            response.stored = self._stored(response, target, data) if safe else None
+            if response.stored is None:
+                response.stored = self._thoroughly(response.raw, failed)
+        if request is not None and request.stored is None:
+            if (
+                bare
+                and request.exact
+                and ((safe and _alike(request.line, response)) or self._is_safe_alone(request.line))
+            ):
+                request.stored = self._stored(request, target, b"")
+            if request.stored is None:
+                request.stored = self._thoroughly(request.raw, failed)
+
+    def _stored(self, held: Held, target: Target, data: bytes) -> bytes | None:
+        """One line with its `data` objects masked in place; None if it is not written as the vault writes it."""
+        line, raw = held.line, held.raw
+        asked = line.request
+        skip = len(line.auth)
+        if asked.data is EMPTY and not data:
+            return raw if raw.find(_DATA, skip) < 0 else None  # a second `data` would be doubled keys
+        pieces: list[bytes] = []
+        end = free = len(raw)  # `free` ends before the key of the object found last
+        if data:
+            at = raw.rfind(data, 0, free)  # `data` stands near the end of its object, and the response comes last
+            if raw[at - 7 : at] != _DATA or raw.find(_DATA, at + len(data), free) >= 0:
+                return None
+            pieces += (raw[at + len(data) :], self.answer(target, asked.operation, data, "response")[0])
+            end, free = at, at - 7
+        if asked.data is not EMPTY:
+            data = bytes(asked.data)
+            at = raw.rfind(data, 0, free)
+            if raw[at - 7 : at] != _DATA or raw.find(_DATA, at + len(data), free) >= 0:
+                return None
+            pieces += (raw[at + len(data) : end], self.answer(target, asked.operation, data, "request")[0])
+            end, free = at, at - 7
+        if raw.find(_DATA, skip, free) >= 0:
+            return None
+        pieces.append(raw[:end])
+        pieces.reverse()
+        return b"".join(pieces)
+
+    def _is_safe_alone(self, line: Line) -> bool:
+        return self._is_safe(line) and self.auth_is_safe(bytes(line.auth))
+
+    def _is_safe(self, line: Line) -> bool:
+        """Whether everything but `data` and `auth` may be stored as it stands."""
+        asked, answer = line.request, line.response
+        if line.error and not self._error_is_safe(line.error):
+            return False
+        if asked.client_token and not asked.client_token.startswith(_HMAC):
+            return False
+        if asked.headers is not EMPTY and not self._headers_are_safe(bytes(asked.headers)):
+            return False
+        return answer is None or self._is_safe_answer(answer)
+
+    def _is_safe_answer(self, answer: Response) -> bool:
+        if answer.warnings is not EMPTY or answer.headers is not EMPTY or answer.redirect:
+            return False
+        if answer.auth is not EMPTY and not self.auth_is_safe(bytes(answer.auth)):
+            return False
+        return answer.wrap_info is None or answer.wrap_info.token.startswith(_HMAC)
+
+    def _error_is_safe(self, error: str) -> bool:
+        safe = self._safe_errors.get(error)
+        if safe is None:
+            safe = remember(self._safe_errors)[error] = masking.mask_error(error) == error
+        return safe
+
+    def _headers_are_safe(self, headers: bytes) -> bool:
+        """Headers differ from call to call in HMACs and UUIDs only: the rest is worth remembering."""
+        form = _without_hmacs(headers)
+        safe = self._safe_forms.get(form)
+        if safe is None:
+            form = _UUIDS.sub(b"", form)
+            safe = self._safe_forms.get(form)
+        if safe is None:
+            safe = remember(self._safe_forms)[form] = masking.headers_are_safe(headers)
+        return safe
+
+    def auth_is_safe(self, raw: bytes) -> bool:
+        """Whether an `auth` object may be stored as it stands; the quick look passes what the vault itself writes."""
+        auth = whole_auth(raw)
+        if auth is not None and (not auth.client_token or auth.client_token.startswith(_HMAC)):
+            return not masking.find_plain_token(raw) or masking.auth_is_safe(raw)
+        return masking.auth_is_safe(raw)
+
+    def answer(self, target: Target, operation: str, data: bytes, side: str) -> Answer:
+        """What one `data` object of a target is: masked, and what it discloses; the same answer comes often."""
+        memory = target.memory[side]
+        known = memory.get(data)
+        if known is None:
+            known = _answer(target, operation, data, side)
+            if len(data) < _BIG:
+                if len(memory) > 256:
+                    memory.clear()
+                memory[data] = known
+        return known
+
+    def _thoroughly(self, raw: bytes, failed: bool) -> bytes:
+        masked = masking.mask_line(raw, failed_login=failed)
+        for finding in masked.findings - {"plain accessor"}:  # a device may be set to write accessors in plain
+            self.findings[finding] = self.findings.get(finding, 0) + 1
+        return masked.line
+
+    def store_alone(self, held: Held) -> bytes:
+        """How a request is stored while its response has not come: a login may still fail, so its name is masked."""
+        asked = held.line.request
+        where = paths.place(asked.path, asked.mount_point, asked.namespace.path)
+        return self._thoroughly(held.raw, reads.is_login(where.mount, where.rest, asked.operation))
+
+
+def _answer(target: Target, operation: str, data: bytes, side: str) -> Answer:
+    mount = target.mount
+    masked = masking.mask_data(
+        data,
+        mount_type=mount.type,
+        path=mount.path + target.rest,
+        operation=operation,
+        side=side,
+        kv_version=mount.kv_version,
+    )
+    if side == "request":
+        return masked, Outcome.OK, Disclosure.NONE, 0
+    outcome = reads.outcome(operation=operation, mount=mount.path, rest=target.rest, has_response=True, data=data)
+    disclosed = reads.disclosure(
+        outcome=outcome,
+        operation=operation,
+        mount_type=mount.type,
+        rest=target.rest,
+        data=data,
+        kv_version=mount.kv_version,
+    )
+    version = (reads.kv_version_read(data) or 0) if disclosed and target.kv2 else 0
+    return masked, outcome, disclosed, version
+
+
+def _alike(request: Line, response: Held | None) -> bool:
+    """Whether a request line's free parts say nothing that its response line, already judged, does not say too."""
+    if response is None or request.error:
+        return False
+    asked, again = request.request, response.line.request
+    return (
+        request.auth == response.line.auth
+        and asked.headers == again.headers
+        and asked.client_token == again.client_token
+    )
+
+
+def _without_hmacs(text: bytes) -> bytes:
+    """The text with every genuine HMAC cut out: what is left repeats."""
+    first, *rest = text.split(b'"hmac-sha256:')
+    try:
+        return b"".join([first, *[piece[64:] for piece in rest if unhexlify(piece[:64])]])
+    except ValueError:
+        return text
