@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -52,7 +53,7 @@ def _postgres() -> Check:
             row = own.execute(
                 "SELECT current_setting('server_version'), current_setting('server_version_num')"
             ).fetchone()
-    except Exception as error:  # whatever keeps us from the database is the finding
+    except (psycopg.Error, OSError) as error:
         why = str(error).strip().split("\n")[0]
         return Check("postgresql", False, why, "Start PostgreSQL or correct DATABASE_URL.")
     version, number = row or ("unknown", "0")
