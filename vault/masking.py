@@ -16,7 +16,7 @@ from vault.data_rules import Rules, rules_for
 from vault.line_masking import LineMask, quote
 from vault.plain_text import find_plain_token, mask_error, mask_login_path
 from vault.preview import Head, preview, safe_head
-from vault.shapes import Memory, shape, take_apart
+from vault.shapes import Memory, shape_of
 from vault.strict_json import Pairs
 
 __all__ = [
@@ -71,10 +71,9 @@ def headers_are_safe(raw: bytes) -> bool:
 
 def _is_safe(raw: bytes, memory: Memory[bool], part: Callable[[LineMask, Any], str]) -> bool:
     """The answer for this shape of object: it depends on neither digits nor HMACs."""
-    apart = take_apart(raw)
-    if apart is None:
+    key = shape_of(raw)
+    if key is None:
         return False
-    key = shape(apart[0])
     safe = memory.get(key)
     if safe is None:
         safe = _is_kept(raw, part)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Generic, TypeVar
 
 HMAC_START = b'"hmac-sha256:'
 HMAC_GROWS = len(HMAC_START) + 64 - 1  # an HMAC is so much longer than the NUL in its place
-_HEX = b"0123456789abcdef"
+_HMAC = re.compile(HMAC_START + b"([0-9a-f]{64})")
 _ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 _T = TypeVar("_T")
 
 
 def take_apart(text: bytes) -> tuple[bytes, list[bytes]] | None:
-    """The text with a NUL for each HMAC, and the HMACs' digits.
+    """The text with a NUL for the beginning and the digits of each HMAC, and the HMACs' digits.
 
-    None if one is no whole HMAC, or if the text holds a NUL, which JSON does not.
+    None if the text holds a NUL, which JSON does not.
     """
     if b"\0" in text:
         return None
-    first, *others = text.split(HMAC_START)
-    digits = [piece[:64] for piece in others]
-    if b"".join(digits).translate(None, _HEX):
-        return None
-    return b"\0".join([first, *[piece[64:] for piece in others]]), digits
+    parts = _HMAC.split(text)
+    return b"\0".join(parts[::2]), parts[1::2]
 
 
 def put_together(literal: bytes, digits: list[bytes]) -> bytes:
@@ -34,6 +32,11 @@ def put_together(literal: bytes, digits: list[bytes]) -> bytes:
 def shape(literal: bytes) -> bytes:
     """The literal with every digit a zero, so that numbers and dates of one length have one shape."""
     return literal.translate(_ZERO)
+
+
+def shape_of(text: bytes) -> bytes | None:
+    """The shape of a text; None if it holds a NUL."""
+    return None if b"\0" in text else _HMAC.sub(b"\0", text).translate(_ZERO)
 
 
 class Memory(dict[bytes, _T], Generic[_T]):
