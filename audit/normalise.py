@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
+from ipaddress import IPv6Network
 
 from audit import principal
 from audit.dictionary import Address, MountInfo, Target, Who
@@ -291,8 +292,6 @@ def _network(address: str) -> str:
     """The /64 of an IPv6 address: a nameless caller has endless addresses in one."""
     head = address.split("%", maxsplit=1)[0]
     try:
-        from ipaddress import IPv6Network
-
         return str(IPv6Network((head, 64), strict=False))
     except ValueError:
         return address
