@@ -221,7 +221,10 @@ def _six_decimals(time: str) -> str:
 
 def _decode_loosely(raw: bytes) -> Line:
     """Decode a line with unknown fields or unexpected types: what fits is taken, the rest is left alone."""
-    document = msgspec.json.decode(raw)
+    try:
+        document = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotAnAuditLine(f"not a JSON document: {error}") from None
     if not isinstance(document, dict) or not isinstance(document.get("type"), str):
         raise NotAnAuditLine("a JSON document without the type of an audit line")
     if not isinstance(document.get("request"), dict) and not isinstance(document.get("auth"), dict):

@@ -42,6 +42,7 @@ class Command(BaseCommand):
             if given["path"]:
                 actions.follow_file(given["path"], vault=given["vault"] or "vault", device=given["device"])
             if given["once"]:
+                actions.keep_house()
                 _look()
                 return
         house = 0.0
