@@ -115,15 +115,29 @@ def _source(source: Source) -> Check:
     return Check(name, not late, detail, "Is manage.py follow running? See its log." if late else "")
 
 
+def _quarantine() -> Check:
+    bad = Quarantine.objects.select_related("generation").order_by("-pk")
+    if not bad:
+        return Check("quarantine", True, "every byte is an audit line")
+    newest = bad[0]
+    place = f"{newest.length} bytes at {newest.position} of {newest.generation.path}: {newest.reason}"
+    detail = f"{len(bad)} stretches of bytes are no audit line; the newest: {place}"
+    return Check("quarantine", False, detail, "Look at that place of the file; a full disk or a crash tears lines.")
+
+
+def _gaps() -> Check:
+    lost = Gap.objects.exclude(kind="missed").order_by("-pk")
+    if not lost:
+        return Check("gaps", True, "no stretch of a log is lost")
+    detail = f"{len(lost)} stretches may be lost; the newest: {lost[0].detail}"
+    return Check(
+        "gaps", False, detail, "Import the missing file if it exists; the gap then stays as a note of the time."
+    )
+
+
 def _findings() -> Iterator[Check]:
-    bad = Quarantine.objects.count()
-    yield Check(
-        "quarantine", not bad, f"{bad} stretches of bytes are no audit line",
-        "Look at their place and reason; a full disk or a crash tears lines." if bad else "",
-    )  # fmt: skip
-    lost = Gap.objects.exclude(kind="missed").count()
-    mend = "Rotate logs by rename and SIGHUP; import the missing file if it exists." if lost else ""
-    yield Check("gaps", not lost, f"{lost} stretches may be lost", mend)
+    yield _quarantine()
+    yield _gaps()
     missed = Gap.objects.filter(kind="missed").values_list("device__name", flat=True).distinct()
     detail = f"{', '.join(sorted(missed))} missed entries" if missed else "no device missed what another has"
     yield Check(
