@@ -131,7 +131,7 @@ def _gaps() -> Check:
         return Check("gaps", True, "no stretch of a log is lost")
     detail = f"{len(lost)} stretches may be lost; the newest: {lost[0].detail}"
     return Check(
-        "gaps", False, detail, "Import the missing file if it exists; the gap then stays as a note of the time."
+        "gaps", False, detail, "Import the missing file if it exists; the gap stays as a note of the time."
     )
 
 
