@@ -76,8 +76,8 @@ def _blind(buckets: Sequence[Bucket]) -> Iterator[tuple[datetime, datetime]]:
 
 
 def _no_data(start: datetime, end: datetime, since: datetime, now: datetime) -> str:
-    """Return the sentence of a stretch of bars without data; before the first data there is no beginning to name."""
+    """Return the sentence of bars without data: they are empty as a whole, so the hole is at least as long."""
     if start <= since:
         return f"No audit data before {until_clock(end, now)}."
     length = duration((end - start).total_seconds())
-    return f"No audit data from {until_clock(start, now)} to {until_clock(end, now)} ({length})."
+    return f"No audit data for at least {length}, from {until_clock(start, now)} to {until_clock(end, now)}."

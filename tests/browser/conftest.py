@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,7 @@ import zstandard
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from psycopg import sql
 
-from tests.browser.story import month
+from tests.browser.story import BUSY, HOSTILE, month
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests/data/corpus"
@@ -177,6 +178,31 @@ def session(site, chromium):
     state = visit.context.storage_state()
     visit.context.close()
     return state
+
+
+@pytest.fixture(scope="session")
+def pages(site, chromium, session) -> dict[str, str]:
+    """Return an address of every kind of page."""
+    visit = _visit(site, chromium, storage_state=session)
+    page = visit.ask(BUSY)
+    page.locator("tr", has_text="eu-prod").get_by_role("link").first.click()
+    page.wait_for_url(re.compile(r"/secrets/\d+/"))
+    busy = page.url.removeprefix(site.url)
+    event = page.locator("#events [data-opens]").first.get_attribute("id").removeprefix("event-")
+    long = visit.ask(HOSTILE[3]).url.removeprefix(site.url)
+    visit.context.close()
+    return {
+        "list": "/secrets/",
+        "unknown": "/secrets/?q=secret/prod/ledger/bank-sfpt",
+        "busy": busy,
+        "figures": f"{busy}?view=table",
+        "absolute": f"{busy}?since=2026-11-18T02:00&until=2026-11-19T04:00",
+        "wrong time": f"{busy}?since=yesterday",
+        "drawer": f"{busy}?event={event}",
+        "event": f"/events/{event}/",
+        "long name": long,
+        "nothing": "/nothing/here",
+    }
 
 
 @pytest.fixture

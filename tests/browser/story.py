@@ -113,11 +113,8 @@ def month(now: datetime | None = None, reads: int = 1500) -> Log:
     now, log = now or datetime.now(UTC), Log()
     weights = [weight for *_, weight in CAST]
     for _ in range(reads):
-        ago = timedelta(
-            minutes=log.dice.triangular(0.2, 30 * 24 * 60, 12000)
-            if log.dice.random() > 0.1
-            else log.dice.uniform(0.2, 400)
-        )
+        hours = log.dice.choice(range(24 * 30)) + log.dice.random()
+        ago = timedelta(hours=max(0.02, hours))
         who = log.dice.choices(CAST, weights)[0]
         log.read(BUSY, now - ago, who, 13 if ago > timedelta(days=3) else 14)
     for _ in range(23):

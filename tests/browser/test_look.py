@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.story import BUSY, HOSTILE
-
-WIDTHS = [1440, 1100, 800, 390, 320]
+SCREENS = [
+    (1440, "light"),
+    (1440, "dark"),
+    (1100, "light"),
+    (800, "dark"),
+    (390, "light"),
+    (390, "dark"),
+    (320, "dark"),
+]
 # Each text with the first painted ground behind it, as the screen shows both.
 CONTRAST = """() => {
     const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
@@ -53,31 +57,7 @@ SMALL = """() => [...document.querySelectorAll("a, button, input, summary")]
     .map(([one, box]) => `${one.className} ${one.innerText.slice(0, 20)} ${box.width}x${box.height}`)"""
 
 
-@pytest.fixture
-def pages(cat) -> dict[str, str]:
-    """Return an address of every kind of page."""
-    page = cat.ask(BUSY)
-    page.locator("tr", has_text="eu-prod").get_by_role("link").first.click()
-    page.wait_for_url(re.compile(r"/secrets/\d+/"))
-    busy = page.url.removeprefix(cat.site.url)
-    event = page.locator("#events [data-opens]").first.get_attribute("id").removeprefix("event-")
-    page = cat.ask(HOSTILE[3])
-    return {
-        "list": "/secrets/",
-        "unknown": "/secrets/?q=secret/prod/ledger/bank-sfpt",
-        "busy": busy,
-        "figures": f"{busy}?view=table",
-        "absolute": f"{busy}?since=2026-11-18T02:00&until=2026-11-19T04:00",
-        "wrong time": f"{busy}?since=yesterday",
-        "drawer": f"{busy}?event={event}",
-        "event": f"/events/{event}/",
-        "long name": page.url.removeprefix(cat.site.url),
-        "nothing": "/nothing/here",
-    }
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width, scheme", SCREENS)
 def test_no_page_is_cut_or_scrolls_sideways_and_all_text_can_be_read(pages, window, width, scheme):
     visit = window(
         signed_in=True, viewport={"width": width, "height": 844}, color_scheme=scheme, reduced_motion="reduce"

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.story import BUSY, HOSTILE
+from tests.browser.story import HOSTILE
 
 
 def _true_reads(truth: dict) -> dict[str, Counter]:
@@ -83,15 +83,13 @@ def test_the_page_counts_as_the_corpus_truth_does(cat, site, secret):
     assert sum(shown.values()) == total
 
 
-def _busy(visit):
-    page = visit.ask(BUSY)
-    page.locator("tr", has_text="eu-prod").get_by_role("link").first.click()
-    page.wait_for_url(re.compile(r"/secrets/\d+/"))
-    return page
+@pytest.fixture
+def page(cat, pages):
+    """Return the page of the busy secret in cat's window."""
+    return cat.go(pages["busy"])
 
 
-def test_older_calls_come_without_a_new_page_and_the_address_follows(cat):
-    page = _busy(cat)
+def test_older_calls_come_without_a_new_page_and_the_address_follows(page):
     page.evaluate("window.stayed = true")
     first = page.locator("#events [data-opens]").first.get_attribute("id")
     page.locator("#older").click()
@@ -102,8 +100,7 @@ def test_older_calls_come_without_a_new_page_and_the_address_follows(cat):
     expect(page.locator(f"#{first}")).to_have_count(1)
 
 
-def test_going_back_shows_what_was_there(cat):
-    page = _busy(cat)
+def test_going_back_shows_what_was_there(page):
     first = page.locator("#events [data-opens]").first.get_attribute("id")
     page.locator("#older").click()
     page.wait_for_url("**before=**")
@@ -111,8 +108,7 @@ def test_going_back_shows_what_was_there(cat):
     expect(page.locator(f"#{first}")).to_have_count(1)
 
 
-def test_a_range_changes_the_whole_answer_in_place(cat):
-    page = _busy(cat)
+def test_a_range_changes_the_whole_answer_in_place(page):
     page.evaluate("window.stayed = true")
     page.get_by_role("link", name="7 d", exact=True).click()
     expect(page.locator(".sentence")).to_contain_text("in the last 7 days")
@@ -121,8 +117,7 @@ def test_a_range_changes_the_whole_answer_in_place(cat):
     assert "range=7d" in page.url and page.evaluate("window.stayed")
 
 
-def test_an_absolute_range_is_asked_for_in_utc(cat):
-    page = _busy(cat)
+def test_an_absolute_range_is_asked_for_in_utc(page):
     page.get_by_text("Absolute…").click()
     page.get_by_label("From", exact=True).fill("2026-11-18 02:00")
     page.get_by_label("to", exact=True).fill("yesterday")
@@ -130,8 +125,7 @@ def test_an_absolute_range_is_asked_for_in_utc(cat):
     expect(page.get_by_role("alert")).to_contain_text("“yesterday” is not a time.")
 
 
-def test_a_reader_filters_the_calls(cat):
-    page = _busy(cat)
+def test_a_reader_filters_the_calls(page):
     page.locator("#readers a", has_text="mira.holt").click()
     expect(page.locator(".filter-chip")).to_contain_text("mira.holt")
     assert set(page.locator("#events tbody .a-name").all_inner_texts()) == {"mira.holt"}
@@ -139,15 +133,13 @@ def test_a_reader_filters_the_calls(cat):
     expect(page.locator(".filter-chip")).to_have_count(0)
 
 
-def test_a_hole_is_hatched_in_the_picture_and_a_line_says_so(cat):
-    page = _busy(cat)
+def test_a_hole_is_hatched_in_the_picture_and_a_line_says_so(page):
     assert page.locator(".chart .hole").count() >= 1
     assert page.locator(".closing-double").count() == 0
     expect(page.locator("#readers .closing")).to_contain_text("Not complete")
 
 
-def test_a_row_opens_the_drawer_and_escape_returns_to_it(cat):
-    page = _busy(cat)
+def test_a_row_opens_the_drawer_and_escape_returns_to_it(page):
     row = page.locator("#events [data-opens]").nth(2)
     name = row.get_attribute("id")
     row.focus()
@@ -162,8 +154,7 @@ def test_a_row_opens_the_drawer_and_escape_returns_to_it(cat):
     assert "event=" not in page.url
 
 
-def test_the_drawer_is_walked_from_its_head_to_its_last_line(cat):
-    page = _busy(cat)
+def test_the_drawer_is_walked_from_its_head_to_its_last_line(page):
     page.locator("#events [data-opens]").first.click()
     expect(page.locator("#drawer h2")).to_be_focused()
     order = []
@@ -180,8 +171,7 @@ def test_the_drawer_is_walked_from_its_head_to_its_last_line(cat):
     expect(page.locator("#drawer")).to_be_hidden()
 
 
-def test_an_address_with_an_event_opens_the_drawer_again(cat):
-    page = _busy(cat)
+def test_an_address_with_an_event_opens_the_drawer_again(page):
     page.locator("#events [data-opens]").first.click()
     expect(page.locator("#drawer h2")).to_be_focused()
     page.reload()
@@ -190,18 +180,18 @@ def test_an_address_with_an_event_opens_the_drawer_again(cat):
     expect(page.locator("#drawer")).to_be_hidden()
 
 
-def test_a_link_is_copied_with_fixed_times(window):
+def test_a_link_is_copied_with_fixed_times(window, pages):
     visit = window(signed_in=True, permissions=["clipboard-read", "clipboard-write"])
-    page = _busy(visit)
+    page = visit.go(pages["busy"])
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert re.search(r"/secrets/\d+/\?since=2026[^&]*&until=2026", copied)
 
 
-def test_everything_can_be_read_without_scripts(window):
+def test_everything_can_be_read_without_scripts(window, pages):
     visit = window(signed_in=True, java_script_enabled=False)
-    page = _busy(visit)
+    page = visit.go(pages["busy"])
     expect(page.locator(".sentence")).to_contain_text("in the last 30 days")
     page.locator("#older").click()
     assert "before=" in page.url
@@ -225,8 +215,7 @@ def test_a_hostile_name_is_only_text(cat, name):
     assert page.evaluate("document.querySelectorAll('body script:not([src])').length") == 0
 
 
-def test_markup_that_got_in_would_be_inert(cat):
-    page = _busy(cat)
+def test_markup_that_got_in_would_be_inert(cat, page):
     stripped = page.evaluate("""() => {
         const button = document.createElement("button");
         button.setAttribute("hx-get", "/events/1/");
@@ -244,8 +233,7 @@ def test_markup_that_got_in_would_be_inert(cat):
     cat.trouble.clear()
 
 
-def test_a_session_that_ended_leads_to_the_sign_in_page_not_into_the_table(cat):
-    page = _busy(cat)
+def test_a_session_that_ended_leads_to_the_sign_in_page_not_into_the_table(cat, page):
     cat.context.clear_cookies()
     page.locator("#older").click()
     page.wait_for_url("**/sign-in/**")
