@@ -138,6 +138,8 @@ _minutes: dict[str, int] = {}
 def decode(raw: bytes) -> tuple[Line, bool]:
     """Return (line, exact); raises `NotAnAuditLine` unless it is a JSON object with a type and a request or auth."""
     try:
+        if not raw.isascii():
+            raw.decode()  # the parts that stay raw are only skimmed
         line = _strict(raw)
     except msgspec.ValidationError:
         return _decode_loosely(raw), False
