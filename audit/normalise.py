@@ -260,9 +260,7 @@ def _engine(mount: MountInfo) -> str:
 
 def _unwrapped_token(line: Line) -> bytes:
     """The wrapping token: in the body when the caller sent a token of its own, else the token of the call."""
-    data = reads._as_dict.decode(line.request.data) if len(line.request.data) else {}
-    token = bytes(data.get("token", b"")).strip(b'"').decode("ascii", "replace")
-    return _digest(token or line.request.client_token)
+    return _digest(reads.unwrapped_token(bytes(line.request.data), line.request.client_token))
 
 
 def _digest(hmac: str) -> bytes:
