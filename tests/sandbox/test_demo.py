@@ -11,6 +11,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
 import urllib.request
 from pathlib import Path
@@ -78,17 +79,9 @@ def home():
     # Not tmp_path: its name is long, and a person's KEYBOOK_HOME is not below a 0700 folder of pytest's.
     place = Path(tempfile.mkdtemp(prefix="kb-demo-"))
     yield place
-    subprocess.run(
-        [
-            str(ROOT / ".venv/bin/python"),
-            "-c",
-            "from sandbox.home import Home; Home('demo').reset(); Home('up').reset()",
-        ],
-        env=_environment(place),
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-    )
+    forget = "import sys; from sandbox.home import Home; Home(sys.argv[1]).reset()"
+    for kind in ("demo", "up"):
+        subprocess.run([sys.executable, "-c", forget, kind], env=_environment(place), cwd=ROOT, check=True)
     shutil.rmtree(place)
 
 
