@@ -130,9 +130,7 @@ def _gaps() -> Check:
     if not lost:
         return Check("gaps", True, "no stretch of a log is lost")
     detail = f"{len(lost)} stretches may be lost; the newest: {lost[0].detail}"
-    return Check(
-        "gaps", False, detail, "Import the missing file if it exists; the gap stays as a note of the time."
-    )
+    return Check("gaps", False, detail, "Import the missing file if it exists; the gap stays as a note of the time.")
 
 
 def _findings() -> Iterator[Check]:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from binascii import unhexlify
 
+from msgspec import Raw
+
 from audit.dictionary import Answer, Target
 from audit.event import Event, Held
 from kit.memory import remember
 from vault import masking, paths, reads
-from vault.audit_line import EMPTY, Line, Response, whole_auth
+from vault.audit_line import EMPTY, Line, Response, encode, whole_auth
 from vault.reads import Disclosure, Outcome
 
 _HMAC = "hmac-sha256:"
-_DATA = b'"data":'
 _UUIDS = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _BIG = 8_192
 
@@ -52,32 +53,25 @@ class Keeper:
                 request.stored = self._thoroughly(request.raw, failed)
 
     def _stored(self, held: Held, target: Target, data: bytes) -> bytes | None:
-        """One line with its `data` objects masked in place; None if it is not written as the vault writes it."""
-        line, raw = held.line, held.raw
+        """One line with its `data` objects masked; None if it is not written as the vaults write it.
+
+        Writing the decoded line again shows that: whatever stands in it twice or is spelt otherwise makes it longer.
+        """
+        line, grown, changed = held.line, 0, False
         asked = line.request
-        skip = len(line.auth)
-        if asked.data is EMPTY and not data:
-            return raw if raw.find(_DATA, skip) < 0 else None  # a second `data` would be doubled keys
-        pieces: list[bytes] = []
-        end = free = len(raw)  # `free` ends before the key of the object found last
-        if data:
-            at = raw.rfind(data, 0, free)  # `data` stands near the end of its object, and the response comes last
-            if raw[at - 7 : at] != _DATA or raw.find(_DATA, at + len(data), free) >= 0:
-                return None
-            pieces += (raw[at + len(data) :], self.answer(target, asked.operation, data, "response")[0])
-            end, free = at, at - 7
+        if data and line.response is not None:
+            masked = self.answer(target, asked.operation, data, "response")[0]
+            if masked is not data:
+                line.response.data, grown, changed = Raw(masked), len(masked) - len(data), True
         if asked.data is not EMPTY:
             data = bytes(asked.data)
-            at = raw.rfind(data, 0, free)
-            if raw[at - 7 : at] != _DATA or raw.find(_DATA, at + len(data), free) >= 0:
-                return None
-            pieces += (raw[at + len(data) : end], self.answer(target, asked.operation, data, "request")[0])
-            end, free = at, at - 7
-        if raw.find(_DATA, skip, free) >= 0:
+            masked = self.answer(target, asked.operation, data, "request")[0]
+            if masked is not data:
+                asked.data, grown, changed = Raw(masked), grown + len(masked) - len(data), True
+        written = encode(line)
+        if len(written) != len(held.raw) + grown:
             return None
-        pieces.append(raw[:end])
-        pieces.reverse()
-        return b"".join(pieces)
+        return written if changed else held.raw
 
     def _is_safe_alone(self, line: Line) -> bool:
         return self._is_safe(line) and self.auth_is_safe(bytes(line.auth))

@@ -18,7 +18,7 @@ from vault.errors import NotAnAuditLine
 EMPTY = msgspec.Raw()
 
 
-class Namespace(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True):
+class Namespace(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """`request.namespace`: the root namespace has the id `root` and no path; paths end in `/`."""
 
     id: str = ""
@@ -52,40 +52,43 @@ class WholeAuth(Auth, gc=False, frozen=True, forbid_unknown_fields=True):
     token_issue_time: str = ""
 
 
-class Request(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True):
-    """`request`: what was asked. `path` is relative to the namespace, `mount_point` is not."""
+class Request(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
+    """`request`: what was asked. `path` is relative to the namespace, `mount_point` is not.
+
+    The order of the fields is the one in which the vault writes them.
+    """
 
     id: str = ""
+    client_id: msgspec.Raw = EMPTY
+    replication_cluster: msgspec.Raw = EMPTY
     operation: str = ""
     mount_point: str = ""
     mount_type: str = ""
     mount_accessor: str = ""
+    mount_running_version: msgspec.Raw = EMPTY
+    mount_running_sha256: msgspec.Raw = EMPTY
+    mount_class: msgspec.Raw = EMPTY
+    mount_is_external_plugin: bool = False
     client_token: str = ""
     client_token_accessor: str = ""
     namespace: Namespace = Namespace()
     path: str = ""
     data: msgspec.Raw = EMPTY
+    policy_override: bool = False
     remote_address: str = ""
     remote_port: int = 0
     wrap_ttl: int = 0
     headers: msgspec.Raw = EMPTY
-    client_id: msgspec.Raw = EMPTY
-    replication_cluster: msgspec.Raw = EMPTY
-    mount_running_version: msgspec.Raw = EMPTY
-    mount_running_sha256: msgspec.Raw = EMPTY
-    mount_class: msgspec.Raw = EMPTY
-    mount_is_external_plugin: bool = False
-    policy_override: bool = False
     client_certificate_serial_number: msgspec.Raw = EMPTY
 
 
-class Secret(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True):
+class Secret(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """`response.secret`: `{}` for every KV v1 read, so look at `lease_id`."""
 
     lease_id: str = ""
 
 
-class WrapInfo(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True):
+class WrapInfo(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """`response.wrap_info`: the answer was wrapped; `token` is an HMAC, `creation_path` plain."""
 
     ttl: int = 0
@@ -96,7 +99,7 @@ class WrapInfo(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True
     wrapped_accessor: str = ""
 
 
-class Response(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True):
+class Response(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """`response`: what was answered; `data` is missing when nothing was disclosed."""
 
     auth: msgspec.Raw = EMPTY
@@ -110,24 +113,26 @@ class Response(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True
     secret: Secret | None = None
     data: msgspec.Raw = EMPTY
     warnings: msgspec.Raw = EMPTY
-    wrap_info: WrapInfo | None = None
     redirect: str = ""
+    wrap_info: WrapInfo | None = None
     headers: msgspec.Raw = EMPTY
 
 
-class Line(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True):
+class Line(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """One decoded line; `auth` stays raw because the same token repeats the same bytes, so it is worth caching."""
 
     time: str = ""
     type: str = ""
     auth: msgspec.Raw = EMPTY
-    request: Request = Request()
+    request: Request = msgspec.field(default_factory=Request)
     response: Response | None = None
     error: str = ""
     forwarded_from: str = ""
     forwarded: bool = False
 
 
+# The same line again, as the vaults themselves write it: shorter than what was read if anything stands there twice.
+encode = msgspec.json.Encoder().encode
 _strict = msgspec.json.Decoder(Line).decode
 _auth = msgspec.json.Decoder(Auth).decode
 _whole_auth = msgspec.json.Decoder(WholeAuth).decode
