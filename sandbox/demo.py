@@ -27,7 +27,7 @@ TRY = """
 Open  {url}{link}
       It lets you in once, within 15 minutes; `bin/keybook demo_link` makes another.
 
-Try   1  who read the bank's log-in:   {url}/secrets/?name={secret}
+Try   1  who read the bank's log-in:   {url}/secrets/?q={secret}
       2  the same in a second terminal:   bin/keybook who_read {secret}
       3  what one service read:   bin/keybook what_read payments/ledger
 
