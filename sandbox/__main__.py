@@ -25,7 +25,7 @@ from sandbox.yard import Yard
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the options before COMMAND; everything from COMMAND on is its own."""
-    parser = argparse.ArgumentParser(prog="bin/sandbox", description=__doc__)
+    parser = argparse.ArgumentParser(prog="bin/sandbox", description=__doc__, allow_abbrev=False)
     parser.add_argument("--vault", action="store_true", help="add OpenBao with a file audit device")
     parser.add_argument("--cluster", action="store_true", help="add the simulated Kubernetes API (not built yet)")
     parser.add_argument("--web", action="store_true", help="add the web server and the ingest loop")
