@@ -60,7 +60,9 @@ class Store:
     def _events(self, batch: Batch, packed: Blocks) -> Appended:
         events = batch.events
         if not events:
-            return Appended()
+            result = Appended()
+            _account(batch, result, [], [])  # requests that are held for their response
+            return result
         if not self.overlapping:
             near = self._known(batch, [event for event in events if _beside_midnight(event)])
             if not near:
