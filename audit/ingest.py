@@ -174,13 +174,11 @@ class Turn:
     def _batch(self, data: bytes, cursor: Cursor, *, final: bool) -> tuple[Batch, int]:
         """Join the whole lines of `data`; returns the batch and how many bytes it consumes."""
         used = data.rfind(b"\n") + 1
-        fragment = None if final else unfinished(data[:used], cursor.position)
-        if fragment is not None:
-            used = fragment - cursor.position
         batch = Batch(self.vault_id, self.device_id, cursor, cursor.position, received=datetime.now(UTC))
         if used == 0 and len(data) >= settings.KEYBOOK.max_line:
             self._too_long(batch, data)
             return batch, len(data)
+        used = _before_fragment(data, used, cursor.position, final=final)
         lines = data[:used].split(b"\n") if used else [b""]
         lines.pop()
         joiner = Joiner(self.normaliser, self.pending, batch)
@@ -282,6 +280,19 @@ class Turn:
             self.since.pop(key, None)
             batch.events.append(self.normaliser.event(held, None))
         return self._commit(batch)
+
+
+def _before_fragment(data: bytes, used: int, position: int, *, final: bool) -> int:
+    """Take whole lines only up to a container's fragment whose end may yet come; else all of them.
+
+    Waiting is in vain when the chunk is full, or when the file has ended and whole records stand behind the fragment.
+    """
+    fragment = unfinished(data[:used], position)
+    if fragment is None:
+        return used
+    at, records_behind = fragment
+    in_vain = records_behind if final else at == position and len(data) >= CHUNK
+    return used if in_vain else at - position
 
 
 def find_generation(looker: Connection, device_id: int, log: LogFile, follows: int = 0, border: str = "") -> Cursor:

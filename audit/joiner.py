@@ -45,6 +45,7 @@ class Joiner:
                 self._frames(self.framer.feed(raw, here))
                 continue
             take(held)
+        self._frames(self.framer.give_up())
         self.batch.framing += len(lines)  # their newlines
 
     def _take(self, held: Held) -> None:
@@ -108,16 +109,24 @@ class Joiner:
         return position + len(raw) + 1
 
     def final_piece(self, raw: bytes, position: int) -> None:
-        """The bytes after the last newline of a file that nobody writes to: a whole record, or one torn for good."""
-        self._frames(self.framer.tail(raw, position))
+        """The bytes after the last whole line of a file that nobody writes to: a record, or one torn for good."""
+        if b"\n" in raw:
+            self._quarantine(raw, position, "the file ends inside a record that a container runtime cut", len(raw), True)
+        else:
+            self._frames(self.framer.tail(raw, position))
 
 
-def unfinished(data: bytes, at: int) -> int | None:
-    """Where the first fragment stands whose end has not come: container runtimes cut lines at 16 KiB."""
+def unfinished(data: bytes, at: int) -> tuple[int, bool] | None:
+    """Where the first fragment stands whose end has not come, and whether whole records stand behind it.
+
+    Container runtimes cut lines at 16 KiB.
+    """
     if data.startswith((b'{"time"', b'{"auth"')):
         return None
-    framer = framing.Joiner(settings.KEYBOOK.max_line)
+    framer, last = framing.Joiner(settings.KEYBOOK.max_line), -1
     for line in data.split(b"\n")[:-1]:
-        framer.feed(line, at)
+        found = framer.feed(line, at)
+        if any(frame.kind is framing.Kind.LINE for frame in found):
+            last = at
         at += len(line) + 1
-    return framer.resume_at
+    return None if framer.resume_at is None else (framer.resume_at, last >= framer.resume_at)
