@@ -82,6 +82,8 @@ def turn(device_id: int) -> Iterator[Turn]:
             raise Busy("another ingester is reading this device's files; its turn ends by itself")
         with ThreadPoolExecutor(1, "commit") as pool, _two_threads_that_alternate():
             yield Turn(device_id, writer, looker, pool)
+        # A server notices a closed connection a little later, so a next turn that comes at once would find it busy.
+        looker.execute("SELECT pg_advisory_unlock(%s, %s)", [_DEVICE_LOCK, device_id])
 
 
 @contextmanager
