@@ -32,8 +32,9 @@ def record_closing(complete_until: datetime | None, holes: Sequence[Hole], notes
         return Closing(False, f"Not complete. {holes[0].sentence}", notes)
     told = [hole.sentence for hole in holes[:SHOWN]]
     rest = [f"And {counted(len(holes) - SHOWN, 'more hole')}."] if len(holes) > SHOWN else []
-    total = f"Not complete: {len(holes)} holes, {duration(seconds(holes))} in all."
-    return Closing(False, total, [*told, *rest, *notes])
+    known = seconds(holes)
+    length = f", at least {duration(known)} in all" if known else " of unknown length"
+    return Closing(False, f"Not complete: {len(holes)} holes{length}.", [*told, *rest, *notes])
 
 
 def list_closing(devices: Sequence[DeviceState], more: bool) -> Closing:

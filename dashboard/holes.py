@@ -26,7 +26,8 @@ class Hole:
 
 def holes_of(answer: WhoRead, buckets: Sequence[Bucket], since: datetime, until: datetime, now: datetime) -> list[Hole]:
     """Return the holes of [since, until), oldest first: gaps, bars without data, the time after the record."""
-    holes = [_gap(gap, since, until, now) for gap in answer.gaps if gap.kind != FILLED]
+    gaps = [gap for gap in answer.gaps if gap.kind != FILLED and not _ended_before(gap, since)]
+    holes = [_gap(gap, since, until, now) for gap in gaps]
     end = answer.complete_until or since
     if until - end > TOLERANCE:
         holes.append(Hole(max(end, since), until, f"Nothing is known after {until_clock(max(end, since), now)}."))
@@ -55,11 +56,18 @@ def filled(gaps: Iterable[Gap]) -> list[str]:
     ]
 
 
+def _ended_before(gap: Gap, since: datetime) -> bool:
+    """Return whether a gap of unknown length began before the range; bars without data tell if it reaches into it."""
+    return gap.start is not None and gap.end is None and gap.start < since
+
+
 def _gap(gap: Gap, since: datetime, until: datetime, now: datetime) -> Hole:
-    """Return a known gap, cut to the range; a gap without an end reaches to the end of the range."""
+    """Return a known gap, cut to the range; one that only has a start is somewhere after it and of unknown length."""
+    device, detail = visible(gap.device), visible(gap.detail)
+    if gap.start and not gap.end:
+        return Hole(gap.start, gap.start, f"{device}, after {until_clock(gap.start, now)}: {detail}")
     start, end = max(gap.start or since, since), min(gap.end or until, until)
-    words = f"{visible(gap.device)}, {until_clock(start, now)} to {until_clock(end, now)}: {visible(gap.detail)}"
-    return Hole(start, end, words)
+    return Hole(start, end, f"{device}, {until_clock(start, now)} to {until_clock(end, now)}: {detail}")
 
 
 def _blind(buckets: Sequence[Bucket]) -> Iterator[tuple[datetime, datetime]]:

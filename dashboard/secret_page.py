@@ -81,7 +81,7 @@ class SecretPage:
     def missing(self) -> str:
         """Return how much of the range is not known, in words; empty when all of it is."""
         length = seconds(self.holes)
-        return duration(length) if length else ""
+        return duration(length) if length else "unknown time" if self.holes else ""
 
     @cached_property
     def chart(self) -> histogram.Chart:

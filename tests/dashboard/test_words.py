@@ -267,8 +267,16 @@ def test_an_entry_that_another_device_has_is_told_and_is_no_hole():
 def test_many_holes_are_counted_and_the_first_are_told():
     gaps = [Gap("cut", "file", NOW - HOUR * (i + 1), NOW - HOUR * i - HOUR / 2, "cut") for i in range(4)]
     closing = record_closing(NOW, _holes(NOW, *gaps), [], NOW)
-    assert closing.sentence == "Not complete: 4 holes, 2 h in all."
+    assert closing.sentence == "Not complete: 4 holes, at least 2 h in all."
     assert len(closing.notes) == 4 and closing.notes[-1] == "And 1 more hole."
+
+
+def test_a_gap_of_unknown_length_stands_where_it_began_and_in_no_later_range():
+    gap = Gap("copytruncate", "file", NOW - HOUR, None, "the log was copied and cut")
+    holes = _holes(NOW, gap)
+    assert [hole.sentence for hole in holes] == ["file, after 13:02:11: the log was copied and cut"]
+    assert seconds(holes) == 0 and not record_closing(NOW, holes, [], NOW).complete
+    assert _holes(NOW, Gap("copytruncate", "file", NOW - 9 * HOUR, None, "cut")) == []
 
 
 def test_a_gap_without_ends_covers_the_range():
