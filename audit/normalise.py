@@ -52,7 +52,7 @@ class Normaliser:
             who, flags = self._by_token(asked.client_token, who, first.micros), flags | BY_TOKEN
         data = b"" if answer is None or answer.data is EMPTY else bytes(answer.data)
         target = self._target(line, who)
-        if data and not target.mount.kv_version and target.mount.type == "kv":
+        if data and not line.error and not target.mount.kv_version and target.mount.type == "kv":
             target = self._learn_version(line, target, data, who)
         address = self.addresses.get(asked.remote_address) or self._new_address(asked.remote_address, who)
         key, genuine = request_key(last.key, b"")
