@@ -141,10 +141,9 @@ class Turn:
         """Read one file from its cursor to its end or the deadline; `at_end` = nobody writes to it any more."""
         notes = list(gaps)
         while True:
-            data = self._next_chunk(log, cursor)
-            if data is None:
+            data, last = self._next_chunk(log, cursor)
+            if not data:
                 break
-            last = len(data) < CHUNK
             batch, used = self._batch(data, cursor, final=at_end and last)
             if not used and not batch.bad and not notes:
                 break
@@ -158,15 +157,15 @@ class Turn:
                 break
         return cursor
 
-    def _next_chunk(self, log: LogFile, cursor: Cursor) -> bytes | None:
-        """Read on; None when there is nothing new or the file was cut and refilled while we read."""
+    def _next_chunk(self, log: LogFile, cursor: Cursor) -> tuple[bytes, bool]:
+        """Read on, and tell whether the file ends there; nothing when it was cut and refilled while we read."""
         size = CHUNK
         while True:
             data = log.read(cursor.position, size)
             if not data or not log.is_still(log.fingerprint or b"", cursor.position + len(data)):
-                return None
+                return b"", True
             if len(data) < size or b"\n" in data or size >= settings.KEYBOOK.max_line:
-                return data
+                return data, len(data) < size
             size = min(size * 2, settings.KEYBOOK.max_line)
 
     def _tail(self, cursor: Cursor, data: bytes, used: int, log: LogFile) -> bytes:
