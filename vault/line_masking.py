@@ -92,7 +92,7 @@ class LineMask:
     def _accessor(self, value: Any) -> str:
         """An accessor's field: an HMAC, or plain on a device that is set to write them so."""
         if not isinstance(value, str) or not _ACCESSOR.fullmatch(value):
-            return self._token(value) if value else quote(value)
+            return self._token(value) if value else self._scalar(value)
         self.findings.add("plain accessor")
         return quote(value)
 
