@@ -48,6 +48,8 @@ def _round(place: desk.Desk, logs: list[Path], again: Path, head: Path) -> dict[
                 done = desk.ingest(log, device=device)
             found[f"{name} lines"] = done.lines / watch.seconds
             found[name] = done.lines / 2 / watch.seconds
+            found[f"{name} ours"] = watch.ours * 2e6 / done.lines
+            found[f"{name} server"] = watch.server * 2e6 / done.lines
             marks.append(copying.last_id(connection))
             print(f"  {name}: {done.events} events, {done.duplicates} known, {found[name]:.0f}/s{watch}", flush=True)
         parts = [copying.encode(connection, *marks[n : n + 2]) for n in (0, 1)]
@@ -76,6 +78,8 @@ def _show(rounds: list[dict[str, float]]) -> None:
         f"COPY BINARY of the warm rows, best of 3, events/s ({rounds[0]['transaction']:.0f} rows a transaction)",
         spread(all_of("copy warm"), "{:.0f}"),
     )
+    table.row("CPU time of Keybook per event (warm), µs", spread(all_of("warm ours"), "{:.0f}"))
+    table.row("CPU time of PostgreSQL per event (warm), µs", spread(all_of("warm server"), "{:.0f}"))
     for name in ("warm", "cold"):
         values = [one[name] / one[f"copy {name}"] for one in rounds]
         table.atleast(f"ingestion over COPY BINARY, {name}", values, 0.5)

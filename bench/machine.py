@@ -65,23 +65,24 @@ def wait_until_quiet(patience: float) -> None:
 
 
 class Watch:
-    """Measures one stretch: wall seconds, and how many cores were busy with what is not ours meanwhile."""
+    """Measures one stretch: wall seconds, CPU seconds of ours and of PostgreSQL, cores that others kept busy."""
 
-    def __init__(self, *others: int) -> None:
-        self._roots = [os.getpid(), *others]
+    def __init__(self) -> None:
         part = state().get("postgres") or {"pid": None}
-        if part["pid"]:
-            self._roots.append(part["pid"])
-        self.seconds = self.disturbed = 0.0
+        self._server = [part["pid"]] if part["pid"] else []
+        self.seconds = self.ours = self.server = self.disturbed = 0.0
 
     def __enter__(self) -> Watch:
-        self._busy, self._ours, self._began = _busy(), _used(self._roots), time.perf_counter()
+        self._began, self._start = time.perf_counter(), self._now()
         return self
 
     def __exit__(self, *_: object) -> None:
+        busy, self.ours, self.server = (b - a for a, b in zip(self._start, self._now(), strict=True))
         self.seconds = time.perf_counter() - self._began
-        foreign = (_busy() - self._busy) - (_used(self._roots) - self._ours)
-        self.disturbed = max(0.0, foreign / self.seconds)
+        self.disturbed = max(0.0, busy - self.ours - self.server) / self.seconds
+
+    def _now(self) -> tuple[float, float, float]:
+        return _busy(), _used([os.getpid()]), _used(self._server)
 
     def __str__(self) -> str:
         return f" (in {self.seconds:.1f} s; others took {self.disturbed:.2f} cores)"

@@ -84,7 +84,7 @@ def _join(file: Path, device: str) -> float:
 def main() -> None:
     """Measure P2: `python -m bench.parse`."""
     desk.in_sandbox("bench.parse")
-    measure(desk.options(main.__doc__, events=20_000, rounds=7).parse_args())
+    measure(desk.options(main.__doc__, events=50_000, rounds=7).parse_args())
 
 
 if __name__ == "__main__":
