@@ -16,7 +16,7 @@ from django.db.models import Min
 from audit import devices, partitions, rollups
 from audit.batch import Cursor, GapNote
 from audit.ingest import Busy, Report, Turn, connect, find_generation, turn
-from audit.models import Device, Generation, Source, Vault
+from audit.models import RENAMED, Device, Generation, Source, Vault
 from audit.sources.file import LogFile, UnusableFile, family, open_log
 from vault import framing
 from vault.audit_line import decode
@@ -243,7 +243,7 @@ def _read_family(work: Turn, source: Source, logs: Sequence[LogFile], deadline: 
 
 
 def _border(source: Source, logs: Sequence[LogFile]) -> str:
-    """How the live log was changed since we last saw it: renamed (nothing lost), copied and cut, or gone."""
+    """How the live log was changed since we last saw it: not, renamed (nothing lost), copied and cut, or gone."""
     live = logs[-1]
     if source.live is None or live.fingerprint in (None, bytes(source.live.fingerprint)):
         return ""
@@ -252,13 +252,13 @@ def _border(source: Source, logs: Sequence[LogFile]) -> str:
     if not found:
         return "vanished"
     copied = live.inode == source.live_inode and all(log.inode != live.inode for log in found)
-    return "copytruncate" if copied else ""
+    return "copytruncate" if copied else RENAMED
 
 
 def _gap_before(cursor: Cursor) -> list[GapNote]:
     """The note for what may be lost between this generation and the one before it."""
     new = Generation.objects.get(pk=cursor.id)
-    if not new.border or new.follows is None:
+    if new.border in ("", RENAMED) or new.follows is None:
         return []
     words = {
         "copytruncate": "the log was copied and cut; lines written between the copy and the cut are in no file",

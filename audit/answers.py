@@ -58,6 +58,7 @@ class WhoRead:
     complete_until: datetime | None
     readers: list[Reader]
     gaps: list[Gap]
+    unread: list[tuple[datetime, datetime]] = field(default_factory=list)  # stretches that no file covers
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class EventRow:
     version: int | None
     request_id: str
     devices: list[str]
+    secret_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

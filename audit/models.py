@@ -49,6 +49,9 @@ class Source(models.Model):
         return f"{self.device}: {self.settings.get('path', self.kind)}"
 
 
+RENAMED = "renamed"
+
+
 class Generation(models.Model):
     """One log file, known by the hash of its first whole line however it is named or packed, and our cursor in it."""
 

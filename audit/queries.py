@@ -25,7 +25,7 @@ from audit.answers import (
     WhoRead,
 )
 from audit.event import OPERATIONS, SUPERSEDED
-from audit.models import Device, Generation, Principal, Secret, Source
+from audit.models import RENAMED, Device, Generation, Principal, Secret, Source
 from vault.reads import Disclosure, Outcome
 
 __all__ = [
@@ -138,7 +138,9 @@ def who_read(one: SecretRef, since: datetime | None = None, until: datetime | No
         for row in rows
     ]  # fmt: skip
     vault_id = Secret.objects.values_list("vault_id", flat=True).get(pk=one.id)
-    return WhoRead(one, since, until, complete_until(vault_id), readers, gaps_of(vault_id, since, until))
+    reached = complete_until(vault_id)
+    unread = _unread(vault_id, since, until or reached)
+    return WhoRead(one, since, until, reached, readers, gaps_of(vault_id, since, until), unread)
 
 
 def what_read(name: str, since: datetime | None = None, until: datetime | None = None) -> WhatRead:
@@ -234,15 +236,30 @@ def _covered(vault_id: int, since: datetime, until: datetime) -> list[tuple[date
     """Return the stretches of [since, until) that some device's files cover; live ones reach to their last look."""
     rows = Generation.objects.filter(device__vault_id=vault_id, first_time__lt=until, last_time__gte=since)
     known = [(one.first_time, one.last_time) for one in rows if one.first_time and one.last_time]
+    for after in rows.filter(border=RENAMED).select_related("follows"):  # nothing lies between a log and its next
+        if after.follows and after.follows.last_time and after.first_time:
+            known.append((min(after.follows.last_time, after.first_time), after.first_time))
     for live in Source.objects.filter(device__vault_id=vault_id, live__isnull=False, drained_at__isnull=False):
         if live.live and live.live.first_time and live.drained_at:
             known.append((live.live.first_time, live.drained_at))
     return known
 
 
+def _unread(vault_id: int, since: datetime | None, until: datetime | None) -> list[tuple[datetime, datetime]]:
+    """Return the stretches between the files that we have, within [since, until); a minute's pause is no hole."""
+    low, high = since or datetime.min.replace(tzinfo=UTC), until or datetime.now(UTC)
+    holes: list[tuple[datetime, datetime]] = []
+    reached: datetime | None = None
+    for start, end in sorted(_covered(vault_id, low, high)):
+        if reached is not None and start - reached > timedelta(minutes=1):
+            holes.append((max(reached, low), min(start, high)))
+        reached = max(end, reached) if reached else end
+    return holes
+
+
 _EVENTS = """
     SELECT e.id, e.time, e.outcome, e.disclosed, e.operation, a.namespace || a.path, e.principal, p.name, p.kind,
-           d.address, e.version, e.request_id, v.name,
+           d.address, e.version, e.request_id, v.name, e.secret,
            ARRAY(SELECT DISTINCT w.name FROM audit_sighting s JOIN audit_device w ON w.id = s.device
                  WHERE s.event_id = e.id AND s.time = e.time)
     FROM audit_event e JOIN audit_principal p ON p.id = e.principal JOIN audit_path a ON a.id = e.path
@@ -281,7 +298,7 @@ def _event_row(row: tuple[Any, ...]) -> EventRow:
         id=row[0], time=row[1], outcome=Outcome(row[2]).label,
         disclosed=Disclosure(row[3]).label if row[3] else "", operation=OPERATIONS[row[4]], path=row[5],
         principal_id=row[6], principal=row[7], kind=row[8], address=row[9], version=row[10] or None,
-        request_id=str(row[11]), devices=sorted({row[12], *row[13]}),
+        request_id=str(row[11]), devices=sorted({row[12], *row[14]}), secret_id=row[13],
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -219,7 +220,15 @@ class Store:
             self.connection.execute(
                 """INSERT INTO audit_gap (device_id, kind, key, start, "end", bytes, detail)
                    VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (device_id, kind, key) DO NOTHING""",
-                [batch.device_id, gap.kind, gap.key, gap.start, gap.end, gap.bytes, gap.detail],
+                [
+                    batch.device_id,
+                    gap.kind,
+                    gap.key,
+                    gap.start,
+                    gap.end or _moment(batch.first_micros),
+                    gap.bytes,
+                    gap.detail,
+                ],
             )
         for kind, count in batch.findings.items():
             self.connection.execute(
@@ -292,6 +301,10 @@ class Store:
                WHERE id = %s""",
             [batch.last_micros or None, batch.device_id],
         )
+
+
+def _moment(micros: int) -> datetime | None:
+    return datetime.fromtimestamp(micros / 1e6, UTC) if micros else None
 
 
 def _secret(event: Event) -> int:

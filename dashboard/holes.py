@@ -31,6 +31,11 @@ def holes_of(answer: WhoRead, buckets: Sequence[Bucket], since: datetime, until:
     end = answer.complete_until or since
     if until - end > TOLERANCE:
         holes.append(Hole(max(end, since), until, f"Nothing is known after {until_clock(max(end, since), now)}."))
+    for start, stop in answer.unread:
+        length = duration((stop - start).total_seconds())
+        sentence = f"No audit data for {length}, from {until_clock(start, now)} to {until_clock(stop, now)}."
+        if not any(hole.start <= start and stop <= hole.end for hole in holes):
+            holes.append(Hole(max(start, since), min(stop, until), sentence))
     for start, stop in _blind(buckets):
         if not any(hole.start < stop and start < hole.end for hole in holes):
             holes.append(Hole(start, stop, _no_data(start, stop, since, now)))
