@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from uuid import UUID
 
 import msgspec
 
 from audit.dictionary import Address, Target, Who
-from vault.audit_line import Line, microseconds
+from vault.audit_line import Line, Request, decode, microseconds, request_key
+from vault.errors import NotAnAuditLine
 
 SEEN_REQUEST, SEEN_RESPONSE, SUPERSEDED, BY_TOKEN, COLLAPSED, SYNTHETIC, WRAPPED = 1, 2, 4, 8, 16, 32, 64
 SUSPICIOUS, AMENDS = 128, 8192
@@ -53,6 +55,18 @@ def hold(line: Line, exact: bool, raw: bytes, generation: int, position: int) ->
     """
     key = line.request.id or sha256(raw).hexdigest()
     return Held(line, exact, raw, generation, position, len(raw), microseconds(line.time), key)
+
+
+def held_again(
+    key: UUID, stored: bytes, digest: bytes, *, generation: int, position: int, length: int, micros: int
+) -> Held:
+    """Return a line that waited in the store: its form there is masked, so its id and time may not stand in it."""
+    try:
+        line, _ = decode(stored)
+    except NotAnAuditLine:
+        line = Line(type="request", request=Request(id=str(key)))
+    known = line.request.id if request_key(line.request.id, b"")[0] == key.bytes else str(key)
+    return Held(line, True, stored, generation, position, length, micros, known, stored, digest)
 
 
 class Event(msgspec.Struct, gc=False, eq=False):

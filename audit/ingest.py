@@ -23,18 +23,20 @@ from django.db import connections
 from audit import partitions
 from audit.batch import Appended, Bad, Batch, Cursor, GapNote
 from audit.dictionary import Dictionary, moment
-from audit.event import Held, hold
+from audit.event import Held, held_again
 from audit.joiner import Joiner, unfinished
 from audit.normalise import Normaliser
 from audit.packing import DAY
 from audit.sources.file import TAIL, LogFile, tail_hash
 from audit.store import Connection, Store
 from vault import masking
-from vault.audit_line import decode
 
 CHUNK = 8 * 1024 * 1024
 NO_RESPONSE_AFTER = 10.0
 _DEVICE_LOCK = 0x6B62
+
+# Of the connection parameters: what makes Django's cursors and adapters; all others are libpq's.
+_DJANGOS_OWN = {"cursor_factory", "context", "prepare_threshold"}
 
 
 class Busy(Exception):
@@ -67,10 +69,10 @@ class Report:
 
 
 def connect() -> Connection:
-    """Open a connection of our own to the default database, in autocommit, with times in UTC."""
+    """Open a connection of our own to the default database, in autocommit, as DATABASE_URL says, `sslmode` included."""
     given = connections["default"].get_connection_params()
-    wanted = {k: given[k] for k in ("dbname", "user", "password", "host", "port", "options") if given.get(k)}
-    return psycopg.connect(**wanted, autocommit=True, application_name="keybook ingest")
+    wanted = {name: value for name, value in given.items() if name not in _DJANGOS_OWN}
+    return psycopg.connect(**wanted | {"autocommit": True, "application_name": "keybook ingest"})
 
 
 @contextmanager
@@ -122,14 +124,15 @@ class Turn:
 
     def _load_pending(self) -> None:
         rows = self.looker.execute(
-            """SELECT generation_id, position, length, sha256, line, extract(epoch FROM now() - received_at)
+            """SELECT request_id, line, sha256, generation_id, position, length,
+               (extract(epoch FROM time) * 1000000)::bigint, extract(epoch FROM now() - received_at)
                FROM audit_pending WHERE device_id = %s""",
             [self.device_id],
         )
-        for generation, position, length, digest, line, age in rows:
-            parsed, _ = decode(bytes(line))
-            held = hold(parsed, True, bytes(line), generation, position)
-            held.length, held.digest, held.stored = length, bytes(digest), bytes(line)
+        for key, line, digest, generation, position, length, micros, age in rows:
+            held = held_again(
+                key, bytes(line), bytes(digest), generation=generation, position=position, length=length, micros=micros
+            )
             self.pending[held.key] = held
             self.stored.add(held.key)
             self.since[held.key] = time.monotonic() - float(age)
@@ -139,15 +142,18 @@ class Turn:
         gaps: Sequence[GapNote] = (), watch: Callable[[int], None] | None = None,
     ) -> Cursor:  # fmt: skip
         """Read one file from its cursor to its end or the deadline; `at_end` = nobody writes to it any more."""
-        notes = list(gaps)
+        notes, size = list(gaps), CHUNK
         while True:
-            data, last = self._next_chunk(log, cursor)
+            data, last = self._next_chunk(log, cursor, size)
             if not data:
                 break
             batch, used = self._batch(data, cursor, final=at_end and last)
             if not used and not batch.bad and not notes:
-                break
-            batch.gaps, notes = notes, []
+                if last:
+                    break
+                size = 2 * len(data)  # it ends in a container's long record
+                continue
+            batch.gaps, notes, size = notes, [], CHUNK
             batch.tail = self._tail(cursor, data, used, log)
             cursor = self._commit(batch)
             if watch:
@@ -157,9 +163,8 @@ class Turn:
                 break
         return cursor
 
-    def _next_chunk(self, log: LogFile, cursor: Cursor) -> tuple[bytes, bool]:
+    def _next_chunk(self, log: LogFile, cursor: Cursor, size: int) -> tuple[bytes, bool]:
         """Read on, and tell whether the file ends there; nothing when it was cut and refilled while we read."""
-        size = CHUNK
         while True:
             data = log.read(cursor.position, size)
             if not data or not log.is_still(log.fingerprint or b"", cursor.position + len(data)):
@@ -286,13 +291,13 @@ class Turn:
 def _before_fragment(data: bytes, used: int, position: int, *, final: bool) -> int:
     """Take whole lines only up to a container's fragment whose end may yet come; else all of them.
 
-    Waiting is in vain when the chunk is full, or when the file has ended and whole records stand behind the fragment.
+    Waiting is in vain when the chunk can't grow, and at a file's end when whole records stand behind the fragment.
     """
     fragment = unfinished(data[:used], position)
     if fragment is None:
         return used
     at, records_behind = fragment
-    in_vain = records_behind if final else at == position and len(data) >= CHUNK
+    in_vain = records_behind if final else at == position and len(data) >= settings.KEYBOOK.max_line
     return used if in_vain else at - position
 
 
