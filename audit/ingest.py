@@ -175,7 +175,7 @@ class Turn:
 
     def _tail(self, cursor: Cursor, data: bytes, used: int, log: LogFile) -> bytes:
         end = cursor.position + used
-        return tail_hash(data[:used]) if used >= TAIL else log.tail_before(end)
+        return tail_hash(data[used - TAIL : used]) if used >= TAIL else log.tail_before(end)
 
     def _batch(self, data: bytes, cursor: Cursor, *, final: bool) -> tuple[Batch, int]:
         """Join the whole lines of `data`; returns the batch and how many bytes it consumes."""
@@ -185,7 +185,8 @@ class Turn:
             self._too_long(batch, data)
             return batch, len(data)
         used = _before_fragment(data, used, cursor.position, final=final)
-        lines = data[:used].split(b"\n") if used else [b""]
+        whole = data.rfind(b"\n") + 1 == used  # nothing is held back, so the chunk need not be copied
+        lines = (data if whole else data[:used]).split(b"\n")
         lines.pop()
         joiner = Joiner(self.normaliser, self.pending, batch)
         position = cursor.position
@@ -293,7 +294,7 @@ def _before_fragment(data: bytes, used: int, position: int, *, final: bool) -> i
 
     Waiting is in vain when the chunk can't grow, and at a file's end when whole records stand behind the fragment.
     """
-    fragment = unfinished(data[:used], position)
+    fragment = unfinished(data, used, position)
     if fragment is None:
         return used
     at, records_behind = fragment
