@@ -111,20 +111,22 @@ class Joiner:
     def final_piece(self, raw: bytes, position: int) -> None:
         """The bytes after the last whole line of a file that nobody writes to: a record, or one torn for good."""
         if b"\n" in raw:
-            self._quarantine(raw, position, "the file ends inside a record that a container runtime cut", len(raw), True)
+            self._quarantine(
+                raw, position, "the file ends inside a record that a container runtime cut", len(raw), True
+            )
         else:
             self._frames(self.framer.tail(raw, position))
 
 
-def unfinished(data: bytes, at: int) -> tuple[int, bool] | None:
-    """Where the first fragment stands whose end has not come, and whether whole records stand behind it.
+def unfinished(data: bytes, used: int, at: int) -> tuple[int, bool] | None:
+    """Where in the first `used` bytes a fragment stands whose end has not come, and if whole records stand behind it.
 
     Container runtimes cut lines at 16 KiB.
     """
     if data.startswith((b'{"time"', b'{"auth"')):
         return None
     framer, last = framing.Joiner(settings.KEYBOOK.max_line), -1
-    for line in data.split(b"\n")[:-1]:
+    for line in data[:used].split(b"\n")[:-1]:
         found = framer.feed(line, at)
         if any(frame.kind is framing.Kind.LINE for frame in found):
             last = at
