@@ -20,7 +20,7 @@ _SYSLOG = re.compile(rb"<\d{1,3}>")
 _WRAPPED = ("log", "message", "@message", "MESSAGE", "line", "event")
 _BUDGET = 16
 _TYPE = re.compile(r"[a-z][a-z-]{0,39}")
-_raw_decode = JSONDecoder().raw_decode
+_raw_decode = JSONDecoder(parse_int=str, parse_float=str).raw_decode  # Python refuses integers of 5,000 digits
 members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -191,8 +191,10 @@ def _inside(raw: bytes) -> bytes:
     """The text of a JSON string, or an object as it stands."""
     if not raw.startswith(b'"'):
         return raw
-    text: str = msgspec.json.decode(raw)
-    return text.rstrip("\n").encode()
+    try:
+        return msgspec.json.decode(raw, type=str).rstrip("\n").encode()
+    except (msgspec.DecodeError, UnicodeError):
+        return b""
 
 
 def resized(inner: list[Frame], offset: int, size: int) -> list[Frame]:
