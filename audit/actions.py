@@ -227,7 +227,7 @@ def _read_family(work: Turn, source: Source, logs: Sequence[LogFile], deadline: 
         live = log is logs[-1]
         stamp = _stamp(log.path)
         cursor = find_generation(work.looker, work.device_id, log, before or 0, border)
-        gaps = _gap_before(cursor) if cursor.position == 0 else []
+        gaps = _gap_before(work, cursor) if cursor.position == 0 else []
         if live and source.live_id != cursor.id:
             Source.objects.filter(pk=source.pk).update(live_id=cursor.id, live_inode=log.inode)
         before = cursor.id if border else 0
@@ -255,17 +255,22 @@ def _border(source: Source, logs: Sequence[LogFile]) -> str:
     return "copytruncate" if copied else RENAMED
 
 
-def _gap_before(cursor: Cursor) -> list[GapNote]:
-    """The note for what may be lost between this generation and the one before it."""
+def _gap_before(work: Turn, cursor: Cursor) -> list[GapNote]:
+    """The note for what may be lost between this generation and the one before it: from its last line on."""
     new = Generation.objects.get(pk=cursor.id)
-    if new.border in ("", RENAMED) or new.follows is None:
+    if new.border in ("", RENAMED) or new.follows_id is None:
         return []
+    work.wait()  # the older file's last lines may still be on their way
+    older = new.follows
+    while older is not None and older.last_time is None:
+        older = older.follows
+    start = older.last_time if older else None
     words = {
         "copytruncate": "the log was copied and cut; lines written between the copy and the cut are in no file",
         "vanished": "the log was cut or replaced, and no file has its earlier content; lines after our cursor are lost",
     }
     detail = f"{new.path}: {words[new.border]}. Rotate by rename and SIGHUP to lose nothing."
-    return [GapNote(new.border, f"{new.follows_id}-{new.pk}", new.follows.last_time, None, detail)]
+    return [GapNote(new.border, f"{new.follows_id}-{new.pk}", start, None, detail)]
 
 
 def keep_house() -> None:

@@ -231,9 +231,9 @@ class Turn:
         batch.findings, mind.keeper.findings = mind.keeper.findings, {}
         mind.changed_mounts, mind.new_whos, mind.new_addresses, mind.new_targets = [], [], [], []
         if batch.events:
-            micros = [event.micros for event in batch.events]
-            batch.first_micros, batch.last_micros = min(micros), max(micros)
-            partitions.ensure(self.looker, {moment(day * DAY).date() for day in {m // DAY for m in micros}})
+            days = {event.micros // DAY for event in batch.events}
+            partitions.ensure(self.looker, {moment(day * DAY).date() for day in days})
+        batch.first_micros, batch.last_micros = _line_times(batch)
 
     def _hold(self, batch: Batch) -> None:
         """Requests still without a response are kept with the cursor; those that got one are released."""
@@ -287,6 +287,20 @@ class Turn:
             self.since.pop(key, None)
             batch.events.append(self.normaliser.event(held, None))
         return self._commit(batch)
+
+
+def _line_times(batch: Batch) -> tuple[int, int]:
+    """The times (µs) of the first and the last line of this stretch, 0 for none; lines stand nearly in order of time.
+
+    An event's own time will not do: it may be that of a request read long before.
+    """
+    own, start, near = batch.cursor.id, batch.cursor.position, 200
+    some = batch.events if len(batch.events) <= 2 * near else batch.events[:near] + batch.events[-near:]
+    lines = [held for event in some for held in event.lines] + batch.held
+    ours = [held for held in lines if held.generation == own and held.position >= start]
+    if not ours:
+        return 0, 0
+    return min(ours, key=lambda held: held.position).micros, max(held.micros for held in ours)
 
 
 def _before_fragment(data: bytes, used: int, position: int, *, final: bool) -> int:
