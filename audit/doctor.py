@@ -17,6 +17,7 @@ from audit.models import Alarm, Device, Gap, Pending, Quarantine, Source
 from audit.sources.file import UnusableFile, open_log
 
 LAG = 30
+DAYS = 7  # what is older was seen by whoever looks at doctor weekly; pages and tables keep it
 _ALARMS = {
     "plain token": "Revoke those tokens, set log_raw=false, and upgrade a Vault that logs tokens (CVE-2024-8365).",
     "duplicate keys": "A vault writes no key twice: find out who else writes to this log.",
@@ -115,10 +116,15 @@ def _source(source: Source) -> Check:
     return Check(name, not late, detail, "Is manage.py follow running? See its log." if late else "")
 
 
+def _lately() -> datetime:
+    return datetime.now(UTC) - timedelta(days=DAYS)
+
+
 def _quarantine() -> Check:
-    bad = Quarantine.objects.select_related("generation").order_by("-pk")
+    bad = Quarantine.objects.filter(at__gt=_lately()).select_related("generation").order_by("-pk")
     if not bad:
-        return Check("quarantine", True, "every byte is an audit line")
+        old = Quarantine.objects.count()
+        return Check("quarantine", True, f"nothing new in {DAYS} days; {old} stretches of bytes from before are kept")
     newest = bad[0]
     place = f"{newest.length} bytes at {newest.position} of {newest.generation.path}: {newest.reason}"
     detail = f"{len(bad)} stretches of bytes are no audit line; the newest: {place}"
@@ -126,9 +132,10 @@ def _quarantine() -> Check:
 
 
 def _gaps() -> Check:
-    lost = Gap.objects.exclude(kind="missed").order_by("-pk")
+    lost = Gap.objects.exclude(kind="missed").filter(start__gt=_lately()).order_by("-pk")
     if not lost:
-        return Check("gaps", True, "no stretch of a log is lost")
+        old = Gap.objects.exclude(kind="missed").count()
+        return Check("gaps", True, f"nothing lost in {DAYS} days; {old} gaps from before are kept")
     detail = f"{len(lost)} stretches may be lost; the newest: {lost[0].detail}"
     return Check("gaps", False, detail, "Import the missing file if it exists; the gap stays as a note of the time.")
 
@@ -136,12 +143,13 @@ def _gaps() -> Check:
 def _findings() -> Iterator[Check]:
     yield _quarantine()
     yield _gaps()
-    missed = Gap.objects.filter(kind="missed").values_list("device__name", flat=True).distinct()
-    detail = f"{', '.join(sorted(missed))} missed entries" if missed else "no device missed what another has"
+    missed = Gap.objects.filter(kind="missed", start__gt=_lately()).values_list("device__name", flat=True).distinct()
+    none = f"no device missed in {DAYS} days what another has"
+    detail = f"{', '.join(sorted(missed))} missed entries" if missed else none
     yield Check(
         "devices", not missed, detail, "Look at that device: disk full, or its receiver was away." if missed else ""
     )
-    for alarm in Alarm.objects.select_related("device__vault"):
+    for alarm in Alarm.objects.filter(last_at__gt=_lately()).select_related("device__vault"):
         since = f"{alarm.count} times since {alarm.first_at:%Y-%m-%d %H:%M} UTC"
         yield Check(f"{alarm.kind} {alarm.device}", False, f"{since}: {alarm.detail}", _ALARMS.get(alarm.kind, ""))
     waiting = Pending.objects.filter(received_at__lt=datetime.now(UTC) - timedelta(minutes=5)).count()

@@ -31,7 +31,7 @@ class Command(BaseCommand):
         """Import and print the totals."""
         console = Console(stderr=True)
         bar = [TextColumn("importing"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
-        with explained(), Progress(*bar, console=console, transient=True) as progress:
+        with explained(), Progress(*bar, console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("importing", total=_size(given["paths"]))
             done = actions.import_files(
                 given["paths"],
