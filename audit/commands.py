@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
-from django.db import InterfaceError, OperationalError, ProgrammingError
+from django.db import DatabaseError, InterfaceError
 
 from audit.batch import LostRace
 from audit.ingest import Busy
@@ -31,17 +31,27 @@ def explained() -> Iterator[None]:
         _leave(str(error), BAD_INPUT)
     except (Busy, LostRace) as error:
         _leave(f"{error}. Nothing was lost; run the command again.", TRY_AGAIN)
-    except (psycopg.errors.UndefinedTable, ProgrammingError) as error:
-        if "does not exist" not in str(error) or "relation" not in str(error):
+    except (psycopg.Error, DatabaseError, InterfaceError) as error:
+        sentence = _about_database(error)
+        if sentence is None:
             raise
-        _leave("The database has no tables of Keybook yet. Run manage.py migrate.", TRY_AGAIN)
-    except (psycopg.errors.DiskFull, psycopg.errors.IoError) as error:
-        _leave(f"PostgreSQL has no room left ({_first(error)}). Make room and run again; no cursor moved.", TRY_AGAIN)
-    except (psycopg.OperationalError, OperationalError, InterfaceError) as error:
-        _leave(
-            f"PostgreSQL did not answer ({_first(error)}). Check DATABASE_URL and run again; no cursor moved.",
-            TRY_AGAIN,
-        )
+        _leave(sentence, TRY_AGAIN)
+
+
+def _about_database(error: Exception) -> str | None:
+    """The sentence about what an operator of PostgreSQL can mend; None for what is our own fault."""
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    match cause:
+        case psycopg.errors.UndefinedTable():
+            return "The database has no tables of Keybook yet. Run manage.py migrate."
+        case psycopg.errors.DiskFull() | psycopg.errors.IoError():
+            return f"PostgreSQL has no room left ({_first(cause)}). Make room and run again; no cursor moved."
+        case psycopg.errors.ReadOnlySqlTransaction():
+            mend = "Name the primary in DATABASE_URL, or let it write, and run again; no cursor moved."
+            return f"PostgreSQL is read-only ({_first(cause)}). {mend}"
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            return f"PostgreSQL did not answer ({_first(cause)}). Check DATABASE_URL and run again; no cursor moved."
+    return None
 
 
 def _leave(sentence: str, code: int) -> None:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import zstandard
 from django.apps import apps
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
+from psycopg.conninfo import make_conninfo
 
 from tests.audit.past import Past
 
-DATA = Path(__file__).parents[1] / "data" / "corpus"
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data" / "corpus"
 PARTITIONED = ["audit_event", "audit_sighting", "audit_block"]
 PLAIN = ["audit_pair", "audit_rollup_hour", "audit_rollup_day", "audit_closed"]
 
@@ -64,6 +73,93 @@ def past(test_database, django_db_blocker) -> Iterator[Past]:
 def empty_past(test_database, django_db_blocker):
     """The context manager of an empty past, for a module that imports once and asks often."""
     return lambda: _empty_past(django_db_blocker)
+
+
+@dataclass
+class OwnDatabase:
+    """A database of a test's own, for processes that are killed."""
+
+    name: str
+    environment: dict[str, str]
+
+    def connect(self) -> psycopg.Connection:
+        """Open a connection in autocommit."""
+        return psycopg.connect(self.environment["DATABASE_URL"], autocommit=True)
+
+    def run(self, *argv: str, check: bool = True, **more: str) -> subprocess.CompletedProcess:
+        """Run a Python program of the project to its end, text in and out."""
+        command = [sys.executable, *argv]
+        environment = {**self.environment, **more}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        if check:
+            assert done.returncode == 0, done.stderr
+        return done
+
+    def manage(self, *words: str, check: bool = True, **more: str) -> subprocess.CompletedProcess:
+        """Run a command of manage.py."""
+        return self.run("manage.py", *words, check=check, **more)
+
+    def start(self, *argv: str, **more: Any) -> subprocess.Popen:
+        """Start a Python program of the project."""
+        return subprocess.Popen([sys.executable, *argv], cwd=ROOT, env=self.environment, text=True, **more)
+
+
+class OwnSandbox(OwnDatabase):
+    """Servers of a test's own, which may be killed, frozen and started without harm to other tests."""
+
+    def control(self, verb: str, part: str = "postgres") -> None:
+        """Have the supervisor kill, stop, cont or start a part."""
+        self.run("-m", "sandbox.control", verb, part)
+
+    def empty(self) -> None:
+        """Empty every table."""
+        self.manage("flush", "--no-input")
+        with self.connect() as wire:
+            wire.execute(f"TRUNCATE {', '.join(PARTITIONED + PLAIN)}")
+
+
+TELL = """import json, os, signal
+print(json.dumps(dict(os.environ)), flush=True)
+signal.pause()"""
+
+
+@pytest.fixture(scope="session")
+def own_sandbox(tmp_path_factory) -> Iterator[OwnSandbox]:
+    """A sandbox of one's own, with migrated tables."""
+    logs = tmp_path_factory.mktemp("own-logs")
+    argv = [str(ROOT / "bin" / "sandbox"), sys.executable, "-c", TELL]
+    environment = {**os.environ, "KEYBOOK_LOG_ROOTS": str(logs.parent)}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, env=environment, text=True) as process:
+        try:
+            assert process.stdout
+            told = json.loads(process.stdout.readline())
+            yield OwnSandbox("keybook", {**told, "DJANGO_SETTINGS_MODULE": "config.settings"})
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+@pytest.fixture
+def own_database(test_database, django_db_blocker, tmp_path) -> Iterator[OwnDatabase]:
+    """A new database with empty tables; logs may lie in the test's folder."""
+    with django_db_blocker.unblock():
+        forget_everything()
+        here = {
+            k: v for k, v in connection.get_connection_params().items() if k in ("host", "port", "user", "password")
+        }
+        template = connection.settings_dict["NAME"]
+        connection.close()
+    name = f"own_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(make_conninfo(dbname="postgres", **here), autocommit=True) as maker:
+        maker.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        environment = {
+            **os.environ,
+            "DATABASE_URL": make_conninfo(dbname=name, **here),
+            "KEYBOOK_LOG_ROOTS": str(tmp_path),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+        }
+        yield OwnDatabase(name, environment)
+        maker.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(scope="session")
