@@ -125,9 +125,9 @@ signal.pause()"""
 
 @pytest.fixture(scope="session")
 def own_sandbox(tmp_path_factory) -> Iterator[OwnSandbox]:
-    """A sandbox of one's own, with migrated tables."""
+    """A sandbox of one's own, with migrated tables and an OpenBao."""
     logs = tmp_path_factory.mktemp("own-logs")
-    argv = [str(ROOT / "bin" / "sandbox"), sys.executable, "-c", TELL]
+    argv = [str(ROOT / "bin" / "sandbox"), "--vault", sys.executable, "-c", TELL]
     environment = {**os.environ, "KEYBOOK_LOG_ROOTS": str(logs.parent)}
     with subprocess.Popen(argv, stdout=subprocess.PIPE, env=environment, text=True) as process:
         try:
