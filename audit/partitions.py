@@ -62,7 +62,8 @@ def forget_before(connection: psycopg.Connection[tuple[object, ...]], day: date)
 
 
 def _exists(connection: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
-    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [name]).fetchone()
+    """Ask the table itself: `to_regclass` answers from a cache that does not yet know what another just made."""
+    row = connection.execute("SELECT EXISTS (SELECT FROM pg_class WHERE relname = %s)", [name]).fetchone()
     return bool(row and row[0])
 
 
