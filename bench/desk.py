@@ -83,8 +83,7 @@ class Desk:
 
     def settle(self) -> None:
         """Have the server write out what lies in its memory, so that it does not do so in the next measurement."""
-        with psycopg.connect(self._of("postgres", "postgres"), autocommit=True) as connection:
-            connection.execute("CHECKPOINT")
+        self._as_superuser(sql.SQL("CHECKPOINT"))
 
     def close(self) -> None:
         """Drop every database that we made."""
@@ -99,15 +98,18 @@ class Desk:
         connections.close_all()
 
     def _make(self, name: str, template: str) -> None:
-        with psycopg.connect(self._url, autocommit=True) as connection:
-            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER keybook")
+        self._as_superuser(statement.format(sql.Identifier(name), sql.Identifier(template)))
         self._made.append(name)
 
     def _drop(self, name: str) -> None:
-        with psycopg.connect(self._url, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        self._as_superuser(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
         self._made.remove(name)
+
+    def _as_superuser(self, statement: sql.Composable) -> None:
+        """Run what the application's role may not: an autovacuum worker in a database to be dropped is the server's."""
+        with psycopg.connect(self._of("postgres", "postgres"), autocommit=True) as connection:
+            connection.execute(statement)
 
     def _of(self, database: str, user: str = "keybook") -> str:
         parts = {**conninfo_to_dict(self._url), "dbname": database, "user": user}

@@ -33,7 +33,7 @@ def measure(given: argparse.Namespace) -> None:
         print(f"Logs of {given.events} events, {logs[0].stat().st_size / given.events / 2:.0f} B a line. "
               f"{rsyslog.version()}.")  # fmt: skip
         machine.wait_until_quiet(given.patience)
-        rounds = [_round(place, logs, again, head) for _ in range(given.rounds)]
+        rounds = machine.quiet_rounds(given, lambda: _round(place, logs, again, head))
     _show(rounds)
 
 

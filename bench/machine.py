@@ -6,7 +6,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterable
+from argparse import Namespace
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +17,9 @@ import psycopg
 from sandbox.control import state
 from sandbox.process import family
 
-QUIET = 0.5
+QUIET = 0.5  # load of the last minute
+CALM = 0.15  # cores
+Figures = dict[str, float]
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PACKAGES = ("psycopg", "msgspec", "zstandard", "django")
 SETTINGS = (
@@ -64,12 +67,37 @@ def wait_until_quiet(patience: float) -> None:
     sys.stdout.flush()
 
 
-class Watch:
-    """Measures one stretch: wall seconds, CPU seconds of ours and of PostgreSQL, cores that others kept busy."""
+_disturbances: list[float] = []  # cores that others kept busy in each stretch watched
 
-    def __init__(self) -> None:
-        part = state().get("postgres") or {"pid": None}
-        self._server = [part["pid"]] if part["pid"] else []
+
+def quiet_rounds(given: Namespace, measure: Callable[[], Figures]) -> list[Figures]:
+    """Measure until the rounds that were asked for were not disturbed; returns the least disturbed ones.
+
+    Without patience each round is measured once, with patience at most thrice as many rounds as wanted.
+    """
+    wanted, most = given.rounds, given.rounds * (3 if given.patience else 1)
+    rounds: list[tuple[float, int, Figures]] = []
+    while len(rounds) < most and sum(one[0] < CALM for one in rounds) < wanted:
+        _disturbances.clear()
+        found = measure()
+        rounds.append((max(_disturbances, default=0.0), len(rounds), found))
+    best = sorted(rounds, key=lambda one: one[:2])[:wanted]
+    print(
+        f"Rounds: {len(rounds)}, of them {wanted} taken, in which others took at most {best[-1][0]:.2f} cores.",
+        flush=True,
+    )
+    return [found for _, _, found in best]
+
+
+class Watch:
+    """Measures one stretch: wall seconds, CPU seconds of ours and of PostgreSQL, cores that others kept busy.
+
+    `parts` names parts of the sandbox that take part beside PostgreSQL; their CPU time counts as the server's.
+    """
+
+    def __init__(self, *parts: str) -> None:
+        known = state()
+        self._server = [pid for name in ("postgres", *parts) if name in known and (pid := known[name]["pid"])]
         self.seconds = self.ours = self.server = self.disturbed = 0.0
 
     def __enter__(self) -> Watch:
@@ -80,6 +108,7 @@ class Watch:
         busy, self.ours, self.server = (b - a for a, b in zip(self._start, self._now(), strict=True))
         self.seconds = time.perf_counter() - self._began
         self.disturbed = max(0.0, busy - self.ours - self.server) / self.seconds
+        _disturbances.append(self.disturbed)
 
     def _now(self) -> tuple[float, float, float]:
         return _busy(), _used([os.getpid()]), _used(self._server)

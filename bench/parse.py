@@ -32,23 +32,27 @@ def measure(given: argparse.Namespace) -> None:
         machine.wait_until_quiet(given.patience)
         table = Table("P2: parse, normalise and mask on one core")
         for name, file in (("synthetic", synthetic), ("recorded OpenBao", recorded)):
-            _compare(table, name, file, given.rounds)
+            _compare(table, name, file, given)
         table.show()
 
 
-def _compare(table: Table, name: str, file: Path, rounds: int) -> None:
-    plain, ours = [], []
+def _compare(table: Table, name: str, file: Path, given: argparse.Namespace) -> None:
     lines = file.read_bytes().count(b"\n")
-    for number in range(rounds):
-        with Watch() as watch:
-            plain.append(lines / _load_json(file))
-            ours.append(lines / _join(file, f"{name} {number}"))
-        print(f"  {name}: json.loads {plain[-1]:.0f}, ours {ours[-1]:.0f} lines/s{watch}", flush=True)
+    found = machine.quiet_rounds(given, lambda: _round(name, file, lines))
+    plain, ours = ([one[which] for one in found] for which in ("plain", "ours"))
     size = file.stat().st_size / lines
     table.row(f"`json.loads`, {name} ({size:.0f} B a line), lines/s", spread(plain, "{:.0f}"))
     table.row(f"parse, normalise and mask, {name}, lines/s", spread(ours, "{:.0f}"))
     table.row(f"the same in MB/s, {name}", f"{median(ours) * size / 1e6:.0f}")
     table.atleast(f"ours over `json.loads`, {name}", [a / b for a, b in zip(ours, plain, strict=True)], 2)
+
+
+def _round(name: str, file: Path, lines: int) -> dict[str, float]:
+    with Watch() as watch:
+        plain = lines / _load_json(file)
+        ours = lines / _join(file, f"{name} {time.monotonic_ns()}")
+    print(f"  {name}: json.loads {plain:.0f}, ours {ours:.0f} lines/s{watch}", flush=True)
+    return {"plain": plain, "ours": ours}
 
 
 def _load_json(file: Path) -> float:

@@ -52,7 +52,7 @@ def measure(given: argparse.Namespace) -> None:
         place.fresh()
         desk.header()
         machine.wait_until_quiet(given.patience)
-        rounds = [_round(place, log) for _ in range(given.rounds)]
+        rounds = machine.quiet_rounds(given, lambda: _round(place, log))
     table = Table("P7: ingestion with pairs and rollups over ingestion without")
     for name in _WAYS:
         table.row(f"{name}, events/s", spread([one[name] for one in rounds], "{:.0f}"))

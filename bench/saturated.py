@@ -40,7 +40,7 @@ def measure(given: argparse.Namespace) -> None:
         print(f"Load: {'wrk' if rsyslog.program('wrk') else 'our own readers'}, {_CONNECTIONS} connections, "
               f"{given.seconds:g} s of KV v2 reads by {len(tokens)} tokens.")  # fmt: skip
         machine.wait_until_quiet(given.patience)
-        rounds = [_round(place, bao, tokens, given.seconds) for _ in range(given.rounds)]
+        rounds = machine.quiet_rounds(given, lambda: _round(place, bao, tokens, given.seconds))
     table = Table("P3: ingestion over what a saturated OpenBao writes")
     table.row("bytes a line", spread([one["size"] for one in rounds], "{:.0f}"))
     table.row("OpenBao writes, lines/s", spread([one["written"] for one in rounds], "{:.0f}"))
@@ -53,9 +53,8 @@ def _round(place: desk.Desk, bao: Bao, tokens: list[str], seconds: float) -> dic
     log = _rotate(bao)
     _load(bao, tokens, 1.0)  # caches and connections are warm
     before = log.read_bytes().count(b"\n")
-    began = time.perf_counter()
-    _load(bao, tokens, seconds)
-    took = time.perf_counter() - began
+    with Watch("openbao") as load:
+        _load(bao, tokens, seconds)
     ask("stop", "openbao")
     try:
         lines = log.read_bytes().count(b"\n")
@@ -67,8 +66,12 @@ def _round(place: desk.Desk, bao: Bao, tokens: list[str], seconds: float) -> dic
         ask("cont", "openbao")
     if report.lines != lines:
         raise RuntimeError(f"{lines} lines were written, {report.lines} ingested")
-    found = {"written": (lines - before) / took, "read": lines / watch.seconds, "size": log.stat().st_size / lines}
-    print(f"  written {found['written']:.0f} lines/s, ingested {found['read']:.0f} lines/s{watch}", flush=True)
+    found = {
+        "written": (lines - before) / load.seconds,
+        "read": lines / watch.seconds,
+        "size": log.stat().st_size / lines,
+    }
+    print(f"  written {found['written']:.0f} lines/s{load}, ingested {found['read']:.0f} lines/s{watch}", flush=True)
     return found
 
 
