@@ -14,8 +14,8 @@ from msgspec import Raw
 from audit.dictionary import Answer, Target
 from audit.event import Event, Held
 from kit.memory import remember
-from vault import masking, paths, reads
-from vault.audit_line import EMPTY, Line, Response, encode, whole_auth
+from vault import masking, reads
+from vault.audit_line import EMPTY, Line, Request, Response, encode, whole_auth
 from vault.reads import Disclosure, Outcome
 
 _HMAC = "hmac-sha256:"
@@ -43,7 +43,9 @@ class Keeper:
             if response.stored is None:
                 response.stored = self._thoroughly(response.raw, failed)
         if request is not None and request.stored is None:
-            if (
+            if response is not None and not same_call(request.line.request, response.line.request):
+                request.stored = self.store_alone(request)  # two calls under one id: what is told of one is not of both
+            elif (
                 bare
                 and request.exact
                 and ((safe and _alike(request.line, response)) or self._is_safe_alone(request.line))
@@ -138,9 +140,8 @@ class Keeper:
 
     def store_alone(self, held: Held) -> bytes:
         """How a request is stored while its response has not come: a login may still fail, so its name is masked."""
-        asked = held.line.request
-        where = paths.place(asked.path, asked.mount_point, asked.namespace.path)
-        return self._thoroughly(held.raw, reads.is_login(where.mount, where.rest, asked.operation))
+        path = held.line.request.path
+        return self._thoroughly(held.raw, masking.mask_login_path(path) != path)
 
 
 def _answer(target: Target, operation: str, data: bytes, side: str) -> Answer:
@@ -177,6 +178,16 @@ def _alike(request: Line, response: Held | None) -> bool:
         request.auth == response.line.auth
         and asked.headers == again.headers
         and asked.client_token == again.client_token
+    )
+
+
+def same_call(one: Request, other: Request) -> bool:
+    """Whether a request and a response line speak of one call; a request id alone may be anybody's."""
+    return (
+        one.path == other.path
+        and one.mount_type == other.mount_type
+        and one.operation == other.operation
+        and one.namespace == other.namespace
     )
 
 

@@ -12,7 +12,7 @@ from ipaddress import IPv6Network
 from audit import principal
 from audit.dictionary import Address, MountInfo, Target, Who
 from audit.event import BY_TOKEN, OPERATIONS, SEEN_REQUEST, SEEN_RESPONSE, SYNTHETIC, WRAPPED, Event, Held
-from audit.keeping import Keeper
+from audit.keeping import Keeper, same_call
 from kit.memory import LIMIT, remember
 from vault import masking, paths, reads
 from vault.audit_line import EMPTY, Line, decode_auth, request_key
@@ -68,7 +68,10 @@ class Normaliser:
         event.request, event.micros = request, request.micros
         event.flags |= SEEN_REQUEST
         response, event.response = event.response, None
-        self.keeper.keep(event, b"")
+        if response is None or same_call(request.line.request, response.line.request):
+            self.keeper.keep(event, b"")
+        else:
+            request.stored = self.keeper.store_alone(request)
         event.response = response
 
     def _judge(self, event: Event, line: Line, data: bytes) -> None:
