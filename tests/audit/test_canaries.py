@@ -212,14 +212,14 @@ def test_nothing_of_a_raw_log_is_kept_whole_or_torn(told_by, tmp_path):
 
 
 def test_what_is_told_of_one_call_hides_the_other_under_the_same_id(told_by, tmp_path):
-    file, read = tmp_path / "audit.log", Call(1)
-    failed = next(entry for entry in raw_entries() if TYPED.encode() in entry and b'"request"' in entry)
-    login = failed.replace(json.loads(failed)["request"]["id"].encode(), read.id.encode())
-    other = Call(2)
-    late = failed.replace(json.loads(failed)["request"]["id"].encode(), other.id.encode())
-    file.write_bytes(
-        b"\n".join([log(calls(30, first=10))[:-1], login, read.response(), other.response(), late]) + b"\n"
-    )
+    file, read, other = tmp_path / "audit.log", Call(1), Call(2)
+    failed = next(entry for entry in map(json.loads, raw_entries()) if TYPED in entry["request"]["path"])
+    failed["request"]["id"] = read.id
+    before = written(failed)
+    failed["request"]["id"] = other.id
+    after = written(failed)
+    lines = [log(calls(30, first=10))[:-1], before, read.response(), other.response(), after]
+    file.write_bytes(b"\n".join(lines) + b"\n")
     assert told_by(file, CANARIES) == []
 
 
