@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
 import time
 from argparse import Namespace
@@ -52,9 +53,19 @@ def settings(connection: psycopg.Connection) -> str:
 
 def header(connection: psycopg.Connection) -> None:
     """Print what every result needs beside it."""
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC. {facts()}.")
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Keybook {_revision()}. {facts()}.")
     print(f"{versions(connection)}.")
     print(f"Settings: {settings(connection)}.")
+
+
+def _revision() -> str:
+    """The commit that is measured, with a + when files of it were changed."""
+    root = Path(__file__).parents[1]
+    ask = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=7", "--exclude=*"]
+    try:
+        return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "of an unknown commit"
 
 
 def wait_until_quiet(patience: float) -> None:
