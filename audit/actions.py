@@ -51,14 +51,15 @@ def import_files(
     `Busy` when the device is being read by another process. `watch` is told of consumed (unpacked) bytes.
     """
     began = time.monotonic()
-    logs = [open_log(path) for path in paths]
+    logs: list[LogFile] = []
     try:
-        for log in logs:
-            _must_be_audit_log(log)
+        for path in paths:
+            logs.append(open_log(path))
+            _must_be_audit_log(logs[-1])
         one, notes = _device(vault, device)
         with turn(one.pk) as work:
             done = _import(work, sorted(logs, key=_first_moment), watch)
-        done.notes = notes
+        done.notes[:0] = notes
         done.gaps = devices.reconcile(one.vault_id)
         rollups.close()
     finally:
@@ -70,10 +71,11 @@ def import_files(
 
 def _import(work: Turn, logs: Sequence[LogFile], watch: Callable[[int], None] | None) -> Imported:
     done = Imported(files=len(logs))
-    before, cursor = 0, None
+    before, torn, cursor = 0, 0, None
     for log in logs:
         if log.fingerprint is None:
-            continue  # an empty file
+            torn += _only_a_beginning(log, done)
+            continue
         cursor = find_generation(work.looker, work.device_id, log)
         known = Generation.objects.get(pk=cursor.id)
         before += cursor.position
@@ -87,22 +89,35 @@ def _import(work: Turn, logs: Sequence[LogFile], watch: Callable[[int], None] | 
     if cursor is not None:
         work.accept_unanswered(cursor, older_than=0, before=int((time.time() - 10) * 1e6))
     work.wait()
-    _total(done, work.report, before)
+    _total(done, work.report, before, torn)
     return done
 
 
-def _total(done: Imported, report: Report, before: int) -> None:
+def _only_a_beginning(log: LogFile, done: Imported) -> int:
+    """Say what is to do with a file that has no whole line; returns its bytes, none for an empty file."""
+    size = len(log.read(0, _LOOK))
+    if size:
+        damage = f" ({log.damaged})" if log.damaged else ""
+        done.quarantined += 1
+        done.notes.append(
+            f"{log.path}: holds only the beginning of a line{damage}; nothing was read, import it when it is whole"
+        )
+    return size
+
+
+def _total(done: Imported, report: Report, before: int, torn: int) -> None:
     """Bytes that an earlier import consumed are duplicates of this one."""
     done.accounted = {
         "events": report.bytes_event,
         "duplicates": report.bytes_duplicate + before,
-        "quarantine": report.bytes_quarantine,
+        "quarantine": report.bytes_quarantine + torn,
         "gaps": 0,
         "framing": report.bytes_framing,
     }
-    done.bytes = report.bytes + before + report.bytes_waiting
+    done.bytes = report.bytes + before + report.bytes_waiting + torn
     done.lines += report.lines
-    done.events, done.quarantined = report.events, report.quarantined
+    done.events = report.events
+    done.quarantined += report.quarantined
     done.duplicates += report.duplicates
 
 
@@ -123,8 +138,8 @@ def _must_be_audit_log(log: LogFile) -> None:
     head = log.read(0, _LOOK)
     if not head and log.damaged:
         raise UnusableFile(f"{log.path}: {log.damaged}. Nothing was read.")
-    if log.fingerprint is None and head:
-        log.fingerprint = sha256(head).digest()  # a single line without its newline
+    if log.fingerprint is None and _is_record(head):
+        log.fingerprint = sha256(head).digest()  # a single line, whole but for its newline
     if head and not any(_is_record(line) for line in head.split(b"\n")[:2_000]) and b"\n" in head:
         raise UnusableFile(
             f"{log.path}: none of its first lines is a Vault or OpenBao audit record. Name the file that the audit "
@@ -178,7 +193,7 @@ def read_source(source: Source, *, seconds: float = 20.0) -> Report | None:
     except Busy:
         return None
     except UnusableFile as error:
-        Source.objects.filter(pk=source.pk).update(trouble=str(error))
+        note_trouble(source, str(error))
         return None
     finally:
         for log in logs:
@@ -189,6 +204,11 @@ def read_source(source: Source, *, seconds: float = 20.0) -> Report | None:
 
 
 _read_whole: dict[str, tuple[tuple[int, int, int], bytes | None]] = {}
+
+
+def note_trouble(source: Source, sentence: str) -> None:
+    """Keep what prevents a source's turn, for the pages and `doctor`; the next whole turn clears it."""
+    Source.objects.filter(pk=source.pk).update(trouble=sentence)
 
 
 def _open_family(source: Source) -> list[LogFile]:

@@ -106,5 +106,9 @@ def table(head: list[str], rows: Sequence[Sequence[object]]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    text = "-" if value is None else str(value)
+    return "-" if value is None else visible(str(value))
+
+
+def visible(text: str) -> str:
+    """Return text for a terminal: control characters and changes of direction are spelt out."""
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

@@ -88,6 +88,7 @@ class Address:
 
     text: str
     id: int = 0
+    secretive: bool = False
 
 
 class Dictionary:

@@ -16,11 +16,13 @@ from audit.event import Event, Held
 from kit.memory import remember
 from vault import masking, reads
 from vault.audit_line import EMPTY, Line, Request, Response, encode, whole_auth
+from vault.plain_text import find_plain_token
 from vault.reads import Disclosure, Outcome
 
 _HMAC = "hmac-sha256:"
 _UUIDS = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _BIG = 8_192
+LARGEST = 2_147_483_647
 
 
 class Keeper:
@@ -34,8 +36,8 @@ class Keeper:
     def keep(self, event: Event, data: bytes) -> None:
         """Settle how the lines are stored: the short way where every part is known to be safe, else the thorough."""
         request, response, target = event.request, event.response, event.target
-        failed = target.named_login and event.outcome != Outcome.OK
-        bare = not failed and not target.secretive  # nothing in the path is to be hidden
+        failed = target.named_login and not _logged_in(response)
+        bare = not failed and not target.secretive and not event.address.secretive  # nothing outside `data` to hide
         safe = False
         if response is not None:
             safe = bare and event.who.safe and response.exact and self._is_safe(response.line)
@@ -94,7 +96,10 @@ class Keeper:
             return False
         if answer.auth is not EMPTY and not self.auth_is_safe(bytes(answer.auth)):
             return False
-        return answer.wrap_info is None or answer.wrap_info.token.startswith(_HMAC)
+        lease, wrap = answer.secret and answer.secret.lease_id, answer.wrap_info
+        if (lease and find_plain_token(lease.encode())) or find_plain_token(answer.mount_accessor.encode()):
+            return False
+        return wrap is None or (wrap.token.startswith(_HMAC) and not find_plain_token(wrap.creation_path.encode()))
 
     def _error_is_safe(self, error: str) -> bool:
         safe = self._safe_errors.get(error)
@@ -166,7 +171,14 @@ def _answer(target: Target, operation: str, data: bytes, side: str) -> Answer:
         kv_version=mount.kv_version,
     )
     version = (reads.kv_version_read(data) or 0) if disclosed and target.kv2 else 0
+    if not 0 <= version <= LARGEST:  # no vault counts so far; the line keeps it
+        version = 0
     return masked, outcome, disclosed, version
+
+
+def _logged_in(response: Held | None) -> bool:
+    answer = response.line.response if response is not None else None
+    return answer is not None and answer.auth is not EMPTY
 
 
 def _alike(request: Line, response: Held | None) -> bool:

@@ -12,7 +12,7 @@ from ipaddress import IPv6Network
 from audit import principal
 from audit.dictionary import Address, MountInfo, Target, Who
 from audit.event import BY_TOKEN, OPERATIONS, SEEN_REQUEST, SEEN_RESPONSE, SYNTHETIC, WRAPPED, Event, Held
-from audit.keeping import Keeper, same_call
+from audit.keeping import LARGEST, Keeper, same_call
 from kit.memory import LIMIT, remember
 from vault import masking, paths, reads
 from vault.audit_line import EMPTY, Line, decode_auth, request_key
@@ -129,7 +129,7 @@ class Normaliser:
         if known is not None:
             event.disclosed = Disclosure(known[1])
             if known[0].kv2:
-                event.version = reads.kv_version_read(data) or 0
+                event.version = min(max(reads.kv_version_read(data) or 0, 0), LARGEST)
 
     def _remember_wrap(self, event: Event, line: Line) -> None:
         event.flags |= WRAPPED
@@ -150,7 +150,7 @@ class Normaliser:
         auth = decode_auth(raw)
         one = principal.identify(auth)
         hmac = _digest(auth.client_token) if one.kind != principal.Kind.ANONYMOUS else b""
-        who = Who(str(one.kind), one.name, _bounded(one.namespace), _bounded(one.entity_id, 200), hmac,
+        who = Who(str(one.kind), _bounded(one.name, 900), _bounded(one.namespace), _bounded(one.entity_id, 200), hmac,
                   _bounded(auth.accessor, 200), micros)  # fmt: skip
         who.unsigned = not hmac and who.nameless
         who.safe = self.keeper.auth_is_safe(raw)
@@ -186,14 +186,12 @@ class Normaliser:
         where = paths.place(asked.path, asked.mount_point, asked.namespace.path)
         mount = self._mount(line, where)
         login = reads.is_login(where.mount, where.rest, asked.operation)
-        failed = login and (answer is None or not len(answer.auth))
-        path = masking.mask_login_path(asked.path) if failed else asked.path
-        secretive = masking.find_plain_token(path.encode())  # lookups by token in the path, as old clients do
-        if secretive:
-            path = scrub_tokens(path)
-        logical = paths.secret_path(mount.type, mount.kv_version, where.rest, asked.operation)
-        if logical is not None and secretive:
-            logical = scrub_tokens(logical)
+        hidden = masking.mask_login_path(asked.path)  # whatever the verb, and whether or not we know the mount
+        named = hidden != asked.path
+        refused = named and (answer is None or answer.auth is EMPTY)
+        path = hidden if refused else asked.path
+        logical = None if refused else paths.secret_path(mount.type, mount.kv_version, where.rest, asked.operation)
+        places = " ".join((asked.path, asked.namespace.path, asked.mount_point, asked.mount_type, asked.mount_accessor))
         target = Target(
             mount=mount,
             namespace=namespace,
@@ -202,14 +200,14 @@ class Normaliser:
             print_name="" if logical is None else _bounded(paths.print_name(namespace, where.mount, logical), 1500),
             engine=_engine(mount),
             login=login,
-            secretive=secretive,
-            named_login=login and masking.mask_login_path(asked.path) != asked.path,
+            secretive=masking.find_plain_token(places.encode()),  # lookups by token in the path, as old clients do
+            named_login=named,
             rest=where.rest,
             operation=_OPERATION.get(asked.operation, 0),
         )
         target.kv2 = mount.type == "kv" and mount.kv_version != 1 and where.rest.startswith("data/")
         target.nameless = who.nameless and asked.path != _PROBE and not (login and mount.type)
-        if not (failed and target.named_login):  # its path is masked; the next one may succeed
+        if not refused:  # its path is masked; the next one may succeed
             remember(self.targets)[known] = target
         self.new_targets.append(target)
         return target
@@ -250,7 +248,7 @@ class Normaliser:
             known, shown = f"nameless {text}", _network(shown)
             if known in self.addresses:
                 return self.addresses[known]
-        address = remember(self.addresses)[known] = Address(shown)
+        address = remember(self.addresses)[known] = Address(shown, secretive=masking.find_plain_token(text.encode()))
         self.new_addresses.append(address)
         return address
 
@@ -279,7 +277,8 @@ def _digest(hmac: str) -> bytes:
 
 
 def _bounded(text: str, limit: int = 500) -> str:
-    """Return text as PostgreSQL can keep and index it: no NUL, at most `limit` bytes, still distinct."""
+    """Return text as PostgreSQL can keep and index it: no token, no NUL, at most `limit` bytes, still distinct."""
+    text = scrub_tokens(text)
     if "\0" in text:
         text = text.replace("\0", "\N{SYMBOL FOR NULL}")
     encoded = text.encode()

@@ -59,15 +59,15 @@ class Request(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_default
     """
 
     id: str = ""
-    client_id: msgspec.Raw = EMPTY
-    replication_cluster: msgspec.Raw = EMPTY
+    client_id: str = ""
+    replication_cluster: str = ""
     operation: str = ""
     mount_point: str = ""
     mount_type: str = ""
     mount_accessor: str = ""
-    mount_running_version: msgspec.Raw = EMPTY
-    mount_running_sha256: msgspec.Raw = EMPTY
-    mount_class: msgspec.Raw = EMPTY
+    mount_running_version: str = ""
+    mount_running_sha256: str = ""
+    mount_class: str = ""
     mount_is_external_plugin: bool = False
     client_token: str = ""
     client_token_accessor: str = ""
@@ -79,7 +79,7 @@ class Request(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_default
     remote_port: int = 0
     wrap_ttl: int = 0
     headers: msgspec.Raw = EMPTY
-    client_certificate_serial_number: msgspec.Raw = EMPTY
+    client_certificate_serial_number: str = ""
 
 
 class Secret(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -106,9 +106,9 @@ class Response(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaul
     mount_point: str = ""
     mount_type: str = ""
     mount_accessor: str = ""
-    mount_running_plugin_version: msgspec.Raw = EMPTY
-    mount_running_sha256: msgspec.Raw = EMPTY
-    mount_class: msgspec.Raw = EMPTY
+    mount_running_plugin_version: str = ""
+    mount_running_sha256: str = ""
+    mount_class: str = ""
     mount_is_external_plugin: bool = False
     secret: Secret | None = None
     data: msgspec.Raw = EMPTY
@@ -196,10 +196,11 @@ def microseconds(time: str) -> int:
 
 def request_key(request_id: str, raw: bytes) -> tuple[bytes, bool]:
     """Return (16 bytes, genuine): the request id, or for entries without a UUID a key made from their content."""
-    if len(request_id) == 36:
+    if len(request_id) == 36 and request_id[8:24:5] == "----":
+        digits = request_id.replace("-", "")
         try:
-            key = bytes.fromhex(request_id.replace("-", ""))
-            if len(key) == 16:
+            key = bytes.fromhex(digits)
+            if len(key) == 16 and len(digits) == 32 and digits == digits.lower():  # one spelling only, one key only
                 return key, True
         except ValueError:
             pass

@@ -6,7 +6,7 @@ import re
 
 # Vault >= 1.10 and Vault Enterprise: hvs. hvb. hvr. and 24 or more of base64url; before, and OpenBao: s. b. r. and
 # 24 characters (batch tokens more); in a namespace followed by `.` and its id.
-TOKEN = re.compile(r"(?<![A-Za-z0-9_-])(?:hv)?[sbr]\.[A-Za-z0-9_-]{24,}(?:\.[A-Za-z0-9]{3,})?")
+TOKEN = re.compile(r"(?:(?<![A-Za-z0-9_])hv|(?<![A-Za-z0-9_-]))[sbr]\.[A-Za-z0-9_-]{24,}(?:\.[A-Za-z0-9]{3,})?")
 _LONG_WORD = re.compile(rb"\.[A-Za-z0-9_-]{24}")
 _TOKEN_BYTES = re.compile(TOKEN.pattern.encode())
 _USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)\S*@")
@@ -16,7 +16,7 @@ _NAMED = re.compile(
     r"(?![\"'`])(?P<value>[^\s,;&)]+)"
 )
 _QUOTES = "\"'`"
-_LOGIN = re.compile(r"^(auth/.+?/login/)(.+)$", re.DOTALL)
+_LOGIN = re.compile(r"^(auth/.+?/login/)(.+)$", re.DOTALL | re.IGNORECASE)
 
 
 def find_plain_token(raw: bytes) -> bool:

@@ -49,7 +49,12 @@ class LogFile:
         if self.packed:
             return True
         size = self.size()
-        return size is not None and size >= end and first_line_hash(self.handle) == fingerprint
+        return size is not None and size >= end and fingerprint in self._fingerprints_now()
+
+    def _fingerprints_now(self) -> tuple[bytes | None, bytes]:
+        """The first line's hash, and that of a file with a single line that still lacks its newline."""
+        head = os.pread(self.handle.fileno(), FIRST_LINE, 0)
+        return _hash_of_first(head), b"" if b"\n" in head else sha256(head).digest()
 
     def tail_before(self, position: int) -> bytes:
         """Return the hash of the bytes just before `position`: tells a refilled file from one that grew."""
@@ -125,11 +130,6 @@ def _unpacking(raw: BinaryIO) -> tuple[BinaryIO | Unpacked, bool]:
 def _first_line(log: LogFile) -> bytes | None:
     head = log.read(0, FIRST_LINE)
     return _hash_of_first(head)
-
-
-def first_line_hash(handle: BinaryIO | Unpacked) -> bytes | None:
-    """Return the SHA-256 of an unpacked file's first whole line now, without moving its position."""
-    return _hash_of_first(os.pread(handle.fileno(), FIRST_LINE, 0))
 
 
 def _hash_of_first(head: bytes) -> bytes | None:

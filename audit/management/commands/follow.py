@@ -6,11 +6,12 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from typing import Any
 
 import psycopg
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import Error, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 
 from audit import actions
 from audit.batch import LostRace
@@ -54,7 +55,7 @@ class Command(BaseCommand):
                 _look()
             except LostRace as error:
                 sys.stderr.write(f"{error}\n")
-            except (psycopg.Error, Error) as error:
+            except (psycopg.OperationalError, OperationalError, InterfaceError) as error:
                 sys.stderr.write(
                     f"Ingestion waits: PostgreSQL did not answer ({str(error).splitlines()[0]}). No cursor moved.\n"
                 )
@@ -65,6 +66,15 @@ class Command(BaseCommand):
 
 def _look() -> None:
     for source in Source.objects.select_related("device", "live"):
-        report = actions.read_source(source)
-        while report is not None and not report.drained:
+        try:
             report = actions.read_source(source)
+            while report is not None and not report.drained:
+                report = actions.read_source(source)
+        except (psycopg.OperationalError, OperationalError, InterfaceError, LostRace):
+            raise
+        except Exception as error:  # a fault of ours in one log must not stop the others
+            kind = type(error).__name__
+            actions.note_trouble(
+                source, f"Keybook itself failed on this log ({kind}); its cursor did not move. Report it."
+            )
+            traceback.print_exc()

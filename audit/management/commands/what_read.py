@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from audit import queries
-from audit.commands import BadInput, as_json, explained, read_time, table
+from audit.commands import BadInput, as_json, explained, read_time, table, visible
 
 
 class Command(BaseCommand):
@@ -49,6 +49,5 @@ def _print(answer: queries.WhatRead) -> str:
     reads, denied = sum(one.count for one in answer.secrets), sum(one.denied for one in answer.secrets)
     end = f" Complete until {as_json(answer.complete_until)}." if answer.complete_until else ""
     kinds = ", ".join(answer.kinds)
-    return (
-        f"{answer.principal} ({kinds})\n{table(head, rows)}\n{len(rows)} secrets, {reads} reads, {denied} denied.{end}"
-    )
+    title = f"{visible(answer.principal)} ({kinds})"
+    return f"{title}\n{table(head, rows)}\n{len(rows)} secrets, {reads} reads, {denied} denied.{end}"

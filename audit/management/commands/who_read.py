@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from audit import queries
-from audit.commands import BadInput, as_json, explained, read_time, table
+from audit.commands import BadInput, as_json, explained, read_time, table, visible
 
 
 class Command(BaseCommand):
@@ -73,5 +73,5 @@ def _print(answer: queries.WhoRead) -> str:
     )
     if losses:
         end += f" Not complete: {len(losses)} gap(s), the first: {losses[0].detail}"
-    title = f"{answer.secret.name} in {answer.secret.vault}"
+    title = visible(f"{answer.secret.name} in {answer.secret.vault}")
     return f"{title}\n{table(head, rows)}\n{len(rows)} principals, {reads} reads, {denied} denied. {end}"
