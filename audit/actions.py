@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -187,7 +187,8 @@ def read_source(source: Source, *, seconds: float = 20.0) -> Report | None:
     deadline = time.monotonic() + seconds
     logs: list[LogFile] = []
     try:
-        logs = _open_family(source)
+        for log in _open_family(source):
+            logs.append(log)  # one by one, so that what is open is closed if the next can't be opened
         with turn(source.device_id) as work:
             report = _read_family(work, source, logs, deadline)
     except Busy:
@@ -211,14 +212,16 @@ def note_trouble(source: Source, sentence: str) -> None:
     Source.objects.filter(pk=source.pk).update(trouble=sentence)
 
 
-def _open_family(source: Source) -> list[LogFile]:
+def _open_family(source: Source) -> Iterator[LogFile]:
     """Open the live log and its rotated brothers; what did not change since it was read is not opened again."""
     roots = settings.KEYBOOK.log_roots.split(":")
     path = source.settings["path"]
     found = family(path)
     if not found or str(found[-1]) != str(path):
         open_log(path, roots).close()  # says what is wrong with the live one
-    return [_unchanged(one) or open_log(one, roots) for one in found[:-1]] + [open_log(found[-1], roots)]
+    for one in found[:-1]:
+        yield _unchanged(one) or open_log(one, roots)
+    yield open_log(found[-1], roots)
 
 
 def _unchanged(path: Path) -> LogFile | None:
