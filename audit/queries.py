@@ -320,7 +320,7 @@ def _lines_at(time: datetime, device: int, block: int, line: int, sides: int) ->
     day = time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     found = _rows(
         "SELECT lines, places, body FROM audit_block WHERE id = %s AND time >= %s AND time < %s",
-        [block, day, day + timedelta(days=1)],
+        [block, day, day + timedelta(days=2)],  # a late response's block is of the day on which it came
     )
     if not found:
         return []
