@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,7 +14,8 @@ from audit.sources.unpacked import PACKED, Unpacked
 
 TAIL = 64
 FIRST_LINE = 1024 * 1024
-_ROTATED = ("", ".", "-", "_")
+_AGE = r"[._-]\d[\dTZ:.+_-]*"
+_PACKING = r"(?:\.(?:gz|zst))?"
 
 
 class UnusableFile(Exception):
@@ -140,22 +142,19 @@ def _hash_of_first(head: bytes) -> bytes | None:
 
 
 def family(path: str | Path) -> list[Path]:
-    """Return a log and its rotated brothers (`audit.log.1`, `audit.log-20261121.gz`), oldest first, live one last."""
+    """Return a log and its rotated brothers, oldest first, the live one last.
+
+    Brothers are named by a number or a date (`audit.log.1`, `audit.log-20261121.gz`, `audit-2026-11-21.log`):
+    `audit-http.log` is another device's log.
+    """
     live = Path(path)
     if not live.parent.is_dir():
         return []
-    brothers = [
-        found
-        for found in live.parent.iterdir()
-        if found.name != live.name and found.name.startswith(tuple(live.name + mark for mark in _ROTATED[1:]))
-    ]
-    stem = [
-        found
-        for found in live.parent.glob(f"{live.stem}[-_.]*{live.suffix}*")
-        if found.name != live.name and found not in brothers
-    ]
-    aged = sorted((_modified(found), found.name, found) for found in brothers + stem)
-    return [found for _, _, found in aged] + ([live] if live.exists() else [])
+    stem, suffix = re.escape(live.stem), re.escape(live.suffix)
+    brother = re.compile(rf"(?:{stem}{suffix}(?:{_AGE}|[.-]old)?|{stem}{_AGE}{suffix}){_PACKING}")
+    found = [one for one in live.parent.iterdir() if one.name != live.name and brother.fullmatch(one.name)]
+    aged = sorted((_modified(one), one.name, one) for one in found)
+    return [one for _, _, one in aged] + ([live] if live.exists() else [])
 
 
 def _modified(path: Path) -> float:
