@@ -204,7 +204,7 @@ def read_source(source: Source, *, seconds: float = 20.0) -> Report | None:
     return report
 
 
-_read_whole: dict[str, tuple[tuple[int, int, int], bytes | None]] = {}
+_read_whole: dict[tuple[int, str], tuple[tuple[int, int, int], bytes | None]] = {}  # by device and path
 
 
 def note_trouble(source: Source, sentence: str) -> None:
@@ -220,12 +220,12 @@ def _open_family(source: Source) -> Iterator[LogFile]:
     if not found or str(found[-1]) != str(path):
         open_log(path, roots).close()  # says what is wrong with the live one
     for one in found[:-1]:
-        yield _unchanged(one) or open_log(one, roots)
+        yield _unchanged(source.device_id, one) or open_log(one, roots)
     yield open_log(found[-1], roots)
 
 
-def _unchanged(path: Path) -> LogFile | None:
-    known = _read_whole.get(str(path))
+def _unchanged(device_id: int, path: Path) -> LogFile | None:
+    known = _read_whole.get((device_id, str(path)))
     if known is None or known[0] != _stamp(path):
         return None
     return LogFile(str(path), BytesIO(), known[0][0], True, known[1], settled=True)
@@ -258,7 +258,7 @@ def _read_family(work: Turn, source: Source, logs: Sequence[LogFile], deadline: 
         cursor = work.read(log, cursor, at_end=still, deadline=deadline, gaps=gaps)
         if still and work.report.drained:
             work.wait()
-            _read_whole[log.path] = (stamp, log.fingerprint)
+            _read_whole[source.device_id, log.path] = (stamp, log.fingerprint)
     if cursor is not None:
         work.accept_unanswered(cursor)
     work.wait()
