@@ -60,7 +60,9 @@ class Call:
                 "version": 3,
             },
         }
-        mount = {"mount_point": "secret/", "mount_type": "kv", "mount_accessor": "kv_0a1b2c3d"}
+        asked = entry["request"]
+        mount = {name: asked[name] for name in ("mount_point", "mount_type") if asked.get(name)}
+        mount |= {"mount_accessor": f"{mount['mount_type']}_0a1b2c3d"} if mount else {}
         entry["response"] = {**mount, "data": read} if data is None else {**mount, **({"data": data} if data else {})}
         return written(entry)
 
