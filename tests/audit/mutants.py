@@ -196,12 +196,14 @@ MUTATIONS: list[Mutation] = [
 ]  # fmt: skip
 
 
-def broken_log(dice: random.Random, some: list[Call]) -> tuple[bytes, set[tuple[str, str]]]:
+def broken_log(
+    dice: random.Random, some: list[Call], mutations: list[Mutation] | None = None
+) -> tuple[bytes, set[tuple[str, str]]]:
     """Return a log in which broken lines stand among the whole ones of these calls, and the (id, type) of the whole.
 
     A torn line may be glued to the whole one behind it, as a disk that was full leaves it.
     """
-    out: list[bytes] = []
+    ways, out = mutations or MUTATIONS, []
     whole: set[tuple[str, str]] = set()
     for call in some:
         for side, line in zip(("request", "response"), call.lines(), strict=True):
@@ -211,11 +213,11 @@ def broken_log(dice: random.Random, some: list[Call]) -> tuple[bytes, set[tuple[
                 if dice.random() < 0.05:
                     out.append(torn(dice, victim))  # glued: no newline
                     continue
-                out.append(dice.choice(MUTATIONS)(dice, victim) + b"\n")
+                out.append(dice.choice(ways)(dice, victim) + b"\n")
                 if out[-1].count(b"\n") == 1 and dice.random() < 0.02:
                     out[-1] = out[-1][:-1] + b"\n\n"
             out.append(line + b"\n")
             whole.add((call.id, side))
     if dice.random() < 0.7:
-        out.append(dice.choice(MUTATIONS)(dice, Call(1, seed=str(dice.random())).request()))
+        out.append(dice.choice(ways)(dice, Call(1, seed=str(dice.random())).request()))
     return b"".join(out), whole
