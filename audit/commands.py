@@ -15,7 +15,7 @@ from audit.batch import LostRace
 from audit.ingest import Busy
 from audit.sources.file import UnusableFile
 
-BAD_INPUT, TRY_AGAIN = 2, 1
+BAD_INPUT, TRY_AGAIN, INTERRUPTED = 2, 1, 130
 
 
 class BadInput(Exception):
@@ -31,6 +31,8 @@ def explained() -> Iterator[None]:
         _leave(str(error), BAD_INPUT)
     except (Busy, LostRace) as error:
         _leave(f"{error}. Nothing was lost; run the command again.", TRY_AGAIN)
+    except KeyboardInterrupt:
+        _leave("Stopped. What was committed stays; to go on, run the command again.", INTERRUPTED)
     except (psycopg.Error, DatabaseError, InterfaceError) as error:
         sentence = _about_database(error)
         if sentence is None:
