@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -164,3 +165,17 @@ def test_an_import_into_a_full_database_says_so_and_is_completed_once_there_is_r
     ballast.unlink()
     database.manage(*words(big))
     check_complete(database, big)
+
+
+def test_an_import_that_is_interrupted_says_so_and_is_completed_by_the_next(own_database, big):
+    running = start_import(own_database, big)
+    once_it_has_begun(own_database, running)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out) == (130, ""), err
+    assert "Traceback" not in err
+    assert err.count("\n") == 1 and "run the command again" in err
+    events, distinct, _ = held_by(own_database)
+    assert 0 < events == distinct < COUNT
+    own_database.manage(*words(big))
+    check_complete(own_database, big)
