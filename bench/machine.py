@@ -116,8 +116,9 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        busy, self.ours, self.server = (b - a for a, b in zip(self._start, self._now(), strict=True))
         self.seconds = time.perf_counter() - self._began
+        time.sleep(0.1)  # a server's process that is just ending is in no list for a moment
+        busy, self.ours, self.server = (b - a for a, b in zip(self._start, self._now(), strict=True))
         self.disturbed = max(0.0, busy - self.ours - self.server) / self.seconds
         _disturbances.append(self.disturbed)
 
