@@ -30,7 +30,8 @@ PLAIN = ["audit_pair", "audit_rollup_hour", "audit_rollup_day", "audit_closed"]
 
 
 def forget_everything() -> None:
-    """Empty every table of the past and drop its days."""
+    """Empty every table of the past and drop its days: in the tests' own database only."""
+    assert connection.settings_dict["NAME"].startswith("test_")
     tables = PARTITIONED + PLAIN + [model._meta.db_table for model in apps.get_app_config("audit").get_models()]
     with connection.cursor() as cursor:
         cursor.execute(

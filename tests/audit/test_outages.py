@@ -44,16 +44,15 @@ def held_by(database):
         return wire.execute(sql).fetchone()
 
 
-def once_it_has_begun(database, process):
-    """Wait until the first batch of an import is committed; more are to come."""
-    while not (at := position(database)):
-        assert process.poll() is None, "the import ended before it had begun"
+def import_held_in_the_middle(database, file):
+    """Start an import and hold it once its first batch is committed; more are to come."""
+    running = database.start("manage.py", *words(file), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not position(database):
+        assert running.poll() is None, "the import ended before it had begun"
         time.sleep(0.005)
-    return at
-
-
-def start_import(database, file):
-    return database.start("manage.py", *words(file), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    running.send_signal(signal.SIGSTOP)
+    assert position(database) < file.stat().st_size
+    return running
 
 
 def check_complete(database, file):
@@ -73,10 +72,10 @@ def sentence(done):
 
 def test_an_import_whose_database_is_killed_says_so_and_is_completed_by_the_next(own_sandbox, big):
     own_sandbox.empty()
-    running = start_import(own_sandbox, big)
-    once_it_has_begun(own_sandbox, running)
+    running = import_held_in_the_middle(own_sandbox, big)
     own_sandbox.control("kill")
     try:
+        running.send_signal(signal.SIGCONT)
         out, err = running.communicate(timeout=60)
     finally:
         own_sandbox.control("start")
@@ -97,11 +96,11 @@ def test_an_import_without_a_database_says_so(own_sandbox, big):
 
 def test_an_import_outlasts_a_frozen_database(own_sandbox, big):
     own_sandbox.empty()
-    running = start_import(own_sandbox, big)
-    once_it_has_begun(own_sandbox, running)
+    running = import_held_in_the_middle(own_sandbox, big)
     own_sandbox.control("stop")
-    time.sleep(0.5)
-    assert running.poll() is None
+    running.send_signal(signal.SIGCONT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.wait(0.5)
     own_sandbox.control("cont")
     _, err = running.communicate(timeout=60)
     assert running.returncode == 0, err
@@ -168,9 +167,9 @@ def test_an_import_into_a_full_database_says_so_and_is_completed_once_there_is_r
 
 
 def test_an_import_that_is_interrupted_says_so_and_is_completed_by_the_next(own_database, big):
-    running = start_import(own_database, big)
-    once_it_has_begun(own_database, running)
+    running = import_held_in_the_middle(own_database, big)
     running.send_signal(signal.SIGINT)
+    running.send_signal(signal.SIGCONT)
     out, err = running.communicate(timeout=60)
     assert (running.returncode, out) == (130, ""), err
     assert "Traceback" not in err
