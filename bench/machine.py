@@ -84,11 +84,13 @@ _disturbances: list[float] = []  # cores that others kept busy in each stretch w
 def quiet_rounds(given: Namespace, measure: Callable[[], Figures]) -> list[Figures]:
     """Measure until the rounds that were asked for were not disturbed; returns the least disturbed ones.
 
-    Without patience each round is measured once, with patience at most thrice as many rounds as wanted.
+    Without patience each round is measured once. With patience, each waits until the machine is calm (in all at most
+    `given.patience` seconds), and at most thrice as many rounds as wanted are measured.
     """
-    wanted, most = given.rounds, given.rounds * (3 if given.patience else 1)
+    wanted, most, patience = given.rounds, given.rounds * (3 if given.patience else 1), given.patience
     rounds: list[tuple[float, int, Figures]] = []
     while len(rounds) < most and sum(one[0] < CALM for one in rounds) < wanted:
+        patience -= _wait_until_calm(patience)
         _disturbances.clear()
         found = measure()
         rounds.append((max(_disturbances, default=0.0), len(rounds), found))
@@ -98,6 +100,17 @@ def quiet_rounds(given: Namespace, measure: Callable[[], Figures]) -> list[Figur
         flush=True,
     )
     return [found for _, _, found in best]
+
+
+def _wait_until_calm(patience: float) -> float:
+    """Wait until others leave the cores alone for three seconds; returns how long that took."""
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < patience:
+        with Watch() as watch:
+            time.sleep(3)
+        if watch.disturbed < CALM:
+            break
+    return waited
 
 
 class Watch:
