@@ -28,7 +28,7 @@ class LineMask:
         self.changed = False
         self.data = DataMask()
         self._where = _Where(entry, kv_version)
-        self._failed_login = failed_login or self._where.failed_login
+        self._failed_login = failed_login or self._where.failed_login or self._where.doubled
         if strict_json.anywhere_duplicated(entry):
             self.findings.add("duplicate keys")
 
@@ -183,7 +183,7 @@ class _Where:
         request, response = entry.last("request"), entry.last("response")
         self._request = request if isinstance(request, Pairs) else Pairs()
         self._response = response if isinstance(response, Pairs) else Pairs()
-        self._doubled = entry.duplicates() or self._request.duplicates() or self._response.duplicates()
+        self.doubled = entry.duplicates() or self._request.duplicates() or self._response.duplicates()
         self._kv_version = kv_version
         answered = str(entry.last("type", "")).endswith("response")
         shown = {"auth", "wrap_info"} & {key for key, value in self._response if value is not None}
@@ -194,7 +194,7 @@ class _Where:
         return value if isinstance(value, str) else ""
 
     def rules(self, side: str) -> Rules:
-        if self._doubled:
+        if self.doubled:
             return USER
         mount_type = self._text("mount_type") or str(self._response.last("mount_type", ""))
         return rules_for(mount_type, self._text("path"), self._text("operation"), side, self._kv_version)
