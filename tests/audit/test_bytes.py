@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from audit import actions, ingest, queries
+from audit.sources.file import UnusableFile
 from tests.audit.lines import Call, calls, hmac, log
 from tests.audit.mutants import broken_log
 from tests.audit.past import is_accounted
@@ -39,7 +40,11 @@ def check_a_broken_log(past, tmp_path, seed, some):
         size = len(data) * part // 3 if part == 3 else dice.randrange(len(data) * part // 3)
         with growing.open("ab") as out:
             out.write(data[growing.stat().st_size : size])
-        done = past.take(growing, vault=f"growing {seed}")
+        try:
+            done = past.take(growing, vault=f"growing {seed}")
+        except UnusableFile:
+            assert growing.stat().st_size < 10_000  # so little of it that nothing looks like an audit log
+            continue
         assert is_accounted(done, [growing]), (size, done, past.quarantine()[-3:])
     settled = past.bytes_per_class()
     classes = sum(settled[name] for name in ("event", "duplicate", "quarantine", "framing"))
