@@ -1,9 +1,10 @@
-"""Who may enter: people with one role each, and the one-time links that let them in."""
+"""Who may enter: people with one role each, the one-time links that let them in, and the trail they leave."""
 
 from __future__ import annotations
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models.functions import Now
 
 
 class Role(models.TextChoices):
@@ -33,3 +34,24 @@ class EntryLink(models.Model):
     def __str__(self) -> str:
         """Name the person and the end; the code itself is not known here."""
         return f"link for {self.user} until {self.ends:%Y-%m-%d %H:%M:%S}"
+
+
+class TrailEntry(models.Model):
+    """One thing that somebody did in Keybook. Written once by `accounts.trail`; the database refuses to change it.
+
+    The actor is a number and a name, no foreign key: an entry must outlive whatever it tells of, unchanged.
+    """
+
+    at = models.DateTimeField(db_default=Now())
+    actor_id = models.BigIntegerField(null=True)
+    actor_name = models.CharField(max_length=500)
+    verb = models.CharField(max_length=100)
+    subject_kind = models.CharField(max_length=40)
+    subject_id = models.BigIntegerField(null=True)
+    subject_text = models.CharField(max_length=500)
+    details = models.JSONField(default=dict)
+    address = models.CharField(max_length=45)
+    session = models.CharField(max_length=16)
+
+    def __str__(self) -> str:
+        return f"{self.actor_name}: {self.verb} {self.subject_text}"

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NoReturn
 
 from csp.constants import NONCE, NONE, SELF, STRICT_DYNAMIC
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+SECRETS = os.environ.get("KEYBOOK_SECRETS", "/run/secrets")  # the folder whose files are settings, named like them
 
 
 class Environment(BaseSettings):
     """Every setting that an operator may give; `.env.example` lists the same names with one line of meaning each."""
 
-    model_config = SettingsConfigDict(
-        extra="ignore", secrets_dir="/run/secrets" if Path("/run/secrets").is_dir() else None
-    )
+    model_config = SettingsConfigDict(extra="ignore", secrets_dir=SECRETS if Path(SECRETS).is_dir() else None)
 
     database_url: str = "postgresql:///keybook"
     redis_url: str = ""
@@ -32,6 +35,30 @@ class Environment(BaseSettings):
     retention_days: int = Field(default=400, alias="KEYBOOK_RETENTION_DAYS")
     secure_cookies: bool = Field(default=True, alias="KEYBOOK_SECURE_COOKIES")
     embedded: bool = Field(default=False, alias="KEYBOOK_EMBEDDED")
+    trusted_proxies: str = ""
+    url: str = Field(default="", alias="KEYBOOK_URL")
+    require_mfa: bool = Field(default=True, alias="KEYBOOK_REQUIRE_MFA")
+    internal: str = Field(default="127.0.0.1:9001", alias="KEYBOOK_INTERNAL")
+    pulse: str = Field(default="", alias="KEYBOOK_PULSE")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, words: str) -> str:
+        """Refuse what is neither a network nor `unix`; the sentence may not show the value, so it is ours."""
+        try:
+            for word in filter(None, (part.strip() for part in words.split(","))):
+                word == "unix" or ip_network(word)
+        except ValueError:
+            raise PydanticCustomError("networks", "it takes networks such as 10.0.0.0/8, and unix") from None
+        return words
+
+    @field_validator("url")
+    @classmethod
+    def _origin(cls, words: str) -> str:
+        """Refuse what is no origin, because links to sign in are built on it."""
+        if words and not re.fullmatch(r"https?://[^/?#\s@]+/?", words):
+            raise PydanticCustomError("origin", "it takes an address such as https://keybook.example.com")
+        return words.rstrip("/")
 
 
 def _refuse(sentences: list[str]) -> NoReturn:
@@ -75,6 +102,7 @@ DEBUG = ENV.debug
 SECRET_KEY = ENV.secret_key or "insecure-only-for-commands-that-sign-nothing"
 ALLOWED_HOSTS = [host.strip() for host in ENV.allowed_hosts.split(",") if host.strip()]
 KEYBOOK = ENV
+TRUSTED_PROXIES = ENV.trusted_proxies
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -184,11 +212,15 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# Errors go to standard error with their time; error pages say so. Nothing is mailed.
+# What is wrong goes to standard error, one line each; Django's own handler is replaced. Nothing is mailed.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "loggers": {"django": {"handlers": ["console"], "level": "WARNING", "propagate": True}},
+    "formatters": {"line": {"()": "config.logs.OneLine"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "django": {"handlers": [], "level": "WARNING", "propagate": True},
+        "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
+    },
 }
