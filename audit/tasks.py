@@ -1,0 +1,105 @@
+"""What workers do for the past when a bell rings: take a turn over a source, keep house, find what is due."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, cast
+
+import psycopg
+from celery import shared_task
+from celery.exceptions import OperationalError as BrokerError
+from django.db import Error, InterfaceError, OperationalError, connection
+
+from audit import actions
+from audit.batch import LostRace
+from audit.models import Source
+
+TURN = 10.0  # seconds: what one source may take before the others' bells are heard
+BELL_LIVES = 20.0  # seconds: the sweep has rung again long before
+_HOUSE_LOCK = 0x6B62_0003
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError)
+_log = logging.getLogger("keybook.audit")
+
+
+class Bell(Protocol):
+    """A task as we use it: called in place, or rung with one primary key."""
+
+    def __call__(self, *key: int) -> None:
+        """Do the work here and now."""
+
+    def apply_async(self, args: tuple[int, ...], **options: Any) -> object:
+        """Send the message."""
+
+
+def doorbell(name: str) -> Callable[[Callable[..., None]], Bell]:
+    """Return the decorator that makes a function the task `name`."""
+    return cast("Callable[[Callable[..., None]], Bell]", shared_task(name=name))
+
+
+def ring(bell: Bell, *key: int) -> bool:
+    """Ring for a row; False when the broker is away, which only means that the sweep has to find the row."""
+    try:
+        bell.apply_async(key, expires=BELL_LIVES)
+    except (BrokerError, OSError):
+        _log.warning("The broker took no message; the sweep rings again when it is back.")
+        return False
+    return True
+
+
+@doorbell("audit.sweep")
+def sweep() -> None:
+    """Ring for every source: what a lost message left behind is found here, a second later."""
+    with _the_database_may_be_away("The sweep"):
+        for key in Source.objects.order_by("pk").values_list("pk", flat=True):
+            if not ring(read_source, key):
+                return
+
+
+@doorbell("audit.read_source")
+def read_source(source_id: int) -> None:
+    """Take one bounded turn over a source, and ring again while there is more."""
+    with _the_database_may_be_away(f"The turn over source {source_id}"):
+        source = Source.objects.select_related("device", "live").filter(pk=source_id).first()
+        if source is not None and take_turn(source):
+            ring(read_source, source_id)
+
+
+def take_turn(source: Source, seconds: float = TURN) -> bool:
+    """Read a source for some seconds; tells whether more is waiting. A fault of ours is kept beside the source."""
+    try:
+        report = actions.read_source(source, seconds=seconds)
+    except (*_AWAY, LostRace):
+        raise
+    except Exception as error:  # a fault of ours in one log must not stop the others
+        kind = type(error).__name__
+        _log.exception("Keybook failed on source %s (%s).", source.pk, kind)
+        actions.note_trouble(source, f"Keybook itself failed on this log ({kind}); its cursor did not move. Report it.")
+        return False
+    return report is not None and not report.drained
+
+
+@doorbell("audit.keep_house")
+def keep_house() -> None:
+    """Make partitions ahead, forget what is past retention, close hours and days, compare devices; one at a time."""
+    with _the_database_may_be_away("Keeping house"), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_HOUSE_LOCK])
+        if not cursor.fetchone()[0]:
+            return
+        try:
+            actions.keep_house()
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_HOUSE_LOCK])
+
+
+@contextmanager
+def _the_database_may_be_away(what: str) -> Iterator[None]:
+    """Say in one line that PostgreSQL is away or that another ingester was quicker; the next bell tries again."""
+    try:
+        yield
+    except LostRace as error:
+        _log.warning("%s was given up: %s", what, error)
+    except (*_AWAY, Error, psycopg.Error) as error:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        _log.warning("%s waits: PostgreSQL said: %s. No cursor moved.", what, said)

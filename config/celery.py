@@ -1,0 +1,104 @@
+"""The bells: a Celery message wakes a worker and carries one primary key; rows in PostgreSQL are the queue.
+
+Nothing here is relied upon to keep anything. A message that is lost, doubled, late or flushed with the whole broker
+changes nothing, because the sweep rings again within a second and a turn begins at the cursor that was committed.
+The figures behind these settings are in docs/decisions/0007-messages-are-doorbells.md.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from celery import Celery, bootsteps
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+TURN_ENDS = 300.0  # seconds after which a worker's child that hangs is ended; a turn bounds itself to ten
+
+
+def broker(url: str) -> str:
+    """Return a redis-py URL in kombu's words: a socket is `redis+socket:///path?virtual_host=0` there."""
+    if not url.startswith("unix:"):
+        return url
+    place, _, query = url.removeprefix("unix:").partition("?")
+    return f"redis+socket:{place}?{query.replace('db=', 'virtual_host=') or 'virtual_host=0'}"
+
+
+if not settings.KEYBOOK.redis_url:
+    sys.stderr.write(
+        "The setting REDIS_URL is empty, so workers and beat have no broker to meet at. Name a Valkey or Redis, or "
+        "follow the logs without one with `manage.py follow`; see docs/configuration.md.\n"
+    )
+    sys.exit(2)
+
+app = Celery("keybook")
+app.conf.update(
+    broker_url=broker(settings.KEYBOOK.redis_url),
+    # JSON alone, and no result is ever kept: what a task did stands in PostgreSQL.
+    task_serializer="json",
+    accept_content=["json"],
+    task_ignore_result=True,
+    result_backend=None,
+    task_store_errors_even_if_ignored=False,
+    # Acknowledged at once: losing a bell is harmless, and a bell that is redelivered for ever is not.
+    task_acks_late=False,
+    worker_prefetch_multiplier=1,
+    task_default_queue="ingest",
+    task_routes={"audit.sweep": {"queue": "sweep"}},
+    task_time_limit=TURN_ENDS,
+    worker_max_tasks_per_child=2_000,
+    worker_send_task_events=False,
+    # Whoever reaches the broker can wake workers and no more: nobody can stop or change them from there.
+    worker_enable_remote_control=False,
+    # A page or a command that rings must not hang because the broker is away: the sweep rings anyway.
+    task_publish_retry=True,
+    task_publish_retry_policy={"max_retries": 1, "interval_start": 0.2, "interval_step": 0.2, "interval_max": 0.2},
+    broker_connection_timeout=3.0,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "visibility_timeout": 60,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 10,
+        "socket_connect_timeout": 3,
+        "socket_keepalive": True,
+        "health_check_interval": 5,
+    },
+    # Beat remembers nothing, so it needs no file; two of them ring twice, which is harmless.
+    beat_scheduler="celery.beat:Scheduler",
+    beat_max_loop_interval=1.0,
+    beat_schedule={
+        "sweep": {"task": "audit.sweep", "schedule": timedelta(seconds=1), "options": {"expires": 5.0}},
+        "keep house": {
+            "task": "audit.keep_house",
+            "schedule": timedelta(minutes=1),
+            "options": {"queue": "ingest", "expires": 55.0},
+        },
+    },
+    # One line each, from Django's LOGGING; a worker's own chatter is left out.
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    timezone="UTC",
+)
+app.autodiscover_tasks(["audit"])
+
+
+class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
+    """Touches KEYBOOK_PULSE while the worker's loop runs, which it does only while it hears the broker."""
+
+    requires = {"celery.worker.components:Timer"}
+
+    def start(self, worker: Any) -> None:
+        """Begin to touch the file."""
+        place = settings.KEYBOOK.pulse
+        if place:
+            worker.timer.call_repeatedly(5.0, Path(place).touch)
+
+
+app.steps["worker"].add(Pulse)

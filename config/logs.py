@@ -1,0 +1,24 @@
+"""One line of JSON for each message, whatever wrote it: time (UTC), level, process, logger, message, error."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+
+
+class OneLine(logging.Formatter):
+    """Turns a record into one line of JSON; a traceback is one string in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line without its newline."""
+        told: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "process": record.process,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info and record.exc_info[0]:
+            told["error"] = self.formatException(record.exc_info)
+        return json.dumps(told, ensure_ascii=False)
