@@ -82,3 +82,16 @@ def _create(connection: psycopg.Connection[tuple[object, ...]], day: date) -> No
                 parent, leaf, sql.Literal(f"{day} 00:00:00+00"), sql.Literal(f"{day + timedelta(1)} 00:00:00+00")
             )
         )
+        _hand_over(connection, table, leaf_name(table, day))
+
+
+def _hand_over(connection: psycopg.Connection[tuple[object, ...]], table: str, leaf: str) -> None:
+    """Give a leaf to its parent's owner, who is to drop it one day, also when a command of another role made it."""
+    row = connection.execute(
+        """SELECT pg_get_userbyid(relowner), pg_get_userbyid(relowner) = current_user
+           FROM pg_class WHERE oid = %s::regclass""",
+        [table],
+    ).fetchone()
+    if row and not row[1]:
+        owner = sql.Identifier(str(row[0]))
+        connection.execute(sql.SQL("ALTER TABLE {} OWNER TO {}").format(sql.Identifier(leaf), owner))

@@ -115,6 +115,7 @@ INSTALLED_APPS = [
     "accounts",
     "audit",
     "dashboard",
+    "config",
 ]
 MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",

@@ -1,0 +1,37 @@
+"""`manage.py make_roles`: make PostgreSQL's roles of Keybook's processes, each with the least that it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, transaction
+
+from config import roles
+
+
+class Command(BaseCommand):
+    """Run it as the owner of the tables after every `migrate`; running it again changes nothing."""
+
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Say what may be given."""
+        parser.add_argument(
+            "--passwords", type=Path, help="a folder with a file per role (keybook_web, ...) that holds its password"
+        )
+
+    def handle(self, *args: Any, **given: Any) -> None:
+        """Make them in one transaction: all of it, or nothing."""
+        try:
+            with transaction.atomic():
+                made = roles.make(given["passwords"])
+        except DatabaseError as error:
+            said = str(error).strip().splitlines()[0]
+            raise CommandError(
+                f"The roles were not made, nothing is changed: PostgreSQL said: {said}. Run this as the owner of "
+                "Keybook's tables, with CREATEROLE or as a member of the roles; see docs/operations.md.",
+            ) from None
+        for sentence in made:
+            self.stdout.write(sentence)

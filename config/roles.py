@@ -1,0 +1,165 @@
+"""PostgreSQL's roles, one for each process, and the least that each may do: a table of rights by table name.
+
+Rights on partitions are not needed: whoever goes through the parent is judged by the parent. The three parents belong
+to the ingest role, because only an owner may attach a day or drop one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from psycopg import sql
+
+WEB, RECEIVER, INGEST, BEAT, HEALTH = ROLES = (
+    "keybook_web",
+    "keybook_receiver",
+    "keybook_ingest",
+    "keybook_beat",
+    "keybook_health",
+)
+READ, ADD, CHANGE, ALL = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE, DELETE"
+PARTITIONED = ("audit_event", "audit_sighting", "audit_block")
+STATEMENT_TIMEOUT = {WEB: "30s", BEAT: "10s", HEALTH: "5s"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What each role may do with the tables whose whole name the pattern fits; who is not named may do nothing."""
+
+    tables: str
+    rights: Mapping[str, str]
+
+
+# The first rule that fits counts.
+RULES = (
+    Rule("django_migrations", {WEB: READ, HEALTH: READ, INGEST: READ, BEAT: READ}),
+    Rule("django_content_type", {WEB: ADD}),
+    # The trail only grows: nobody but the owner of the schema can change or remove what stands in it.
+    Rule("accounts_trail.*", {WEB: ADD}),
+    Rule("(accounts|account|auth|axes|mfa|socialaccount|usersessions)_.*|django_session|django_site", {WEB: ALL}),
+    # Partitions belong to the ingest role, and are reached through their parents.
+    Rule(rf"({'|'.join(PARTITIONED)})_\d{{8}}", {}),
+    # Events and lines: the ingest role owns the parents, pages read them.
+    Rule("audit_(event|sighting)", {WEB: READ, HEALTH: READ}),
+    Rule("audit_block", {WEB: READ}),
+    # What people add on the pages: sources, and the vaults and devices that they belong to.
+    Rule("audit_source", {WEB: ALL, INGEST: ALL, BEAT: READ, HEALTH: READ}),
+    Rule("audit_(vault|device)", {WEB: CHANGE, INGEST: ALL, RECEIVER: READ, HEALTH: READ}),
+    # Requests without their response yet, as masked lines: only ingestion needs them.
+    Rule("audit_pending", {INGEST: ALL, WEB: READ, HEALTH: READ}),
+    Rule("audit_.*", {WEB: READ, INGEST: ALL, HEALTH: READ}),
+)
+
+
+class UnknownTable(Exception):
+    """A table that no rule names: nobody would get any right on it."""
+
+
+def rights(table: str) -> Mapping[str, str]:
+    """Return {role: privileges} for a table. Raises `UnknownTable`."""
+    for rule in RULES:
+        if re.fullmatch(rule.tables, table):
+            return rule.rights
+    raise UnknownTable(f"No rule of config/roles.py says who may use the table {table}: add one.")
+
+
+def make(passwords: Path | None = None) -> list[str]:
+    """Make the roles that are missing and give every role exactly its rights; returns what was done, as sentences.
+
+    Needs the owner of the schema with CREATEROLE, or roles that were made before and that the owner is a member of.
+    `passwords` is a folder with a file per role that gets a password. Running it again changes nothing.
+    """
+    with connection.cursor() as cursor:
+        made = [f"made the role {role}" for role in ROLES if _make_role(cursor, role)]
+        _database(cursor)
+        _partitions(cursor)
+        _tables(cursor)
+        if passwords is not None:
+            made += [f"set the password of {role}" for role in ROLES if _password(cursor, role, passwords / role)]
+    return made
+
+
+def _run(cursor: CursorWrapper, statement: str, *names: str) -> None:
+    cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _column(cursor: CursorWrapper, query: str, *values: str | list[str]) -> list[str]:
+    cursor.execute(query, values)
+    return [row[0] for row in cursor.fetchall()]
+
+
+def _make_role(cursor: CursorWrapper, role: str) -> bool:
+    if _column(cursor, "SELECT rolname FROM pg_roles WHERE rolname = %s", role):
+        return False
+    _run(cursor, "CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE", role)
+    if role in STATEMENT_TIMEOUT:
+        _run(cursor, f"ALTER ROLE {{}} SET statement_timeout = '{STATEMENT_TIMEOUT[role]}'", role)
+    return True
+
+
+def _password(cursor: CursorWrapper, role: str, place: Path) -> bool:
+    if not place.is_file():
+        return False
+    secret = sql.Literal(place.read_text().strip())
+    cursor.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), secret))
+    return True
+
+
+def _database(cursor: CursorWrapper) -> None:
+    """Let the roles in, and nobody else; only the ingest role may make tables: its partitions."""
+    database = _column(cursor, "SELECT current_database()")[0]
+    _run(cursor, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
+    _run(cursor, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    for role in ROLES:
+        _run(cursor, "GRANT CONNECT ON DATABASE {} TO {}", database, role)
+        _run(cursor, "GRANT USAGE ON SCHEMA public TO {}", role)
+    _run(cursor, "GRANT CREATE ON SCHEMA public TO {}", INGEST)
+
+
+def _tables(cursor: CursorWrapper) -> None:
+    """Give each role its rights on each table, and take what it had besides; sequences follow their tables."""
+    tables = _column(cursor, "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
+    for table in tables:
+        given = rights(table)
+        owned = table.startswith(PARTITIONED)
+        others = sql.SQL(", ").join(sql.Identifier(role) for role in ROLES if not (owned and role == INGEST))
+        cursor.execute(sql.SQL("REVOKE ALL ON TABLE {} FROM {}").format(sql.Identifier(table), others))
+        for role, privileges in given.items():
+            _run(cursor, f"GRANT {privileges} ON TABLE {{}} TO {{}}", table, role)
+            if "INSERT" in privileges:
+                for sequence in _column(cursor, _SEQUENCES, table):
+                    _run(cursor, "GRANT USAGE ON SEQUENCE {} TO {}", sequence, role)
+    for sequence in ("audit_event_seq", "audit_block_seq"):
+        _run(cursor, "GRANT SELECT, UPDATE, USAGE ON SEQUENCE {} TO {}", sequence, INGEST)
+        _run(cursor, "GRANT SELECT ON SEQUENCE {} TO {}", sequence, WEB)
+
+
+_SEQUENCES = """
+    SELECT s.relname FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+    WHERE d.refobjid = %s::regclass AND d.deptype IN ('a', 'i')
+"""
+
+
+def _partitions(cursor: CursorWrapper) -> None:
+    """Hand the partitioned tables with their days to the ingest role, of which the schema's owner becomes a member."""
+    member = _column(cursor, "SELECT rolname FROM pg_roles WHERE rolname = current_user "
+                             "AND NOT pg_has_role(current_user, %s, 'USAGE')", INGEST)  # fmt: skip
+    if member:
+        _run(cursor, "GRANT {} TO {}", INGEST, member[0])
+    names = _column(
+        cursor,
+        """SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
+           AND (c.relname = ANY(%s)
+                OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = ANY(%s::regclass[])))
+           AND c.relkind IN ('r', 'p') AND pg_get_userbyid(c.relowner) <> %s""",
+        list(PARTITIONED),
+        list(PARTITIONED),
+        INGEST,
+    )
+    for name in names:
+        _run(cursor, "ALTER TABLE {} OWNER TO {}", name, INGEST)
