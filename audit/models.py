@@ -291,3 +291,40 @@ class Alarm(models.Model):
 
     def __str__(self) -> str:
         return self.detail
+
+
+class ReceiverToken(models.Model):
+    """What one sender proves itself with to the receiver, as a SHA-256; at most two of a device live at a time."""
+
+    device = models.ForeignKey(Device, models.PROTECT, related_name="receiver_tokens")
+    digest = models.BinaryField(unique=True)
+    made_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"receiver token {self.pk} of {self.device}"
+
+
+class Spool(models.Model):
+    """One record that the receiver took, masked, until it is ingested; with a `reason` it is for quarantine.
+
+    `key` and `micros` are the original's (zero for quarantine), as are `sha256` and `length`. The device is no
+    enforced key: that would lock its row for each line.
+    """
+
+    device = models.ForeignKey(Device, models.DO_NOTHING, db_constraint=False, db_index=False)
+    key = models.UUIDField()
+    micros = models.BigIntegerField()
+    sha256 = models.BinaryField()
+    length = models.BigIntegerField()
+    line = models.BinaryField()
+    findings = models.TextField(blank=True)
+    reason = models.TextField(blank=True)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["device", "id"], name="audit_spool_next")]
+
+    def __str__(self) -> str:
+        return f"record {self.pk} of {self.device}"
