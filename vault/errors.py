@@ -40,6 +40,10 @@ class Refused(VaultError):
     permanent = True
 
 
+class UnusableAddress(Refused):
+    """An address that may not be called: no http(s), with a password in it, link-local, or plain http elsewhere."""
+
+
 class TokenGone(Refused):
     """The token is unknown: expired, revoked, used up, of a disabled entity, or used from the wrong network."""
 

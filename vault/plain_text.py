@@ -16,7 +16,7 @@ _NAMED = re.compile(
     r"(?![\"'`])(?P<value>[^\s,;&)]+)"
 )
 _QUOTES = "\"'`"
-_LOGIN = re.compile(r"^(auth/.+?/login/)(.+)$", re.DOTALL | re.IGNORECASE)
+_LOGIN = re.compile(r"^(auth/.+?/login/)(?!<name, \d+>\Z)(.+)$", re.DOTALL | re.IGNORECASE)
 
 
 def find_plain_token(raw: bytes) -> bool:
@@ -78,7 +78,10 @@ def _closing(line: str, start: int) -> int:
 
 
 def mask_login_path(path: str) -> str:
-    """The path of a failed login without the name, which may be a password: `auth/userpass/login/<name, 8>`."""
+    """The path of a failed login without the name, which may be a password: `auth/userpass/login/<name, 8>`.
+
+    A path that was masked stays as it is.
+    """
     return _LOGIN.sub(lambda found: f"{found[1]}<name, {len(found[2])}>", path)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The state of the server that answered; `version` as it names itself (`2.7.2`), `cluster_id` empty if sealed."""
+    """The state of the server that answered; `version` as it names itself (`2.7.2`), `cluster_id` empty if sealed.
+
+    `server_time` is its clock in whole seconds since the epoch, 0 where it does not say.
+    """
 
     initialized: bool
     sealed: bool
@@ -16,6 +20,7 @@ class Health:
     version: str
     cluster_id: str = ""
     cluster_name: str = ""
+    server_time: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The token that asks; `ttl` in seconds, 0 for one that does not expire."""
+    """The token that asks; `ttl` and `period` in seconds, 0 for one that does not expire or has no period."""
 
     display_name: str
     policies: tuple[str, ...]
@@ -38,6 +43,51 @@ class Token:
     entity_id: str
     ttl: int
     renewable: bool
+    period: int = 0
+    orphan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """One name of an entity at one auth method."""
+
+    name: str
+    mount_accessor: str
+    mount_path: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One person or machine as the vault's identity store knows it."""
+
+    id: str
+    name: str
+    disabled: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[Alias, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AuditDevice:
+    """One audit device: its name, kind, and for a file where it writes and with which mode (empty: 0600)."""
+
+    name: str
+    type: str
+    file_path: str = ""
+    mode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a token may do: capabilities by exact path and by beginning of a path; `root` may do everything.
+
+    Rules with `+` are in neither: the server does not list them.
+    """
+
+    root: bool = False
+    exact: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    beginnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Server(Protocol):
@@ -57,4 +107,28 @@ class Server(Protocol):
 
     def whoami(self) -> Token:
         """The token itself."""
+        ...
+
+    def knock(self) -> str:
+        """Make a harmless call that is audited, and return its request id."""
+        ...
+
+    def capabilities(self, paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """What the token may do at each path, `("deny",)` for nothing."""
+        ...
+
+    def reach(self) -> Reach:
+        """Everything that the token may do, as far as the server lists it."""
+        ...
+
+    def entities(self, limit: int) -> list[Entity]:
+        """The entities of the namespace; beyond `limit`, names and aliases without metadata."""
+        ...
+
+    def audit_devices(self) -> list[AuditDevice]:
+        """The audit devices, by name; needs sudo."""
+        ...
+
+    def audit_hash(self, device: str, text: str) -> str:
+        """How a device's HMAC shows a text: `hmac-sha256:...`."""
         ...

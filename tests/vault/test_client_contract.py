@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import threading
+import uuid
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from vault import errors
 from vault.client import Client
 from vault.fake import FakeServer, FakeVault
-from vault.server import Mount, Server, Token
+from vault.server import Alias, Entity, Mount, Server, Token
 
 
 class FakeWorld:
@@ -37,6 +39,16 @@ class FakeWorld:
         self.server.tokens["made"] = Token(f"token-{name}", ("default",), "accessor-made", "", 600, True)
         return "made"
 
+    def allow(self, name, rules):
+        self.server.policies[name] = {path: tuple(caps) for path, caps in rules.items()}
+        self.server.tokens[name] = Token(f"token-{name}", (name,), "accessor-" + name, "", 600, True, 600, True)
+        return name
+
+    def entity(self, name, alias, metadata):
+        method = self.server.methods[0]
+        known = Alias(alias, method.accessor, method.path)
+        self.server.people.append(Entity(f"id-of-{name}", name, False, metadata, (known,)))
+
     def revoke(self, token):
         del self.server.tokens[token]
 
@@ -49,7 +61,7 @@ class LiveWorld:
 
         self.address, self.root = os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"]
         self.hvac = hvac.Client(self.address, self.root)
-        self.mounted = []
+        self.mounted, self.policies, self.people = [], [], []
 
     def ask(self, token=None) -> Server:
         return Client(self.address, token or self.root)
@@ -65,12 +77,29 @@ class LiveWorld:
         made = self.hvac.auth.token.create(policies=["default"], display_name=name, ttl="10m")
         return made["auth"]["client_token"]
 
+    def allow(self, name, rules):
+        text = "".join(f'path "{path}" {{ capabilities = {json.dumps(caps)} }}\n' for path, caps in rules.items())
+        self.hvac.sys.create_or_update_policy(name, text)
+        self.policies.append(name)
+        made = self.hvac.auth.token.create(policies=[name], no_default_policy=True, no_parent=True, period="10m")
+        return made["auth"]["client_token"]
+
+    def entity(self, name, alias, metadata):
+        token = self.hvac.sys.list_auth_methods()["data"]["token/"]["accessor"]
+        made = self.hvac.secrets.identity.create_or_update_entity(name, metadata=metadata)["data"]["id"]
+        self.people.append(made)
+        self.hvac.secrets.identity.create_or_update_entity_alias(alias, made, token)
+
     def revoke(self, token):
         self.hvac.auth.token.revoke(token)
 
     def close(self):
         for path in self.mounted:
             self.hvac.sys.disable_secrets_engine(path)
+        for name in self.policies:
+            self.hvac.sys.delete_policy(name)
+        for one in self.people:
+            self.hvac.secrets.identity.delete_entity(one)
 
 
 @pytest.fixture(params=["fake", pytest.param("live", marks=pytest.mark.live)])
@@ -133,7 +162,75 @@ def test_a_root_token_does_not_expire(world):
     assert token.policies == ("root",) and token.ttl == 0 and not token.renewable
 
 
-@pytest.mark.parametrize("question", ["mounts", "auth_methods", "whoami"])
+def test_a_periodic_orphan_tells_that_it_is_one(world, path):
+    token = world.ask(world.allow(path[:-1], {"auth/token/lookup-self": ["read"]})).whoami()
+    assert (token.period, token.orphan) == (600, True)
+    root = world.ask().whoami()
+    assert root.period == 0
+
+
+def test_a_knock_is_a_call_that_the_log_can_be_searched_for(world):
+    one, two = world.ask().knock(), world.ask().knock()
+    assert one != two
+    assert [str(uuid.UUID(each)) for each in (one, two)] == [one, two]
+
+
+def test_a_token_tells_what_it_may_do_at_each_path(world, path):
+    rules = {"sys/capabilities-self": ["update"], "sys/mounts": ["read"], "some/+/thing": ["list", "read"]}
+    asked = world.ask(world.allow(path[:-1], rules))
+    assert asked.capabilities(["sys/mounts", "sys/auth", "some/old/thing"]) == {
+        "sys/mounts": ("read",), "sys/auth": ("deny",), "some/old/thing": ("list", "read"),
+    }  # fmt: skip
+    assert world.ask().capabilities(["sys/auth"]) == {"sys/auth": ("root",)}
+
+
+def test_a_token_lists_its_rules_but_not_those_with_a_plus(world, path):
+    acl = "sys/internal/ui/resultant-acl"
+    rules = {acl: ["read"], "secret/data/prod/*": ["read"], "some/+/thing": ["read"]}
+    reach = world.ask(world.allow(path[:-1], rules)).reach()
+    assert (reach.root, dict(reach.exact), dict(reach.beginnings)) == (
+        False, {acl: ("read",)}, {"secret/data/prod/": ("read",)},
+    )  # fmt: skip
+    assert world.ask().reach().root
+
+
+def test_entities_come_with_their_aliases_and_metadata_up_to_a_limit(world, path):
+    world.entity("a-" + path[:-1], "alias-of-" + path[:-1], {"team": "blue"})
+    found = {one.name: one for one in world.ask().entities(1000)}
+    one = found["a-" + path[:-1]]
+    assert dict(one.metadata) == {"team": "blue"} and one.id and not one.disabled
+    assert [(alias.name, alias.mount_path) for alias in one.aliases] == [("alias-of-" + path[:-1], "auth/token/")]
+    bare = {one.name: one for one in world.ask().entities(0)}["a-" + path[:-1]]
+    assert bare.id == one.id and not bare.metadata
+
+
+def test_audit_devices_are_told_with_sudo_only(world, path):
+    devices = {one.name: one for one in world.ask().audit_devices()}
+    assert devices["file"].type == "file" and devices["file"].file_path.endswith("audit.log")
+    poor = world.ask(world.allow(path[:-1], {"sys/audit": ["read"], "auth/token/lookup-self": ["read"]}))
+    with pytest.raises(errors.NotPermitted) as caught:
+        poor.audit_devices()
+    assert "sys/audit" in str(caught.value)
+
+
+def test_a_device_hashes_the_same_text_alike(world):
+    one, two, other = (world.ask().audit_hash("file", text) for text in ("x", "x", "y"))
+    assert one == two != other
+    assert one.startswith("hmac-sha256:") and len(one) == 76
+
+
+@pytest.mark.parametrize(
+    ("question", "given"),
+    [("entities", (10,)), ("audit_devices", ()), ("capabilities", (["sys/auth"],)), ("audit_hash", ("file", "x"))],
+)
+def test_a_missing_right_is_told_from_a_dead_token(world, path, question, given):
+    token = world.allow(path[:-1], {"auth/token/lookup-self": ["read"]})
+    with pytest.raises(errors.NotPermitted) as caught:
+        getattr(world.ask(token), question)(*given)
+    assert "policy" in caught.value.mend and token not in str(caught.value)
+
+
+@pytest.mark.parametrize("question", ["mounts", "auth_methods", "whoami", "knock", "reach"])
 def test_a_revoked_token_is_gone_for_good(world, question):
     token = world.token("short-lived")
     world.revoke(token)
@@ -210,6 +307,20 @@ def test_every_answer_becomes_a_sentence(status, body, error, permanent):
 def test_an_answer_of_another_shape_is_read_as_empty():
     with a_server_that_says(200, b'{"data":{"x/":7,"kv/":{"type":"kv","options":null}}}') as client:
         assert client.mounts() == [Mount("kv/", "kv", "", 1), Mount("x/", "", "", 0)]
+
+
+def test_a_redirect_is_not_followed():
+    with a_server_that_says(307, b"") as client, pytest.raises(errors.Unavailable) as caught:
+        client.mounts()
+    assert "redirects are not followed" in str(caught.value)
+
+
+def test_a_name_that_leads_to_a_cloud_s_metadata_is_not_called(monkeypatch):
+    found = [(2, 1, 6, "", ("169.254.169.254", 0))]
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: found)
+    with pytest.raises(errors.UnusableAddress) as caught:
+        Client("https://vault.example").health()
+    assert "169.254.169.254" in str(caught.value)
 
 
 def test_hvac_lends_no_token_from_the_environment(monkeypatch):
