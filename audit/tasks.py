@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
@@ -41,7 +42,7 @@ def doorbell(name: str) -> Callable[[Callable[..., None]], Bell]:
 def ring(bell: Bell, *key: int) -> bool:
     """Ring for a row; False when the broker is away, which only means that the sweep has to find the row."""
     try:
-        bell.apply_async(key, expires=BELL_LIVES)
+        bell.apply_async(key, expires=BELL_LIVES, headers={"rung": time.time()})
     except (BrokerError, OSError):
         _log.warning("The broker took no message; the sweep rings again when it is back.")
         return False

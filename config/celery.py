@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+PULSE = 5.0  # seconds
 TURN_ENDS = 300.0  # seconds after which a worker's child that hangs is ended; a turn bounds itself to ten
 
 
@@ -78,6 +79,7 @@ app.conf.update(
         "keep house": {
             "task": "audit.keep_house",
             "schedule": timedelta(minutes=1),
+            "last_run_at": datetime(2000, 1, 1, tzinfo=UTC),  # so it is due as soon as beat starts
             "options": {"queue": "ingest", "expires": 55.0},
         },
     },
@@ -90,15 +92,20 @@ app.autodiscover_tasks(["audit"])
 
 
 class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
-    """Touches KEYBOOK_PULSE while the worker's loop runs, which it does only while it hears the broker."""
+    """Touches KEYBOOK_PULSE every five seconds from the first bell that could be heard, while the broker is there."""
 
-    requires = {"celery.worker.components:Timer"}
+    requires = {"celery.worker.consumer.tasks:Tasks"}
 
-    def start(self, worker: Any) -> None:
-        """Begin to touch the file."""
-        place = settings.KEYBOOK.pulse
-        if place:
-            worker.timer.call_repeatedly(5.0, Path(place).touch)
+    def start(self, consumer: Any) -> None:
+        """Begin; a worker that has lost the broker begins again when it is back."""
+        if settings.KEYBOOK.pulse:
+            Path(settings.KEYBOOK.pulse).touch()
+            self.touching = consumer.timer.call_repeatedly(PULSE, Path(settings.KEYBOOK.pulse).touch)
+
+    def stop(self, consumer: Any) -> None:
+        """Stop: the file grows old while the broker is away."""
+        if settings.KEYBOOK.pulse:
+            self.touching.cancel()
 
 
-app.steps["worker"].add(Pulse)
+app.steps["consumer"].add(Pulse)

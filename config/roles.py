@@ -23,6 +23,7 @@ WEB, RECEIVER, INGEST, BEAT, HEALTH = ROLES = (
     "keybook_health",
 )
 READ, ADD, CHANGE, ALL = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE, DELETE"
+COUNT = "SELECT (id, device_id, received_at)"
 PARTITIONED = ("audit_event", "audit_sighting", "audit_block")
 STATEMENT_TIMEOUT = {WEB: "30s", BEAT: "10s", HEALTH: "5s"}
 
@@ -50,6 +51,10 @@ RULES = (
     # What people add on the pages: sources, and the vaults and devices that they belong to.
     Rule("audit_source", {WEB: ALL, INGEST: ALL, BEAT: READ, HEALTH: READ}),
     Rule("audit_(vault|device)", {WEB: CHANGE, INGEST: ALL, RECEIVER: READ, HEALTH: READ}),
+    # The receiver adds records to the spool, ingestion takes them away; pages and metrics count them.
+    Rule("audit_spool", {RECEIVER: "INSERT", INGEST: ALL, WEB: COUNT, HEALTH: COUNT}),
+    Rule("audit_receivertoken", {WEB: CHANGE, RECEIVER: "SELECT, UPDATE (used_at)", HEALTH: READ}),
+    Rule("audit_mount", {WEB: CHANGE, INGEST: ALL, RECEIVER: READ, HEALTH: READ}),
     # Requests without their response yet, as masked lines: only ingestion needs them.
     Rule("audit_pending", {INGEST: ALL, WEB: READ, HEALTH: READ}),
     Rule("audit_.*", {WEB: READ, INGEST: ALL, HEALTH: READ}),

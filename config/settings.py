@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from hashlib import sha256
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NoReturn
@@ -38,6 +39,13 @@ class Environment(BaseSettings):
     trusted_proxies: str = ""
     url: str = Field(default="", alias="KEYBOOK_URL")
     require_mfa: bool = Field(default=True, alias="KEYBOOK_REQUIRE_MFA")
+    oidc_issuer: str = Field(default="", alias="KEYBOOK_OIDC_ISSUER")
+    oidc_name: str = Field(default="single sign-on", alias="KEYBOOK_OIDC_NAME")
+    oidc_client_id: str = Field(default="", alias="KEYBOOK_OIDC_CLIENT_ID")
+    oidc_client_secret: str = Field(default="", alias="KEYBOOK_OIDC_CLIENT_SECRET")
+    oidc_roles: str = Field(default="", alias="KEYBOOK_OIDC_ROLES")
+    oidc_groups_claim: str = Field(default="groups", alias="KEYBOOK_OIDC_GROUPS_CLAIM")
+    oidc_domains: str = Field(default="", alias="KEYBOOK_OIDC_DOMAINS")
     internal: str = Field(default="127.0.0.1:9001", alias="KEYBOOK_INTERNAL")
     pulse: str = Field(default="", alias="KEYBOOK_PULSE")
 
@@ -59,6 +67,15 @@ class Environment(BaseSettings):
         if words and not re.fullmatch(r"https?://[^/?#\s@]+/?", words):
             raise PydanticCustomError("origin", "it takes an address such as https://keybook.example.com")
         return words.rstrip("/")
+
+    @field_validator("oidc_roles")
+    @classmethod
+    def _roles(cls, words: str) -> str:
+        """Refuse a pair that names no role: a typo may neither let somebody in nor keep everybody out in silence."""
+        for pair in filter(None, (part.strip() for part in words.split(","))):
+            if not re.fullmatch(r".+=(reader|operator|approver|administrator)", pair):
+                raise PydanticCustomError("roles", "it takes pairs group=role, separated by commas")
+        return words
 
 
 def _refuse(sentences: list[str]) -> NoReturn:
@@ -112,6 +129,13 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "template_partials",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
+    "axes",
     "accounts",
     "audit",
     "dashboard",
@@ -127,7 +151,9 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.session_limits.session_limits",
+    "allauth.account.middleware.AccountMiddleware",
     "dashboard.middleware.SignInRequired",
+    "accounts.second_factor.SecondFactorRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -169,6 +195,53 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
+
+# allauth does the steps of signing in, the second factor, OpenID Connect and the list of sessions; the pages are ours,
+# and so is each address. Nobody signs up by themselves and nothing is mailed.
+AUTHENTICATION_BACKENDS = ["accounts.throttle.Gate", "django.contrib.auth.backends.ModelBackend"]
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_RATE_LIMITS = False  # accounts.throttle counts in PostgreSQL, the same for every process
+ACCOUNT_LOGIN_TIMEOUT = 600  # seconds between the first factor and the second
+MFA_ADAPTER = "accounts.adapters.MfaAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Keybook"
+MFA_TOTP_TOLERANCE = 1  # a code of the half minute before or after is taken; each is taken once
+MFA_RECOVERY_CODE_DIGITS = 12
+SOCIALACCOUNT_ADAPTER = "accounts.oidc.SocialAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+
+# People are known by issuer and subject, so another issuer is another name in our tables.
+OIDC_PROVIDER = f"oidc-{sha256(ENV.oidc_issuer.encode()).hexdigest()[:16]}" if ENV.oidc_issuer else ""
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "APPS": [
+            {
+                "provider_id": OIDC_PROVIDER,
+                "name": ENV.oidc_name,
+                "client_id": ENV.oidc_client_id,
+                "secret": ENV.oidc_client_secret,
+                "settings": {"server_url": ENV.oidc_issuer, "oauth_pkce_enabled": True},
+            }
+        ]
+        if ENV.oidc_issuer
+        else []
+    }
+}
+
+# axes stands before every password; what it counts and for how long is ours (accounts.throttle). Its middleware, which
+# would answer in its own words, is left out.
+AXES_HANDLER = "accounts.throttle.Handler"
+AXES_CLIENT_IP_CALLABLE = "accounts.throttle.network"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_ENABLE_ADMIN = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]
 
 # Sessions end after an hour without use and after eight hours whatever happens.
 SESSION_IDLE_SECONDS = 3600

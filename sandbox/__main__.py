@@ -10,6 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from sandbox import identities
 from sandbox.assembly import make_ready, own_folder
 from sandbox.control import STATE
 from sandbox.controls import Controls
@@ -17,8 +18,9 @@ from sandbox.errors import BAD_INPUT, YardError, first_trouble
 from sandbox.guardian import Guardian
 from sandbox.openbao import OpenBao
 from sandbox.places import Account, server_account, take_folder
+from sandbox.ports import Port
 from sandbox.postgres import Postgres
-from sandbox.programs import Web, follow, listen
+from sandbox.programs import Health, Web, beat, ingest, listen
 from sandbox.valkey import Valkey
 from sandbox.yard import Yard
 
@@ -26,9 +28,10 @@ from sandbox.yard import Yard
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the options before COMMAND; everything from COMMAND on is its own."""
     parser = argparse.ArgumentParser(prog="bin/sandbox", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--vault", action="store_true", help="add OpenBao with a file audit device")
+    parser.add_argument("--vault", action="store_true", help="add OpenBao with audit devices, and what ingests them")
     parser.add_argument("--cluster", action="store_true", help="add the simulated Kubernetes API (not built yet)")
-    parser.add_argument("--web", action="store_true", help="add the web server and the ingest loop")
+    parser.add_argument("--web", action="store_true", help="add web, the worker, beat and the internal listener")
+    parser.add_argument("--servers-only", action="store_true", help="leave out every process of Keybook")
     parser.add_argument("--no-migrate", action="store_true", help="leave the database empty")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     options = parser.parse_args(arguments)
@@ -48,11 +51,21 @@ def furnished(yard: Yard, options: argparse.Namespace, account: Account) -> Yard
     openbao = OpenBao(own_folder(folder, "openbao")) if options.vault else None
     if openbao:
         yard.add(openbao)
-    if options.web:
-        product = yard.product_environment
-        yard.add(follow(folder / "follow.log", product, openbao.audit_log if openbao else None))
-        yard.add(Web(listen(0), folder / "web.log", product))
+    # Without tables there is nothing that they could do.
+    if not options.servers_only and not options.no_migrate:
+        staff(yard, options, openbao)
     return yard
+
+
+def staff(yard: Yard, options: argparse.Namespace, openbao: OpenBao | None) -> None:
+    """Add Keybook's own processes: what ingests where there is a vault, all of them with --web."""
+    folder, as_ = yard.folder, yard.environment_of
+    if options.web or openbao:
+        yard.add(ingest(folder / "worker-ingest.log", as_(identities.INGEST)))
+        yard.add(beat(folder / "beat.log", as_(identities.BEAT)))
+    if options.web:
+        yard.add(Health(Port().number, folder / "health.log", as_(identities.HEALTH)))
+        yard.add(Web(listen(0), folder / "web.log", as_(identities.WEB)))
 
 
 def settings(folder: Path) -> dict[str, str]:

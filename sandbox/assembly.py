@@ -33,7 +33,7 @@ async def make_ready(yard: Yard, *, migrate: bool) -> None:
         await yard.start([name for name in ("postgres", "valkey") if name in yard.parts])
         if migrate:
             began = time.monotonic()
-            await yard.ask("migrate", "-v", "0")
+            await yard.ask_all(laying(yard))
             yard.on_step("schema", "Schema", time.monotonic() - began)
 
     async with asyncio.TaskGroup() as group:
@@ -46,3 +46,16 @@ async def make_ready(yard: Yard, *, migrate: bool) -> None:
         if isinstance(postgres, Postgres):
             await furnish_database(openbao, postgres)
     await yard.start([part.name for part in yard.parts.values() if part.late])
+
+
+def laying(yard: Yard) -> list[list[str]]:
+    """Return the commands that make the tables and, where processes of Keybook come, their roles and sources."""
+    commands = [["migrate", "-v", "0"]]
+    if any(part.late for part in yard.parts.values()) and "postgres" in yard.parts:
+        commands.append(["make_roles"])
+    openbao = yard.parts.get("openbao")
+    if isinstance(openbao, OpenBao) and "worker-ingest" in yard.parts:
+        openbao.begin_log()
+        path = str(openbao.audit_log)
+        commands.append(["follow", "--add-only", "--path", path, "--vault", openbao.vault, "--device", "file"])
+    return commands

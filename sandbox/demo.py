@@ -9,6 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
+from sandbox import identities
 from sandbox.assembly import make_ready, own_folder
 from sandbox.company import BANK
 from sandbox.control import STATE
@@ -17,8 +18,9 @@ from sandbox.guardian import Guardian
 from sandbox.home import Home, tidy
 from sandbox.openbao import OpenBao
 from sandbox.places import Account, server_account, take_folder
+from sandbox.ports import free_port
 from sandbox.postgres import Postgres
-from sandbox.programs import Web, follow, listen, story
+from sandbox.programs import Health, Web, beat, ingest, listen, story
 from sandbox.valkey import Valkey
 from sandbox.yard import Yard
 
@@ -63,7 +65,7 @@ class Show:
         self.home = home
         self.demo = home.kind == "demo"
         logs = home.folder("logs")
-        openbao = OpenBao(home.folder("openbao"), logs / "openbao.log") if self.demo else None
+        openbao = OpenBao(home.folder("openbao"), logs / "openbao.log", vault="demo") if self.demo else None
         audit_log = openbao.audit_log if openbao else None
         self.yard = Yard(folder, guardian, self._settings(audit_log), thrown_away=False)
         self.yard.on_step = self._tell
@@ -72,11 +74,14 @@ class Show:
             self.yard.add(Postgres(own_folder(folder, "pg", account), account, data, logs / "postgres.log"))
         if self._embeds("REDIS_URL"):
             self.yard.add(Valkey(own_folder(folder, "valkey"), logs / "valkey.log"))
-        product = self.yard.product_environment
         if openbao:
-            self.yard.add(openbao, story(logs / "story.log", product))
-        self.web = Web(door, logs / "web.log", product)
-        self.yard.add(follow(logs / "follow.log", product, audit_log), self.web)
+            self.yard.add(openbao, story(logs / "story.log", self.yard.product_environment))
+        as_ = self.yard.environment_of
+        self.yard.add(ingest(logs / "worker-ingest.log", as_(identities.INGEST)))
+        self.yard.add(beat(logs / "beat.log", as_(identities.BEAT)))
+        self.health = Health(free_port(9001), logs / "health.log", as_(identities.HEALTH))
+        self.web = Web(door, logs / "web.log", as_(identities.WEB))
+        self.yard.add(self.health, self.web)
 
     def _settings(self, audit_log: Path | None) -> dict[str, str]:
         """Return Keybook's settings: fixed in the demo, while in `up` what the environment names stands."""
@@ -92,7 +97,8 @@ class Show:
 
     def _tell(self, name: str, title: str, seconds: float) -> None:
         """Print one aligned line: which part answered after how long, and where it is."""
-        where = self.web.url if name == "web" else tidy(self.yard.parts[name].data()) if name in SERVERS else ""
+        listening = {"web": self.web.url, "health": f"http://{self.health.address}/metrics"}
+        where = listening.get(name) or (tidy(self.yard.parts[name].data()) if name in SERVERS else "")
         say(f"  {title:<12} {seconds:5.2f} s   {where}".rstrip())
 
     async def bring_up(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from sandbox.process import alive, end_now, family, marked
 
 PATIENCE = 5.0
+OWN = "KEYBOOK_SANDBOX"  # every process of Keybook in a sandbox carries it, with the sandbox's folder
 
 
 class Guardian:
@@ -90,5 +91,7 @@ def _clean_up(pids: set[int], folder: Path, mark: str, keep: bool) -> None:
     relatives = {relative for pid in pids if alive(pid) for relative in family(pid)}
     # PostgreSQL takes SIGQUIT as "stop at once and leave no shared memory behind"; the others just end.
     end_now(sorted(relatives), signal.SIGQUIT, PATIENCE)
+    # A worker's children lose their parent before we look, so they are known by what they carry.
+    end_now(marked(f"{OWN}={folder}"), signal.SIGKILL, PATIENCE)
     if not keep:
         shutil.rmtree(folder, ignore_errors=True)

@@ -61,12 +61,13 @@ class OpenBao(Part):
     name = "openbao"
     title = "OpenBao"
 
-    def __init__(self, folder: Path, log: Path | None = None) -> None:
-        """Take two ports."""
+    def __init__(self, folder: Path, log: Path | None = None, *, vault: str = "sandbox") -> None:
+        """Take two ports; `vault` is the name under which Keybook knows it."""
         super().__init__(folder, log=log)
         self._program = bao()
         self._port, self._cluster_port = Port(), Port()
         self._keys: Keys | None = None
+        self.vault = vault
         self.audit_log = folder / "audit" / "audit.log"
 
     @property
@@ -90,10 +91,15 @@ class OpenBao(Part):
             "KEYBOOK_AUDIT_LOG": str(self.audit_log),
         }
 
+    def begin_log(self) -> None:
+        """Make the audit log, empty, if there is none: a source is added before OpenBao's first line."""
+        self.audit_log.parent.mkdir(mode=0o750, exist_ok=True)
+        self.audit_log.touch(mode=0o640)
+
     async def prepare(self) -> None:
         """Write the configuration and make the folders."""
         self.data().mkdir(mode=0o700, exist_ok=True)
-        self.audit_log.parent.mkdir(mode=0o750, exist_ok=True)
+        self.begin_log()
         text = CONFIGURATION.format(
             data=self.data(), port=self._port.number, cluster_port=self._cluster_port.number, log=self.audit_log
         )

@@ -18,3 +18,14 @@ class Port:
         self._holder.bind(("127.0.0.1", 0))
         self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.number: int = self._holder.getsockname()[1]
+
+
+def free_port(wanted: int) -> int:
+    """Return the port of 127.0.0.1 if nobody listens there, else a free one."""
+    with socket.socket() as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind(("127.0.0.1", wanted))
+        except OSError:
+            return Port().number
+    return wanted

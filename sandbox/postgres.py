@@ -34,8 +34,10 @@ SETTINGS = {
     "dynamic_shared_memory_type": "mmap",  # lies in the data folder, so that a SIGKILL leaves nothing in /dev/shm
 }
 # The application's database `payments` is where the demo's dynamic credentials work; they come with passwords.
-HBA = """\
-local all keybook,postgres peer map=keybook
+# Each process of Keybook comes under its own role (`manage.py make_roles` makes them).
+ROLES = ("keybook_web", "keybook_receiver", "keybook_ingest", "keybook_beat", "keybook_health")
+HBA = f"""\
+local all keybook,postgres,{",".join(ROLES)} peer map=keybook
 local payments all scram-sha-256
 """
 FURNITURE = """\
@@ -107,7 +109,7 @@ class Postgres(Part):
     def _write_doors(self) -> None:
         own = pwd.getpwuid(os.geteuid()).pw_name
         people = dict.fromkeys((own, self._owner.name))
-        roles = ("keybook", "postgres")
+        roles = ("keybook", "postgres", *ROLES)
         lines = [f'keybook "{person}" {role}\n' for person in people for role in roles]
         (self.folder / "pg_hba.conf").write_text(HBA)
         (self.folder / "pg_ident.conf").write_text("".join(lines))

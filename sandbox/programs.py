@@ -1,9 +1,10 @@
-"""The product's own processes as parts of a yard: the web server, the ingest loop and the story."""
+"""The product's own processes as parts of a yard: web, receiver, worker, beat, the internal listener and the story."""
 
 from __future__ import annotations
 
 import asyncio
 import http.client
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -95,23 +96,79 @@ class Web(Program):
 
     async def answers(self) -> bool:
         """Ask for the sign-in page; a server error isn't an answer, it shows in the log."""
-        return await asyncio.to_thread(self._ask)
-
-    def _ask(self) -> bool:
-        wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
-        try:
-            wire.request("GET", "/sign-in/")
-            return wire.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            wire.close()
+        return await asyncio.to_thread(_says, f"127.0.0.1:{self.port}", "/sign-in/", 200)
 
 
-def follow(log: Path, environment: Environment, audit_log: Path | None = None, vault: str = "demo") -> Program:
-    """Return the ingest loop, with `audit_log` as the file device of `vault` if it is given."""
-    source = ["--path", str(audit_log), "--vault", vault, "--device", "file"] if audit_log else []
-    return Program("follow", "Ingest loop", log, ["manage.py", "follow", *source], environment)
+class Worker(Program):
+    """A Celery worker; it is ready when it can hear the broker, which its pulse tells."""
+
+    gentle = signal.SIGQUIT  # at once: a turn that is cut short is read again from its cursor
+
+    def __init__(self, name: str, title: str, log: Path, words: Sequence[str], environment: Environment) -> None:
+        """Run with these words of `celery worker` besides those that all have."""
+        self._pulse = log.with_name(f"{name}.pulse")
+        argv = ["-m", "celery", "-q", "-A", "config.celery", "worker", "-n", f"{name}@%h", *words, *QUIET]
+        super().__init__(name, title, log, argv, environment)
+
+    def server_environment(self) -> Mapping[str, str]:
+        """Return its environment with the place of its pulse."""
+        return {**super().server_environment(), "KEYBOOK_PULSE": str(self._pulse)}
+
+    async def prepare(self) -> None:
+        """Forget the pulse of the last run."""
+        await super().prepare()
+        self._pulse.unlink(missing_ok=True)
+
+    async def answers(self) -> bool:
+        """Look for the pulse."""
+        return self._pulse.exists()
+
+
+# A worker needs to know nothing of the others, and says only what is wrong.
+QUIET = ("--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat")
+
+
+def ingest(log: Path, environment: Environment) -> Worker:
+    """Return the worker that reads sources and keeps house."""
+    return Worker("worker-ingest", "Worker", log, ["-Q", "ingest", "-c", "2"], environment)
+
+
+def beat(log: Path, environment: Environment) -> Worker:
+    """Return the process that rings: beat, and in the same process the sweep."""
+    return Worker("beat", "Beat", log, ["-B", "-Q", "sweep", "--pool", "solo"], environment)
+
+
+class Health(Program):
+    """The internal listener: health and metrics."""
+
+    def __init__(self, port: int, log: Path, environment: Environment) -> None:
+        """Serve at this port of 127.0.0.1."""
+        self.address = f"127.0.0.1:{port}"
+        super().__init__("health", "Health", log, ["-m", "config.health"], environment)
+
+    def server_environment(self) -> Mapping[str, str]:
+        """Return its environment with its place."""
+        return {**super().server_environment(), "KEYBOOK_INTERNAL": self.address}
+
+    def environment(self) -> dict[str, str]:
+        """Return KEYBOOK_INTERNAL."""
+        return {"KEYBOOK_INTERNAL": self.address}
+
+    async def answers(self) -> bool:
+        """Ask whether it lives."""
+        return await asyncio.to_thread(_says, self.address, "/health/live", 200)
+
+
+def _says(place: str, path: str, status: int) -> bool:
+    """Tell whether GET of a path at `host:port` gives this status within two seconds."""
+    wire = http.client.HTTPConnection(place, timeout=2)
+    try:
+        wire.request("GET", path)
+        return wire.getresponse().status == status
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        wire.close()
 
 
 def story(log: Path, environment: Environment) -> Program:

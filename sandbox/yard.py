@@ -15,8 +15,10 @@ from typing import Any
 from sandbox.command import Command, launch
 from sandbox.control import STATE
 from sandbox.errors import YardError, last_lines
-from sandbox.guardian import Guardian
+from sandbox.guardian import OWN, Guardian
+from sandbox.identities import Identity
 from sandbox.part import Part
+from sandbox.postgres import Postgres
 from sandbox.process import alive, marked, signal_all
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +54,16 @@ class Yard:
     def product_environment(self) -> dict[str, str]:
         """Return the environment of our own processes: COMMAND's without the mark by which its leftovers are ended."""
         return {name: value for name, value in self.environment().items() if name != STATE}
+
+    def environment_of(self, identity: Identity) -> Callable[[], dict[str, str]]:
+        """Return what tells, when it starts, the environment of one of Keybook's processes; it carries our mark."""
+
+        def tell() -> dict[str, str]:
+            postgres = self.parts.get("postgres")
+            url = postgres.url if isinstance(postgres, Postgres) else None
+            return {**identity.environment(self.product_environment(), url), OWN: str(self.folder)}
+
+        return tell
 
     def environment(self) -> dict[str, str]:
         """Return COMMAND's environment: ours, the parts' variables and the project's Python first on PATH."""
@@ -108,11 +120,19 @@ class Yard:
 
     async def ask(self, *argv: str) -> str:
         """Run `manage.py` with these words and return what it prints. Raises YardError with that when it fails."""
-        command = [sys.executable, str(ROOT / "manage.py"), *argv]
-        code, output = await self._run(command, self.product_environment(), quiet=True)
-        if code and not self._stopping.is_set():
-            raise YardError(f"`manage.py {shlex.join(argv)}` failed with code {code}:\n{output}")
-        return output
+        return (await self.ask_all([argv]))[0]
+
+    async def ask_all(self, commands: Sequence[Sequence[str]]) -> list[str]:
+        """Run commands of `manage.py` one after the other in one process; returns what each prints. Raises as `ask`."""
+        command = [sys.executable, "-m", "sandbox.manage", json.dumps(commands)]
+        environment = {**self.product_environment(), "PYTHONPATH": str(ROOT)}
+        code, output = await self._run(command, environment, quiet=True)
+        if code or self._stopping.is_set():
+            if self._stopping.is_set():
+                return [""] * len(commands)
+            raise YardError(f"`manage.py {shlex.join(commands[0])}` failed with code {code}:\n{output}")
+        told: list[str] = json.loads(output)
+        return told
 
     async def _run(self, argv: Sequence[str], env: Mapping[str, str], *, quiet: bool) -> tuple[int, str]:
         if self._stopping.is_set():

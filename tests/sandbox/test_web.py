@@ -1,4 +1,4 @@
-"""bin/sandbox --web adds the web server and the ingest loop; both are parts like the others."""
+"""bin/sandbox --web adds web, worker and beat; they are parts like the others."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ with urllib.request.urlopen(os.environ["KEYBOOK_URL"] + "/sign-in/") as page:
     print(page.status)
 bao = Bao(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"])
 bao.must("POST", "secret/data/watched", {"data": {"key": "value"}})
-control.ask("kill", "follow")
+control.ask("kill", "worker-ingest")
 bao.must("GET", "secret/data/watched")
-control.ask("start", "follow")
+control.ask("start", "worker-ingest")
 bao.must("GET", "secret/data/watched")
 for _ in range(40):
     if (found := [one["count"] for one in readers()]) == [2]:
@@ -27,7 +27,7 @@ print(found)
 """
 
 
-def test_pages_are_served_and_reads_are_ingested_although_the_loop_was_killed(sandbox, root):
+def test_pages_are_served_and_reads_are_ingested_although_the_worker_was_killed(sandbox, root):
     done = sandbox("--vault", "--web", "python", "-c", WATCH, cwd=root)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == ["200", "[2]"]

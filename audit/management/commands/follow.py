@@ -33,6 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--device", default="file", help="its audit device (default: file)")
         parser.add_argument("--every", type=float, default=1.0, help="seconds between two looks (default: 1)")
         parser.add_argument("--once", action="store_true", help="read to the end of every source once, then stop")
+        parser.add_argument("--add-only", action="store_true", help="only add the source: workers read it")
 
     def handle(self, *args: Any, **given: Any) -> None:
         """Read until a signal comes."""
@@ -42,6 +43,8 @@ class Command(BaseCommand):
         with explained():
             if given["path"]:
                 actions.follow_file(given["path"], vault=given["vault"] or "vault", device=given["device"])
+            if given["add_only"]:
+                return
             if given["once"]:
                 actions.keep_house()
                 _look()
