@@ -35,9 +35,14 @@ def mask_error(text: str) -> str:
     """An `error` or warning without user information, quoted values and tokens; hosts and the words stay."""
     text = scrub_tokens(text)
     text = _USERINFO.sub(r"\g<scheme>***@", text)
-    text = _DSN.sub("***@", text)
+    text = _DSN.sub(lambda found: f"{_quotes_of(found[0])}***@", text)
     text = _NAMED.sub(lambda found: f"{found['name']}<string, {len(found['value'])}>", text)
     return "\n".join(_unquote(line) for line in text.split("\n"))
+
+
+def _quotes_of(text: str) -> str:
+    """The quotes in it: who takes a text away leaves them, or a quoted value beside it would seem unquoted."""
+    return "".join(letter for letter in text if letter in _QUOTES)
 
 
 def _unquote(line: str) -> str:

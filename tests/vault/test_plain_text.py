@@ -24,6 +24,7 @@ TOKEN = "hvs.CAESIJlU9JMYEhOPYv4igdhm9PnZDrabYTobQ4Ymnlq1qY"
         ("failed to connect to `user=bao_root database=postgres`: 127.0.0.1:5432",
          "failed to connect to `string, 31`: 127.0.0.1:5432"),
         ("unknown user 'ann's'", "unknown user 'string, 5'"),
+        ('cannot use "dan:@hunter2" as a name', 'cannot use "string, 11" as a name'),
         (r'bad value "a\"secret\" b" here', r'bad value "string, 13" here'),
         ('an open "quote to the end', 'an open "string, 16"'),
         ('role "my"secret" there', 'role "string, 9" there'),
@@ -106,6 +107,7 @@ def test_no_line_of_a_clean_log_holds_a_token(lines):
 )
 def test_the_name_in_a_logins_path_is_masked(path, masked):
     assert mask_login_path(path) == (masked or path)
+    assert mask_login_path(mask_login_path(path)) == mask_login_path(path)
 
 
 def test_a_url_loses_its_query():
