@@ -13,11 +13,12 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models import Min
 
-from audit import devices, partitions, rollups
+from audit import devices, partitions, rollups, spooling
 from audit.batch import Cursor, GapNote
 from audit.ingest import Busy, Report, Turn, connect, find_generation, turn
 from audit.models import RENAMED, Device, Generation, Source, Vault
 from audit.sources.file import LogFile, UnusableFile, family, open_log
+from audit.sources.spool import KIND
 from vault import framing
 from vault.audit_line import decode
 from vault.errors import NotAnAuditLine
@@ -180,17 +181,20 @@ def follow_file(path: str, *, vault: str, device: str = "file") -> Source:
 
 
 def read_source(source: Source, *, seconds: float = 20.0) -> Report | None:
-    """Take one bounded turn over a followed log and its rotated brothers; None when another process has it.
+    """Take one bounded turn over a followed log and its rotated brothers, or over the spool; None when it is busy.
 
     What prevents the turn is kept in `source.trouble` as a sentence, for the pages and `doctor`.
     """
     deadline = time.monotonic() + seconds
     logs: list[LogFile] = []
     try:
-        for log in _open_family(source):
+        for log in () if source.kind == KIND else _open_family(source):
             logs.append(log)  # one by one, so that what is open is closed if the next can't be opened
         with turn(source.device_id) as work:
-            report = _read_family(work, source, logs, deadline)
+            if source.kind == KIND:
+                report = spooling.read(work, deadline)
+            else:
+                report = _read_family(work, source, logs, deadline)
     except Busy:
         return None
     except UnusableFile as error:

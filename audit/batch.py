@@ -49,7 +49,7 @@ class Cursor:
 
 @dataclass(slots=True)
 class Batch:
-    """What one stretch of one file gave: [start, end) of the generation `cursor.id`."""
+    """What one stretch of one file gave: [start, end) of the generation `cursor.id`; `spooled` = rows it came from."""
 
     vault_id: int
     device_id: int
@@ -69,6 +69,7 @@ class Batch:
     received: datetime | None = None
     last_micros: int = 0
     first_micros: int = 0
+    spooled: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)

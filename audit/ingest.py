@@ -211,6 +211,11 @@ class Turn:
         )
         batch.end, batch.skipping = batch.cursor.position + len(data), True
 
+    def take(self, batch: Batch) -> Cursor:
+        """Commit a batch that was joined elsewhere; returns the cursor behind it."""
+        self.report.lines += batch.lines
+        return self._commit(batch)
+
     def _commit(self, batch: Batch) -> Cursor:
         """Settle the names of a batch, wait for the one before, and send this one on its way."""
         self._settle(batch)
@@ -239,7 +244,8 @@ class Turn:
         """Requests still without a response are kept with the cursor; those that got one are released."""
         for key, held in self.pending.items():
             if key not in self.stored:
-                held.stored = self.normaliser.keeper.store_alone(held)
+                if held.stored is None:
+                    held.stored = self.normaliser.keeper.store_alone(held)
                 batch.held.append(held)
         batch.released = [key for key in self.stored if key not in self.pending]
         now = time.monotonic()

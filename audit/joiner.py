@@ -35,7 +35,7 @@ class Joiner:
 
     def join(self, lines: list[bytes], position: int) -> None:
         """Take whole physical lines that begin at `position`."""
-        generation, take = self.generation, self._take
+        generation, take = self.generation, self.take
         for raw in lines:
             here, position = position, position + len(raw) + 1
             try:
@@ -48,10 +48,11 @@ class Joiner:
         self._frames(self.framer.give_up())
         self.batch.framing += len(lines)  # their newlines
 
-    def _take(self, held: Held) -> None:
+    def take(self, held: Held) -> None:
+        """Take one line: it waits for its other half, completes an event, or repeats what we have."""
         batch, key, pending = self.batch, held.key, self.pending
         if not _OLDEST < held.micros < self.latest:
-            self._quarantine(held.raw, held.position, _WRONG_CLOCK, held.length)
+            self._quarantine(held.raw, held.position, _WRONG_CLOCK, held.length, digest=held.digest)
             return
         known = self.seen.get(key)
         if is_response(held.line):
@@ -94,11 +95,13 @@ class Joiner:
         held.length = frame.length
         for flag in frame.flags:
             self.normaliser.keeper.findings[flag] = self.normaliser.keeper.findings.get(flag, 0) + 1
-        self._take(held)
+        self.take(held)
 
-    def _quarantine(self, raw: bytes, position: int, reason: str, length: int, provisional: bool = False) -> None:
+    def _quarantine(
+        self, raw: bytes, position: int, reason: str, length: int, provisional: bool = False, digest: bytes = b""
+    ) -> None:
         self.batch.bad.append(
-            Bad(position, length, reason, sha256(raw).digest(), masking.preview(raw[:SHOWN]), provisional)
+            Bad(position, length, reason, digest or sha256(raw).digest(), masking.preview(raw[:SHOWN]), provisional)
         )
 
     def rest_of_long_line(self, raw: bytes, position: int) -> int:

@@ -39,7 +39,7 @@ class Keeper:
         failed = target.named_login and not _logged_in(response)
         bare = not failed and not target.secretive and not event.address.secretive  # nothing outside `data` to hide
         safe = False
-        if response is not None:
+        if response is not None and response.stored is None:
             safe = bare and event.who.safe and response.exact and self._is_safe(response.line)
             response.stored = self._stored(response, target, data) if safe else None
             if response.stored is None:

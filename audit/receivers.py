@@ -11,9 +11,10 @@ from django.http import HttpRequest
 from accounts import trail
 from accounts.models import User
 from audit.models import Device, ReceiverToken, Source, Vault
+from audit.sources.spool import KIND
 from kit import tokens as forms
 
-KIND, PREFIX, LIVE = "receiver", "kbr_", 2
+PREFIX, LIVE = "kbr_", 2
 
 
 class UnusableToken(Exception):

@@ -296,6 +296,10 @@ class Store:
         )  # fmt: skip
         if done.rowcount != 1:
             raise LostRace(f"generation {batch.cursor.id} was moved by another ingester; this batch is dropped")
+        if batch.spooled:
+            gone = self.connection.execute("DELETE FROM audit_spool WHERE id = ANY(%s)", [batch.spooled])
+            if gone.rowcount != len(batch.spooled):
+                raise LostRace("rows of the spool were taken by another ingester; this batch is dropped")
         self.connection.execute(
             """UPDATE audit_device SET seen_at = now(), last_time = greatest(last_time, to_timestamp(%s / 1e6))
                WHERE id = %s""",
