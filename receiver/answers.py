@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import NamedTuple
 
 import msgspec
 
 POST = "Send audit lines with POST to /audit."
+
+
+Reply = Callable[["Answer"], None]
 
 
 class Answer(NamedTuple):
@@ -61,3 +65,7 @@ def too_large(limit: int) -> Answer:
     """The body is larger than allowed, packed or unpacked."""
     sentence = f"The body is larger than {limit} bytes (KEYBOOK_RECEIVER_BODY), as sent or unpacked."
     return refused(413, f"{sentence} Nothing was kept: send smaller batches.", close=True)
+
+
+EMPTY = refused(400, "The body is empty. Send audit lines: one, one on each line, or a JSON array of them.")
+FAULT = refused(500, "The receiver failed on this body. Nothing was kept; please report it.")
