@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.crypto import salted_hmac
 
 
 class Role(models.TextChoices):
@@ -20,16 +21,23 @@ class User(AbstractUser):
     """A person. Ours from the first day, because the user table can't be exchanged once other tables point at it."""
 
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.READER)
+    epoch = models.PositiveIntegerField(default=0)
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return what every session of this person must carry: it ends with their password, role or epoch."""
+        state = f"{self.password}\0{self.role}\0{self.epoch}"
+        return salted_hmac("accounts.models.User.session", state, secret=secret, algorithm="sha256").hexdigest()
 
 
 class EntryLink(models.Model):
-    """A link that signs one person in, once, until it ends; only the SHA-256 of its code is kept."""
+    """A link that lets one person in, once, until it ends; only the SHA-256 of its code is kept."""
 
     code_sha256 = models.CharField(max_length=64, unique=True)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="entry_links")
     made = models.DateTimeField(auto_now_add=True)
     ends = models.DateTimeField()
     used = models.DateTimeField(null=True)
+    sets_password = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         """Name the person and the end; the code itself is not known here."""

@@ -14,7 +14,6 @@ from csp.constants import NONCE, NONE, SELF, STRICT_DYNAMIC
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -48,6 +47,11 @@ class Environment(BaseSettings):
     oidc_domains: str = Field(default="", alias="KEYBOOK_OIDC_DOMAINS")
     internal: str = Field(default="127.0.0.1:9001", alias="KEYBOOK_INTERNAL")
     pulse: str = Field(default="", alias="KEYBOOK_PULSE")
+    receiver: str = Field(default="127.0.0.1:8090", alias="KEYBOOK_RECEIVER")
+    # The receiver reads these two itself, without Django (receiver/settings.py).
+    receiver_deadline_ms: int = Field(default=250, ge=1, le=60_000, alias="KEYBOOK_RECEIVER_DEADLINE_MS")
+    receiver_body: int = Field(default=16 * 1024 * 1024, ge=1024, le=1024**3, alias="KEYBOOK_RECEIVER_BODY")
+    vault_token_files: str = Field(default="", alias="KEYBOOK_VAULT_TOKEN_FILES")
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -57,7 +61,7 @@ class Environment(BaseSettings):
             for word in filter(None, (part.strip() for part in words.split(","))):
                 word == "unix" or ip_network(word)
         except ValueError:
-            raise PydanticCustomError("networks", "it takes networks such as 10.0.0.0/8, and unix") from None
+            raise ValueError("it takes networks such as 10.0.0.0/8, and unix") from None
         return words
 
     @field_validator("url")
@@ -65,7 +69,7 @@ class Environment(BaseSettings):
     def _origin(cls, words: str) -> str:
         """Refuse what is no origin, because links to sign in are built on it."""
         if words and not re.fullmatch(r"https?://[^/?#\s@]+/?", words):
-            raise PydanticCustomError("origin", "it takes an address such as https://keybook.example.com")
+            raise ValueError("it takes an address such as https://keybook.example.com")
         return words.rstrip("/")
 
     @field_validator("oidc_roles")
@@ -74,7 +78,7 @@ class Environment(BaseSettings):
         """Refuse a pair that names no role: a typo may neither let somebody in nor keep everybody out in silence."""
         for pair in filter(None, (part.strip() for part in words.split(","))):
             if not re.fullmatch(r".+=(reader|operator|approver|administrator)", pair):
-                raise PydanticCustomError("roles", "it takes pairs group=role, separated by commas")
+                raise ValueError("it takes pairs group=role, separated by commas")
         return words
 
 
@@ -89,7 +93,8 @@ def _environment() -> Environment:
     try:
         return Environment()
     except ValidationError as wrong:
-        _refuse([f"The setting {str(e['loc'][0]).upper()} is wrong: {e['msg']}." for e in wrong.errors()])
+        said = [(str(one["loc"][0]).upper(), one["msg"].removeprefix("Value error, ")) for one in wrong.errors()]
+        _refuse([f"The setting {name} is wrong: {what}." for name, what in said])
 
 
 ENV = _environment()
@@ -137,6 +142,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "axes",
     "accounts",
+    "inventory",
     "audit",
     "dashboard",
     "config",
@@ -156,6 +162,7 @@ MIDDLEWARE = [
     "accounts.second_factor.SecondFactorRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -232,8 +239,7 @@ SOCIALACCOUNT_PROVIDERS = {
     }
 }
 
-# axes stands before every password; what it counts and for how long is ours (accounts.throttle). Its middleware, which
-# would answer in its own words, is left out.
+# axes stands before every password; what it counts, for how long, and the words of a refusal are ours.
 AXES_HANDLER = "accounts.throttle.Handler"
 AXES_CLIENT_IP_CALLABLE = "accounts.throttle.network"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
@@ -241,7 +247,7 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
-SILENCED_SYSTEM_CHECKS = ["axes.W002"]
+AXES_LOCKOUT_CALLABLE = "accounts.throttle.keep_answer"
 
 # Sessions end after an hour without use and after eight hours whatever happens.
 SESSION_IDLE_SECONDS = 3600

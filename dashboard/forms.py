@@ -1,4 +1,4 @@
-"""What people type: sign-in, a one-time code, a question, a stretch of time."""
+"""What people type: a one-time code, a question, a stretch of time."""
 
 from __future__ import annotations
 
@@ -7,20 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
 
 from dashboard.words import visible
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class SignInForm(AuthenticationForm):
-    """Name and password; the message does not say which of the two was wrong."""
-
-    error_messages = {
-        "invalid_login": "No person with this name and password may sign in. Names and passwords are case-sensitive.",
-        "inactive": "No person with this name and password may sign in. Names and passwords are case-sensitive.",
-    }
 
 
 class CodeForm(forms.Form):

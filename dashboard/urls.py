@@ -1,10 +1,10 @@
 """The pages and their names."""
 
-from django.contrib.auth.views import LogoutView
+from django.conf import settings
 from django.urls import URLPattern, URLResolver, path, register_converter
 
 from dashboard.keys import Key
-from dashboard.views import events, secrets, sign_in
+from dashboard.views import account, events, people, secrets, sign_in
 
 register_converter(Key, "key")
 
@@ -13,7 +13,22 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("secrets/", secrets.secret_list, name="secret-list"),
     path("secrets/<key:secret_id>/", secrets.secret_detail, name="secret-detail"),
     path("events/<key:event_id>/", events.event_detail, name="event-detail"),
-    path("sign-in/", sign_in.SignIn.as_view(), name="sign-in"),
-    path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("sign-in/", sign_in.by_password, name="sign-in"),
+    path("sign-in/", sign_in.by_password, name="account_login"),  # allauth's name for it
+    path("sign-in/second/", sign_in.second, name="mfa_authenticate"),
+    path("sign-in/oidc/", sign_in.oidc_begin, name="oidc-begin"),
+    path("sign-in/oidc/back/", sign_in.oidc_back, {"provider_id": settings.OIDC_PROVIDER}, "openid_connect_callback"),
+    path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("enter/", sign_in.enter, name="enter"),
+    path("enter/password/", sign_in.choose_password, name="enter-password"),
+    path("confirm/", sign_in.confirm, name="confirm"),
+    path("account/", account.account, name="account"),
+    path("account/password/", account.password, name="account-password"),
+    path("account/second-factor/", account.factor, name="second-factor"),
+    path("account/sessions/<key:session_id>/end/", account.end_session, name="session-end"),
+    path("people/", people.people_list, name="people"),
+    path("people/new/", people.person_new, name="person-new"),
+    path("people/<key:user_id>/", people.person, name="person"),
+    path("people/<key:user_id>/change/", people.person_change, name="person-change"),
+    path("trail/", people.trail, name="trail"),
 ]

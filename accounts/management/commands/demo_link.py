@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Print `/enter/#<code>`; the code stands in the fragment, so that no server log or referrer carries it."""
         user = demo_user()
-        path = f"/enter/#{make_link(user)}"
+        path = f"/enter/#{make_link(user, actor='command line: demo')}"
         document = {
             "user": user.username,
             "role": user.role,

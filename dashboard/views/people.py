@@ -1,0 +1,128 @@
+"""People and the trail, for administrators: making, disabling, changing the role; what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypedDict, cast
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from accounts import entry, people, second_factor, step_up
+from accounts.may import needs
+from accounts.models import TrailEntry, User
+from dashboard.keys import key_of
+from dashboard.people_forms import PersonForm
+from dashboard.views.sign_in import again, page, refused
+
+SHOWN = 100  # entries of the trail on one page
+
+
+VERBS: dict[str, Callable[..., None]] = {
+    "disable": people.disable,
+    "enable": people.enable,
+    "remove-factor": second_factor.remove,
+}
+
+
+class _Given(TypedDict):
+    """What every verb is given: who does it, and by which request."""
+
+    actor: User
+    request: HttpRequest
+
+
+def _link_page(request: HttpRequest, user: User, code: str) -> HttpResponse:
+    """Show a link that was just made: this once, because only its digest is kept."""
+    address = entry.address_of(code)
+    full = address if address.startswith("http") else request.build_absolute_uri(address)
+    return render(request, "accounts/link.html", {"person": user, "link": full})
+
+
+@require_safe
+@needs("people.read")
+def people_list(request: HttpRequest) -> HttpResponse:
+    """List everybody."""
+    rows = User.objects.order_by("-is_active", "username")
+    with_factor = second_factor.people_with_one()
+    return render(request, "accounts/people.html", {"people": rows, "with_factor": with_factor})
+
+
+@page
+@needs("people.change")
+@step_up.required
+def person_new(request: HttpRequest) -> HttpResponse:
+    """Make a person and show the link that asks for their password."""
+    form = PersonForm(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        return again(request, "accounts/new.html", form)
+    actor = cast(User, request.user)
+    try:
+        user, code = people.create(form.cleaned_data["name"], form.cleaned_data["role"], actor=actor, request=request)
+    except people.NotDone as why:
+        return refused(request, "accounts/new.html", form, why)
+    return _link_page(request, user, code)
+
+
+def _find(key: int) -> User:
+    try:
+        return User.objects.get(pk=key)
+    except User.DoesNotExist:
+        raise Http404("Nobody has this number.") from None
+
+
+@require_safe
+@needs("people.read")
+def person(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Show one person and what can be done."""
+    return _person_page(request, _find(user_id))
+
+
+def _person_page(request: HttpRequest, user: User, why: str = "") -> HttpResponse:
+    words = {
+        "person": user,
+        "factor": second_factor.totp_of(user),
+        "why": why,
+        "roles": [(value, label.lower()) for value, label in User._meta.get_field("role").flatchoices],
+    }
+    return render(request, "accounts/person.html", words, status=400 if why else 200)
+
+
+@page
+@needs("people.change")
+@step_up.required
+def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Do one of the verbs to a person; a GET, after proving who one is, leads back to their page."""
+    user = _find(user_id)
+    if request.method != "POST":
+        return redirect("person", user_id)
+    action, given = request.POST.get("action", ""), _Given(actor=cast(User, request.user), request=request)
+    if action in {"link", "password"}:
+        return _link_page(request, user, entry.make_link(user, sets_password=action == "password", **given))
+    try:
+        _do(action, user, request.POST.get("role", ""), given)
+    except people.NotDone as why:
+        return _person_page(request, user, str(why))
+    return redirect("person", user_id)
+
+
+def _do(action: str, user: User, role: str, given: _Given) -> None:
+    """Call the verb that the pressed button names; raises `NotDone`."""
+    if action == "role":
+        people.change_role(user, role, **given)
+    elif action in VERBS:
+        VERBS[action](user, **given)
+    else:
+        raise people.NotDone("This button is not one of ours. Nothing was changed.")
+
+
+@require_safe
+@needs("trail.read")
+def trail(request: HttpRequest) -> HttpResponse:
+    """Show the newest entries, or those before the one that `before` names."""
+    before = key_of(request.GET.get("before", ""))
+    rows = TrailEntry.objects.filter(pk__lt=before) if before else TrailEntry.objects.all()
+    entries = list(rows.order_by("-pk")[: SHOWN + 1])
+    more = entries[SHOWN - 1].pk if len(entries) > SHOWN else None
+    return render(request, "accounts/trail.html", {"entries": entries[:SHOWN], "before": more})

@@ -1,0 +1,71 @@
+"""Every public address, and what each role gets there: the table that `test_doors.py` holds the pages to.
+
+A new route needs a row, or the tests fail. Write `"url-name": row("/its/address/", get=..., post=...)`: a number is
+what every signed-in role gets; four numbers are what reader, operator, approver and administrator get, in this order.
+Whoever is not signed in is sent to sign in (302) unless `nobody=(get, post)` says otherwise. HEAD answers as GET does;
+PUT, PATCH, DELETE and OPTIONS are refused (405) everywhere. `{person}` in an address becomes the key of a person.
+Requests carry no data, and the person who asks has just signed in: what a view says to an empty form stands here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ROLES = ("reader", "operator", "approver", "administrator")
+
+Each = int | tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Row:
+    """An address and {method: {role: status}}; the role "" is nobody."""
+
+    address: str
+    answers: dict[str, dict[str, int]]
+    open: bool
+
+
+def row(address: str, *, get: Each, post: Each, nobody: tuple[int, int] | None = None) -> Row:
+    """Return the row of one address."""
+    first = nobody or (302, 302)
+    given = {
+        method: {"": own} | dict(zip(ROLES, (each,) * 4 if isinstance(each, int) else each, strict=True))
+        for method, each, own in (("GET", get, first[0]), ("POST", post, first[1]))
+    }
+    others = dict.fromkeys(ROLES, 405) | {"": 405 if nobody else 302}
+    answers = given | {"HEAD": given["GET"]} | dict.fromkeys(("PUT", "PATCH", "DELETE", "OPTIONS"), others)
+    return Row(address, answers, nobody is not None)
+
+
+ADMINISTRATOR_ONLY = (403, 403, 403, 200)
+
+TABLE = {
+    "home": row("/", get=302, post=405),
+    "secret-list": row("/secrets/", get=200, post=405),
+    "secret-detail": row("/secrets/1/", get=200, post=405),
+    "event-detail": row("/events/1/", get=200, post=405),
+    # The doors.
+    "sign-in": row("/sign-in/", get=302, post=302, nobody=(200, 400)),
+    "account_login": row("/sign-in/", get=302, post=302, nobody=(200, 400)),
+    "mfa_authenticate": row("/sign-in/second/", get=302, post=302, nobody=(302, 302)),
+    "oidc-begin": row("/sign-in/oidc/", get=404, post=405, nobody=(404, 405)),
+    "openid_connect_callback": row("/sign-in/oidc/back/", get=404, post=405, nobody=(404, 405)),
+    "sign-out": row("/sign-out/", get=405, post=302),
+    "enter": row("/enter/", get=200, post=400, nobody=(200, 400)),
+    "enter-password": row("/enter/password/", get=302, post=302, nobody=(302, 302)),
+    "confirm": row("/confirm/", get=200, post=400),
+    # One's own account.
+    "account": row("/account/", get=200, post=405),
+    "account-password": row("/account/password/", get=200, post=400),
+    "second-factor": row("/account/second-factor/", get=200, post=400),
+    "session-end": row("/account/sessions/999999/end/", get=405, post=404),
+    # People and what they did.
+    "people": row("/people/", get=ADMINISTRATOR_ONLY, post=405),
+    "person-new": row("/people/new/", get=ADMINISTRATOR_ONLY, post=(403, 403, 403, 400)),
+    "person": row("/people/{person}/", get=ADMINISTRATOR_ONLY, post=405),
+    "person-change": row("/people/{person}/change/", get=(403, 403, 403, 302), post=(403, 403, 403, 400)),
+    "trail": row("/trail/", get=ADMINISTRATOR_ONLY, post=405),
+}
+# The second factor's page answers only between the two factors, and says nothing by method to anybody else.
+for _method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
+    TABLE["mfa_authenticate"].answers[_method] = dict.fromkeys(("", *ROLES), 302)
