@@ -6,12 +6,14 @@ harmless, an event without its entry is not. Each process keeps a bounded memory
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+
+from kit.arrays import binaries, numbers, texts
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 _SECRETS = """
@@ -19,6 +21,24 @@ _SECRETS = """
     JOIN unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS g(namespace, mount, mount_accessor, path)
     USING (namespace, mount, mount_accessor, path) WHERE s.vault_id = %s
 """
+_NEW_SECRETS = """
+    INSERT INTO audit_secret (vault_id, namespace, mount, mount_accessor, path, engine, name)
+    SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+    ON CONFLICT DO NOTHING RETURNING namespace, mount, mount_accessor, path, id
+"""
+_TOKENS = "SELECT hmac, id FROM audit_token WHERE device_id = %s AND hmac = ANY(%s::bytea[])"
+_NEW_TOKENS = """
+    INSERT INTO audit_token (device_id, hmac, principal_id, accessor, first_time)
+    SELECT %s, hmac, principal_id, accessor, to_timestamp(micros / 1e6)
+    FROM unnest(%s::bytea[], %s::int[], %s::text[], %s::bigint[]) AS g(hmac, principal_id, accessor, micros)
+    ON CONFLICT DO NOTHING RETURNING hmac, id
+"""
+_ADDRESSES = "SELECT address, id FROM audit_address WHERE address = ANY(%s::text[])"
+_NEW_ADDRESSES = """
+    INSERT INTO audit_address (address) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING RETURNING address, id
+"""
+_Key = tuple[Any, ...]
+_Asked = Callable[[Sequence[_Key]], Sequence[Any]]
 
 
 # One `data` object: masked, and if it is a response its outcome, disclosure and KV version.
@@ -112,17 +132,18 @@ class Dictionary:
     def _settle_tokens(self, whos: Sequence[Who]) -> None:
         if not whos:
             return
-        first = {who.hmac: who for who in reversed(whos)}
-        insert = """
-            INSERT INTO audit_token (device_id, hmac, principal_id, accessor, first_time)
-            SELECT %s, hmac, principal_id, accessor, to_timestamp(micros / 1e6)
-            FROM unnest(%s::bytea[], %s::int[], %s::text[], %s::bigint[]) AS g(hmac, principal_id, accessor, micros)
-            ON CONFLICT DO NOTHING
-        """
-        select = "SELECT hmac, id FROM audit_token WHERE device_id = %s AND hmac = ANY(%s)"
-        some = [first[hmac] for hmac in sorted(first)]
-        columns = [[getattr(who, name) for who in some] for name in ("hmac", "principal_id", "accessor", "first")]
-        ids = self._settle(insert, [self.device_id, *columns], select, [self.device_id, columns[0]], len(some))
+        first = {(who.hmac,): who for who in reversed(whos)}
+
+        def insert(keys: Sequence[_Key]) -> list[Any]:
+            some = [first[key] for key in keys]
+            hmacs, owners = [who.hmac for who in some], [who.principal_id for who in some]
+            accessors, times = [who.accessor for who in some], [who.first for who in some]
+            return [self.device_id, binaries(hmacs), numbers(owners), texts(accessors), numbers(times)]
+
+        def select(keys: Sequence[_Key]) -> list[Any]:
+            return [self.device_id, binaries([key[0] for key in keys])]
+
+        ids = self._settle(_TOKENS, select, _NEW_TOKENS, insert, first)
         for who in whos:
             who.token_id = ids[who.hmac,]
 
@@ -136,8 +157,8 @@ class Dictionary:
 
     def owners(self, hmacs: Iterable[bytes]) -> dict[bytes, tuple[int, int]]:
         """Return {token HMAC: (token id, principal id)} for tokens whose holder was seen before on this device."""
-        sql = "SELECT hmac, id, principal_id FROM audit_token WHERE device_id = %s AND hmac = ANY(%s)"
-        rows = self.connection.execute(sql, [self.device_id, list(hmacs)])
+        sql = "SELECT hmac, id, principal_id FROM audit_token WHERE device_id = %s AND hmac = ANY(%s::bytea[])"
+        rows = self.connection.execute(sql, [self.device_id, binaries(list(hmacs))])
         return {hmac: (token, principal) for hmac, token, principal in rows}
 
     def anonymous(self) -> int:
@@ -149,10 +170,12 @@ class Dictionary:
         """Give every address its id."""
         if not addresses:
             return
-        texts = sorted({address.text for address in addresses})
-        insert = "INSERT INTO audit_address (address) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
-        select = "SELECT address, id FROM audit_address WHERE address = ANY(%s)"
-        ids = self._settle(insert, [texts], select, [texts], len(texts))
+
+        def asked(keys: Sequence[_Key]) -> list[Any]:
+            return [texts([key[0] for key in keys])]
+
+        keys = {(address.text,) for address in addresses}
+        ids = self._settle(_ADDRESSES, asked, _NEW_ADDRESSES, asked, keys)
         for address in addresses:
             address.id = ids[address.text,]
 
@@ -176,7 +199,7 @@ class Dictionary:
         sql = """SELECT namespace, path, t.id FROM audit_path t
                  JOIN unnest(%s::text[], %s::text[]) AS g(namespace, path) USING (namespace, path)
                  WHERE t.vault_id = %s"""
-        asked = [[t.namespace for t in targets], [t.path for t in targets], self.vault_id]
+        asked = [texts([t.namespace for t in targets]), texts([t.path for t in targets]), self.vault_id]
         paths = {row[:2]: row[2] for row in self.connection.execute(sql, asked)}
         others = {("", f"{t.mount.path if t.mount.type else ''}*") for t in targets}
         rest = self._upsert("audit_path", ("namespace", "path"), others)
@@ -189,8 +212,8 @@ class Dictionary:
     def _find_secrets(self, targets: Sequence[Target]) -> None:
         if targets:
             keys = [(t.namespace, t.mount.path, t.mount.accessor, t.logical) for t in targets]
-            columns = [list(column) for column in zip(*keys, strict=True)]
-            ids = {tuple(row[:4]): row[4] for row in self.connection.execute(_SECRETS, [*columns, self.vault_id])}
+            rows = self.connection.execute(_SECRETS, [*_columns(keys), self.vault_id]).fetchall()
+            ids = {row[:4]: row[4] for row in rows}
             for target, key in zip(targets, keys, strict=True):
                 target.secret_id = ids.get(key, 0)
 
@@ -198,14 +221,13 @@ class Dictionary:
         if not targets:
             return
         rows = {(t.namespace, t.mount.path, t.mount.accessor, t.logical): (t.engine, t.print_name) for t in targets}
-        insert = """
-            INSERT INTO audit_secret (vault_id, namespace, mount, mount_accessor, path, engine, name)
-            SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-            ON CONFLICT DO NOTHING
-        """
-        table = [[*key, *value] for key, value in sorted(rows.items())]
-        columns = [list(column) for column in zip(*table, strict=True)]
-        ids = self._settle(insert, [self.vault_id, *columns], _SECRETS, [*columns[:4], self.vault_id], len(rows))
+        ids = self._settle(
+            _SECRETS,
+            lambda keys: [*_columns(keys), self.vault_id],
+            _NEW_SECRETS,
+            lambda keys: [self.vault_id, *_columns([key + rows[key] for key in keys])],
+            rows,
+        )
         for target in targets:
             target.secret_id = ids[target.namespace, target.mount.path, target.mount.accessor, target.logical]
 
@@ -260,7 +282,8 @@ class Dictionary:
     def remember_wraps(self, wraps: Sequence[tuple[bytes, int, int, int]]) -> None:
         """Keep (wrapping token HMAC, secret id, disclosure, time in µs) so that the unwrap can be named."""
         if wraps:
-            columns = [list(column) for column in zip(*wraps, strict=True)]
+            hmacs, *others = zip(*wraps, strict=True)
+            columns = [binaries(hmacs), *(numbers(column) for column in others)]
             sql = """
                 INSERT INTO audit_wrap (device_id, hmac, secret_id, disclosed, time)
                 SELECT %s, h, s, d, to_timestamp(t / 1e6)
@@ -271,30 +294,49 @@ class Dictionary:
 
     def wrapped(self, hmacs: Iterable[bytes]) -> dict[bytes, tuple[int, int]]:
         """Return {wrapping token HMAC: (secret id, disclosure)} for wraps that this device showed before."""
-        sql = "SELECT hmac, secret_id, disclosed FROM audit_wrap WHERE device_id = %s AND hmac = ANY(%s)"
-        rows = self.connection.execute(sql, [self.device_id, list(hmacs)])
+        sql = "SELECT hmac, secret_id, disclosed FROM audit_wrap WHERE device_id = %s AND hmac = ANY(%s::bytea[])"
+        rows = self.connection.execute(sql, [self.device_id, binaries(list(hmacs))])
         return {hmac: (secret, disclosed) for hmac, secret, disclosed in rows}
 
     def _upsert(
         self, table: str, names: tuple[str, ...], keys: Collection[tuple[str, ...]]
     ) -> dict[tuple[str, ...], int]:
         """Return {key: id} for keys of text columns in a table that also has the vault's id."""
-        columns = [list(column) for column in zip(*sorted(keys), strict=True)]
         listed = ", ".join(names)
         given = f"unnest({', '.join(['%s::text[]'] * len(names))}) AS g({listed})"
-        insert = f"INSERT INTO {table} (vault_id, {listed}) SELECT %s, * FROM {given} ON CONFLICT DO NOTHING"  # noqa: S608
         select = f"SELECT {listed}, t.id FROM {table} t JOIN {given} USING ({listed}) WHERE t.vault_id = %s"  # noqa: S608
-        return self._settle(insert, [self.vault_id, *columns], select, [*columns, self.vault_id], len(keys))
+        insert = f"""INSERT INTO {table} (vault_id, {listed}) SELECT %s, * FROM {given}
+                     ON CONFLICT DO NOTHING RETURNING {listed}, id"""  # noqa: S608
+        return self._settle(
+            select,
+            lambda some: [*_columns(some), self.vault_id],
+            insert,
+            lambda some: [self.vault_id, *_columns(some)],
+            keys,
+        )
 
     def _settle(
-        self, insert: str, insert_values: list[Any], select: str, select_values: list[Any], wanted: int
-    ) -> dict[tuple[Any, ...], int]:
-        """Look up, insert what is missing, look up again: two statements, so that another writer's rows are seen."""
-        found = {tuple(row[:-1]): row[-1] for row in self.connection.execute(select, select_values)}
-        if len(found) < wanted:
-            self.connection.execute(insert, insert_values)
-            found = {tuple(row[:-1]): row[-1] for row in self.connection.execute(select, select_values)}
+        self, select: str, asked: _Asked, insert: str, given: _Asked, keys: Collection[_Key]
+    ) -> dict[_Key, int]:
+        """Look up, insert what is missing, and look up what another writer inserted meanwhile: {key: id}.
+
+        Both statements give rows of key and id; `asked` and `given` make their parameters. Keys are inserted in order,
+        so that two writers never wait for each other crosswise.
+        """
+        missing = sorted(keys)
+        found: dict[_Key, int] = {}
+        for statement, parameters in ((select, asked), (insert, given), (select, asked)):
+            rows = self.connection.execute(statement, parameters(missing)).fetchall()
+            found.update([(row[:-1], row[-1]) for row in rows])
+            if len(found) == len(keys):
+                break
+            missing = [key for key in missing if key not in found]
         return found
+
+
+def _columns(keys: Sequence[_Key]) -> list[str]:
+    """Rows of texts as one array literal per column."""
+    return [texts(column) for column in zip(*keys, strict=True)]
 
 
 def moment(micros: int) -> datetime:

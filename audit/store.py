@@ -19,6 +19,7 @@ from audit import packing, rollups
 from audit.batch import Appended, Batch, LostRace
 from audit.event import AMENDS, SEEN_RESPONSE, SUPERSEDED, Event, Held
 from audit.packing import DAY, Blocks
+from kit.arrays import numbers, texts
 from vault.audit_line import request_key
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -88,7 +89,7 @@ class Store:
             FROM audit_event WHERE vault = %s AND request_id = ANY(%s::uuid[]) AND flags < 8192
             AND time >= to_timestamp(%s / 1e6) AND time < to_timestamp(%s / 1e6)
         """
-        keys = [event.key.hex() for event in events]
+        keys = f"{{{','.join([event.key.hex() for event in events])}}}"
         rows = self.connection.execute(query, [batch.vault_id, keys, low, high]).fetchall()
         found = {
             bytes(key): Known(id_, micros, device, flags, flags & _SIDES if device == batch.device_id else 0)
@@ -101,11 +102,12 @@ class Store:
         if not found:
             return
         query = """
-            SELECT event_id, bit_or(flags) FROM audit_sighting WHERE device = %s AND event_id = ANY(%s)
+            SELECT event_id, bit_or(flags) FROM audit_sighting WHERE device = %s AND event_id = ANY(%s::bigint[])
             AND time >= to_timestamp(%s / 1e6) AND time < to_timestamp(%s / 1e6) GROUP BY event_id
         """
         ids = [known.id for known in found.values()]
-        sides: dict[int, int] = dict(self.connection.execute(query, [batch.device_id, ids, low, high]).fetchall())
+        asked = [batch.device_id, numbers(ids), low, high]
+        sides: dict[int, int] = dict(self.connection.execute(query, asked).fetchall())
         for known in found.values():
             known.seen |= sides.get(known.id, 0)
 
@@ -172,11 +174,11 @@ class Store:
         issued = [event for event in events if event.lease]
         if issued:
             columns = [
-                [event.lease for event in issued],
-                [event.id for event in issued],
-                [event.micros for event in issued],
-                [_secret(event) for event in issued],
-                [event.who.principal_id for event in issued],
+                texts([event.lease for event in issued]),
+                numbers([event.id for event in issued]),
+                numbers([event.micros for event in issued]),
+                numbers([_secret(event) for event in issued]),
+                numbers([event.who.principal_id for event in issued]),
             ]
             self.connection.execute(
                 """INSERT INTO audit_leaseissue (vault_id, lease_id, event_id, time, secret_id, principal_id)
@@ -188,20 +190,20 @@ class Store:
 
     def _pairs(self, events: Sequence[Event]) -> None:
         """Keep first and last disclosure of each (principal, secret): also what answers "for the first time"."""
-        seen: dict[tuple[int, int], tuple[int, int]] = {}
-        for event in events:
-            secret = _secret(event)
-            if event.disclosed and secret:
-                key = (event.who.principal_id, secret)
-                low, high = seen.get(key, (event.micros, event.micros))
-                seen[key] = (min(low, event.micros), max(high, event.micros))
-        if seen:
-            ordered = sorted(seen)
+        told = sorted([
+            (event.micros, (event.who.principal_id << 32) + (event.secret_id or event.target.secret_id))
+            for event in events
+            if event.disclosed and (event.secret_id or event.target.secret_id)
+        ])  # fmt: skip
+        if told:
+            last = {key: micros for micros, key in told}
+            first = {key: micros for micros, key in reversed(told)}
+            ordered = sorted(first)
             columns = [
-                [key[0] for key in ordered],
-                [key[1] for key in ordered],
-                [seen[key][0] for key in ordered],
-                [seen[key][1] for key in ordered],
+                numbers([key >> 32 for key in ordered]),
+                numbers([key & 0xFFFF_FFFF for key in ordered]),
+                numbers([first[key] for key in ordered]),
+                numbers([last[key] for key in ordered]),
             ]
             self.connection.execute(
                 """INSERT INTO audit_pair (principal, secret, first, last)
