@@ -1,0 +1,101 @@
+"""What exists now, as a vault told it last; a vault is named by its name alone, as audit names it."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Connection(models.Model):
+    """How one vault (or one of its namespaces) is asked, and what it said last; it holds no token.
+
+    `wanted_at` is when a person asked on a page for a look, which a worker with a token then takes.
+    """
+
+    vault = models.CharField(max_length=200)
+    namespace = models.TextField(blank=True)
+    address = models.TextField()
+    plain_http = models.BooleanField(default=False)
+    ca_file = models.TextField(blank=True)
+    version = models.CharField(max_length=80, blank=True)
+    cluster_id = models.CharField(max_length=200, blank=True)
+    token_until = models.DateTimeField(null=True)
+    wanted_at = models.DateTimeField(null=True)
+    looked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["vault", "namespace"], name="inventory_connection_once")]
+
+    def __str__(self) -> str:
+        return f"{self.vault}/{self.namespace}".rstrip("/")
+
+
+class CheckLine(models.Model):
+    """One line of the last look at a connection: a right, the token, the clock; `mend` is empty when it is well."""
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="lines")
+    place = models.SmallIntegerField()
+    name = models.TextField()
+    ok = models.BooleanField()
+    detail = models.TextField()
+    mend = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["connection", "place"], name="inventory_check_once")]
+        ordering = ["connection", "place"]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.detail}"
+
+
+class Mount(models.Model):
+    """One secrets engine or auth method (`auth/...`) from its mounting to its going; another accessor is another."""
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="mounts")
+    path = models.TextField()
+    accessor = models.TextField()
+    type = models.CharField(max_length=80)
+    kv_version = models.SmallIntegerField(default=0)
+    seen_first = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["connection", "path", "accessor"], name="inventory_mount_once")]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Entity(models.Model):
+    """One person or machine as the identity store knows it; `gone_at` is when it was first missing."""
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="entities")
+    entity_id = models.CharField(max_length=100)
+    name = models.TextField()
+    disabled = models.BooleanField(default=False)
+    metadata = models.JSONField(default=dict)
+    seen_first = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["connection", "entity_id"], name="inventory_entity_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Alias(models.Model):
+    """One name of an entity at one auth method."""
+
+    entity = models.ForeignKey(Entity, models.CASCADE, related_name="aliases")
+    mount_accessor = models.TextField()
+    mount_path = models.TextField(blank=True)
+    name = models.TextField()
+    metadata = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["entity", "mount_accessor", "name"], name="inventory_alias_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
