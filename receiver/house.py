@@ -148,11 +148,7 @@ class House:
 
     def _apart(self, request: Request, sender: Sender, body: bytes) -> None:
         """Judge a batch in a thread of its own, so that single lines don't wait for it."""
-        try:
-            judged = self._judged(body, request.encoding, sender)
-        except Exception as error:  # a fault of ours must be answered too
-            sys.stderr.write(f"The receiver failed on a batch ({type(error).__name__}); it was refused. Report it.\n")
-            judged = answers.FAULT
+        judged = self._judged(body, request.encoding, sender)
         self._loop.call_soon_threadsafe(self._judged_apart, request, sender, judged)
 
     def _judged_apart(self, request: Request, sender: Sender, judged: Desk | Answer) -> None:
@@ -160,7 +156,14 @@ class House:
         self._spool(request, sender, judged, self._bulk)
 
     def _judged(self, body: bytes, encoding: str, sender: Sender) -> Desk | Answer:
-        """Mask the records of a body; an answer when it can't be taken apart."""
+        """Mask the records of a body; an answer when it can't be taken apart. A fault of ours is answered too."""
+        try:
+            return self._masked(body, encoding, sender)
+        except Exception as error:
+            sys.stderr.write(f"receiver: It failed on a body ({type(error).__name__}), which was refused. Report it.\n")
+            return answers.FAULT
+
+    def _masked(self, body: bytes, encoding: str, sender: Sender) -> Desk | Answer:
         try:
             found = bodies.records(bodies.unpacked(body, encoding, self.largest_body))
         except bodies.TooLarge:

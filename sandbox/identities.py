@@ -38,7 +38,10 @@ def _of_the_pages(name: str) -> bool:
 
 
 WEB = Identity("keybook_web", pages=True)
-RECEIVER = Identity("keybook_receiver", ("KEYBOOK_RECEIVER", "KEYBOOK_MAX_LINE"))
+RECEIVER = Identity(
+    "keybook_receiver",
+    ("KEYBOOK_RECEIVER", "KEYBOOK_RECEIVER_DEADLINE_MS", "KEYBOOK_RECEIVER_BODY", "KEYBOOK_MAX_LINE"),
+)
 INGEST = Identity(
     "keybook_ingest",
     ("REDIS_URL", "KEYBOOK_LOG_ROOTS", "KEYBOOK_MAX_LINE", "KEYBOOK_RETENTION_DAYS", "KEYBOOK_PULSE"),

@@ -8,7 +8,15 @@ import pytest
 from django.core.management import get_commands
 
 # Pages whose commands a reader will type today; plans have their place in README and the threat model, in words.
-TYPED = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/operations.md", "docs/configuration.md")
+TYPED = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "docs/operations.md",
+    "docs/configuration.md",
+    "docs/receiver.md",
+)
 CODE = re.compile(r"```.*?```|`[^`\n]+`|(?m:^ {4}[^\n]+$)", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)|(?:src|srcset)=\"([^\"]+)\"")
 
