@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -66,3 +67,27 @@ def test_the_spool_tells_the_same_as_the_files(past, empty_past, recorded, tmp_p
         for name, rows in wanted.items():
             assert told[name] == rows, name
         assert Spool.objects.count() == 0
+
+
+def raw_line(kind, id, token, name):
+    """An entry of a device that writes tokens in plain; a denial shows no name."""
+    auth = {"client_token": token, "display_name": name, "policies": ["default"], "token_type": "service"}
+    asked = {"id": id, "operation": "read", "client_token": token, "path": "secret/data/a", "mount_type": "kv",
+             "mount_point": "secret/", "remote_address": "10.0.0.1"}  # fmt: skip
+    entry = {"time": "2026-11-21T02:00:00Z", "type": kind, "auth": auth if name else {}, "request": asked}
+    return json.dumps(entry | ({} if name else {"error": "permission denied"})).encode()
+
+
+def test_tokens_that_are_masked_are_not_taken_for_one_another(past):
+    source, _ = receivers.add_receiver("demo", "raw")
+    ids = [str(uuid4()) for _ in range(2)]
+    mallory, ann = "s.Mallory1mallory2mallory3", "s.Annann1annann2annann3ann"
+    lines = [raw_line(side, ids[0], ann, "token-ann") for side in ("request", "response")]
+    lines += [raw_line(side, ids[1], mallory, "") for side in ("request", "response")]
+    spool(source, b"\n".join(lines))
+    actions.read_source(source)
+    names = dict(
+        past.rows("SELECT request_id::text, p.name FROM audit_event e JOIN audit_principal p ON p.id = e.principal")
+    )
+    assert names == {ids[0]: "token-ann", ids[1]: "anonymous"}
+    assert past.one("SELECT count FROM audit_alarm WHERE kind = 'plain token'") == 4
