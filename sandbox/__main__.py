@@ -20,7 +20,7 @@ from sandbox.openbao import OpenBao
 from sandbox.places import Account, server_account, take_folder
 from sandbox.ports import Port
 from sandbox.postgres import Postgres
-from sandbox.programs import Health, Web, beat, ingest, listen
+from sandbox.programs import Health, Receiver, Web, beat, ingest, listen
 from sandbox.valkey import Valkey
 from sandbox.yard import Yard
 
@@ -61,6 +61,8 @@ def furnished(yard: Yard, options: argparse.Namespace, account: Account) -> Yard
 def staff(yard: Yard, options: argparse.Namespace, openbao: OpenBao | None) -> None:
     """Add Keybook's own processes: what ingests where there is a vault, all of them with --web."""
     folder, as_ = yard.folder, yard.environment_of
+    if openbao:
+        yard.add(Receiver(Port().number, folder / "receiver.log", as_(identities.RECEIVER)))
     if options.web or options.workers or openbao:
         yard.add(ingest(folder / "worker-ingest.log", as_(identities.INGEST)))
         yard.add(beat(folder / "beat.log", as_(identities.BEAT)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from sandbox.furniture import furnish_database, furnish_mounts
 from sandbox.openbao import OpenBao
 from sandbox.places import Account
 from sandbox.postgres import Postgres
+from sandbox.programs import Receiver
 from sandbox.yard import Yard
 
 
@@ -33,12 +35,13 @@ async def make_ready(yard: Yard, *, migrate: bool) -> None:
         await yard.start([name for name in ("postgres", "valkey") if name in yard.parts])
         if migrate:
             began = time.monotonic()
-            await yard.ask_all(laying(yard))
+            said = await yard.ask_all(laying(yard))
             yard.on_step("schema", "Schema", time.monotonic() - began)
+            await lines_by_http(yard, said[-1])
 
     async with asyncio.TaskGroup() as group:
         group.create_task(databases())
-        if "openbao" in yard.parts:
+        if "openbao" in yard.parts and "receiver" not in yard.parts:
             group.create_task(yard.start_part("openbao"))
     postgres, openbao = yard.parts.get("postgres"), yard.parts.get("openbao")
     if isinstance(openbao, OpenBao):
@@ -58,4 +61,22 @@ def laying(yard: Yard) -> list[list[str]]:
         openbao.begin_log()
         path = str(openbao.audit_log)
         commands.append(["follow", "--add-only", "--path", path, "--vault", openbao.vault, "--device", "file"])
+        if "receiver" in yard.parts and not openbao.token():
+            commands.append(["receiver_token", "--vault", openbao.vault, "--device", "http", "--json"])
     return commands
+
+
+async def lines_by_http(yard: Yard, said: str) -> None:
+    """Start the receiver and then OpenBao, whose http device has to be taken from its first line on.
+
+    `said` is what the last command printed: the device's token as JSON when it is new.
+    """
+    receiver, openbao = yard.parts.get("receiver"), yard.parts.get("openbao")
+    if not isinstance(receiver, Receiver):
+        return
+    await yard.start_part("receiver")
+    if isinstance(openbao, OpenBao):
+        if not openbao.token():
+            openbao.token(str(json.loads(said)["token"]))
+        openbao.posts_to = f"http://{receiver.address}/audit"
+        await yard.start_part("openbao")

@@ -7,9 +7,10 @@ import os
 import shutil
 import socket
 import sys
+import time
 from pathlib import Path
 
-from sandbox import identities
+from sandbox import history, identities
 from sandbox.assembly import make_ready, own_folder
 from sandbox.company import BANK
 from sandbox.control import STATE
@@ -20,7 +21,7 @@ from sandbox.openbao import OpenBao
 from sandbox.places import Account, server_account, take_folder
 from sandbox.ports import free_port
 from sandbox.postgres import Postgres
-from sandbox.programs import Health, Web, beat, ingest, listen, story
+from sandbox.programs import Health, Receiver, Web, beat, ingest, listen, story
 from sandbox.valkey import Valkey
 from sandbox.yard import Yard
 
@@ -77,6 +78,8 @@ class Show:
         if openbao:
             self.yard.add(openbao, story(logs / "story.log", self.yard.product_environment))
         as_ = self.yard.environment_of
+        self.receiver = Receiver(self._receiver_port(), logs / "receiver.log", as_(identities.RECEIVER))
+        self.yard.add(self.receiver)
         self.yard.add(ingest(logs / "worker-ingest.log", as_(identities.INGEST)))
         self.yard.add(beat(logs / "beat.log", as_(identities.BEAT)))
         self.health = Health(free_port(9001), logs / "health.log", as_(identities.HEALTH))
@@ -91,23 +94,47 @@ class Show:
             return found | {"KEYBOOK_LOG_ROOTS": str(audit_log.parent)}
         return found | {name: os.environ[name] for name in found if name in os.environ}
 
+    def _receiver_port(self) -> int:
+        return self.home.receiver_port() if self.demo else free_port(8090)
+
     def _embeds(self, name: str) -> bool:
         """Tell whether a part is embedded: always in the demo, in `up` when the environment doesn't name another."""
         return self.demo or not os.environ.get(name)
 
     def _tell(self, name: str, title: str, seconds: float) -> None:
         """Print one aligned line: which part answered after how long, and where it is."""
-        listening = {"web": self.web.url, "health": f"http://{self.health.address}/metrics"}
+        listening = {
+            "web": self.web.url,
+            "health": f"http://{self.health.address}/metrics",
+            "receiver": f"http://{self.receiver.address}/audit",
+        }
+        listening["history"] = f"7 days, simulated: device {history.DEVICE!r}"
         where = listening.get(name) or (tidy(self.yard.parts[name].data()) if name in SERVERS else "")
         say(f"  {title:<12} {seconds:5.2f} s   {where}".rstrip())
 
     async def bring_up(self) -> None:
         """Start everything, tell bin/keybook where it is, and people what to do."""
         await make_ready(self.yard, migrate=True)
+        if self.demo and not (self.home.folder("history") / "told").exists():
+            await self._tell_history()
         self.home.write_env(self.yard.product_environment())
         link = await self.yard.ask("demo_link") if self.demo else ""
         if not self.yard.interrupted:
             say((TRY if self.demo else READY).format(url=self.web.url, link=link, secret=BANK))
+
+    async def _tell_history(self) -> None:
+        """Make a week of simulated history once, and import it as a device of its own that says what it is."""
+        began, folder = time.monotonic(), self.home.folder("history")
+        made = folder / "week.log.zst"
+        openbao = self.yard.parts["openbao"]
+        if not isinstance(openbao, OpenBao) or self.yard.interrupted:
+            return
+        if not made.exists():
+            await asyncio.to_thread(history.make, openbao.audit_log, made)
+        await self.yard.ask("ingest_file", str(made), "--vault", openbao.vault, "--device", history.DEVICE)
+        if not self.yard.interrupted:
+            (folder / "told").touch()
+            self._tell("history", "History", time.monotonic() - began)
 
     async def run(self) -> None:
         """Show the product until a signal comes; everything has ended when this returns."""

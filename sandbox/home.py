@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sandbox.errors import BAD_INPUT, YardError
 from sandbox.places import Account, hold
+from sandbox.ports import free_port, is_free
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = Path("/var/lib")  # for root: PostgreSQL's user can't reach below a closed home
@@ -91,6 +92,22 @@ class Home:
     def secret_key(self) -> str:
         """Return the signing key of these data, made once."""
         return self._kept("secret_key", secrets.token_urlsafe(48))
+
+    def receiver_port(self) -> int:
+        """Return where the receiver of these data listens: OpenBao keeps its audit device's address with its data.
+
+        The number comes from the folder's name, outside of the range that systems give away, so that it stays free.
+        Raises YardError when somebody has taken it meanwhile.
+        """
+        first = 20_000 + int(hashlib.sha256(os.fsencode(self.top)).hexdigest()[:8], 16) % 10_000
+        port = int(self._kept("receiver-port", str(free_port(first))))
+        if not is_free(port):
+            raise YardError(
+                f"Port {port} of 127.0.0.1, where this demo's receiver listens, is taken: stop what listens there, or "
+                "start afresh with RESET=1.",
+                BAD_INPUT,
+            )
+        return port
 
     def reset(self) -> None:
         """Forget this kind's data, and nothing else that may lie in KEYBOOK_HOME."""

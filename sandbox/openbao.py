@@ -39,10 +39,10 @@ audit "file" "file" {{
   options = {{ file_path = "{log}", mode = "0640" }}
 }}
 """
-# An http device posts each entry and waits for the answer; KEYBOOK_AUDIT_HTTP names what takes them.
+# An http device posts each entry and waits for the answer; KEYBOOK_AUDIT_HTTP names another taker than our receiver.
 HTTP_DEVICE = """\
 audit "http" "http" {{
-  options = {{ uri = "{uri}" }}
+  options = {{ uri = "{uri}", headers = "{{\\"Authorization\\": [\\"Bearer {token}\\"]}}" }}
 }}
 """
 
@@ -68,6 +68,7 @@ class OpenBao(Part):
         self._port, self._cluster_port = Port(), Port()
         self._keys: Keys | None = None
         self.vault = vault
+        self.posts_to = ""
         self.audit_log = folder / "audit" / "audit.log"
 
     @property
@@ -96,6 +97,14 @@ class OpenBao(Part):
         self.audit_log.parent.mkdir(mode=0o750, exist_ok=True)
         self.audit_log.touch(mode=0o640)
 
+    def token(self, fresh: str = "") -> str:
+        """Return the http device's token for the receiver, kept in a 0600 file; `fresh` becomes it if there is none."""
+        place = self.folder / "receiver-token"
+        if fresh and not place.exists():
+            place.touch(mode=0o600)
+            place.write_text(fresh)
+        return place.read_text() if place.exists() else ""
+
     async def prepare(self) -> None:
         """Write the configuration and make the folders."""
         self.data().mkdir(mode=0o700, exist_ok=True)
@@ -103,9 +112,12 @@ class OpenBao(Part):
         text = CONFIGURATION.format(
             data=self.data(), port=self._port.number, cluster_port=self._cluster_port.number, log=self.audit_log
         )
-        if uri := os.environ.get("KEYBOOK_AUDIT_HTTP"):
-            text += HTTP_DEVICE.format(uri=uri)
-        (self.folder / "openbao.hcl").write_text(text)
+        if uri := os.environ.get("KEYBOOK_AUDIT_HTTP") or self.posts_to:
+            text += HTTP_DEVICE.format(uri=uri, token=self.token())
+        place = self.folder / "openbao.hcl"
+        place.unlink(missing_ok=True)
+        place.touch(mode=0o600)
+        place.write_text(text)
 
     async def answers(self) -> bool:
         """Ask whether it is sealed; any answer will do, for we unseal it ourselves."""

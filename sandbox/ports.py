@@ -20,12 +20,17 @@ class Port:
         self.number: int = self._holder.getsockname()[1]
 
 
-def free_port(wanted: int) -> int:
-    """Return the port of 127.0.0.1 if nobody listens there, else a free one."""
+def is_free(port: int) -> bool:
+    """Tell whether nobody listens at this port of 127.0.0.1."""
     with socket.socket() as door:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            door.bind(("127.0.0.1", wanted))
+            door.bind(("127.0.0.1", port))
         except OSError:
-            return Port().number
-    return wanted
+            return False
+    return True
+
+
+def free_port(wanted: int) -> int:
+    """Return this port of 127.0.0.1 if it is free, else another one that is."""
+    return wanted if is_free(wanted) else Port().number

@@ -138,6 +138,29 @@ def beat(log: Path, environment: Environment) -> Worker:
     return Worker("beat", "Beat", log, ["-B", "-Q", "sweep", "--pool", "solo"], environment)
 
 
+class Receiver(Program):
+    """The receiver of audit lines over HTTP; ready when it reaches the spool."""
+
+    late = False  # OpenBao does not start without it, and must not end after it
+
+    def __init__(self, port: int, log: Path, environment: Environment) -> None:
+        """Listen at this port of 127.0.0.1."""
+        self.address = f"127.0.0.1:{port}"
+        super().__init__("receiver", "Receiver", log, ["-m", "receiver"], environment)
+
+    def server_environment(self) -> Mapping[str, str]:
+        """Return its environment with its place."""
+        return {**super().server_environment(), "KEYBOOK_RECEIVER": self.address}
+
+    def environment(self) -> dict[str, str]:
+        """Return KEYBOOK_RECEIVER."""
+        return {"KEYBOOK_RECEIVER": self.address}
+
+    async def answers(self) -> bool:
+        """Ask whether it reaches the spool."""
+        return await asyncio.to_thread(_says, self.address, "/health/live", 200, b'"spool":"up"')
+
+
 class Health(Program):
     """The internal listener: health and metrics."""
 
@@ -159,12 +182,13 @@ class Health(Program):
         return await asyncio.to_thread(_says, self.address, "/health/live", 200)
 
 
-def _says(place: str, path: str, status: int) -> bool:
-    """Tell whether GET of a path at `host:port` gives this status within two seconds."""
+def _says(place: str, path: str, status: int, words: bytes = b"") -> bool:
+    """Tell whether GET of a path at `host:port` gives this status, and these words, within two seconds."""
     wire = http.client.HTTPConnection(place, timeout=2)
     try:
         wire.request("GET", path)
-        return wire.getresponse().status == status
+        answer = wire.getresponse()
+        return answer.status == status and words in answer.read()
     except (OSError, http.client.HTTPException):
         return False
     finally:

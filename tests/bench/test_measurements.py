@@ -149,3 +149,14 @@ def test_the_recorded_log_repeats_with_new_ids_and_times(tmp_path):
     assert len(ids[0]) == len(ids[1]) > 1_000
     assert not ids[0] & ids[1]
     assert max(first)[:40] != max(second)[:40]
+
+
+def test_freshness_is_measured_from_the_written_line_to_the_event(figures):
+    found = figures("bench.freshness", "--events", "2500")
+    assert 900 < _number(found["lines/s written"]) < 1100
+    assert 0 < _number(found["seconds to visible, median"]) <= _number(found["seconds to visible, most"])
+
+
+def test_a_turn_through_celery_is_set_beside_the_plain_function(figures):
+    found = figures("bench.celery", "--events", "200")
+    assert _number(found["through Celery over plain"]) > 0
