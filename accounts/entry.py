@@ -75,13 +75,14 @@ def address_of(code: str) -> str:
 def consume(code: str, request: HttpRequest | None = None) -> EntryLink:
     """Spend the link with this code and return it with its person; raises `LinkSpent`.
 
-    The guarded UPDATE decides: of two uses at once, one finds no row.
+    The guarded UPDATE decides: of two uses at once, one finds no row. Its conditions stand on the row itself, without
+    a join, because only then PostgreSQL looks at them again once the other use is through.
     """
     now = timezone.now()
-    good = EntryLink.objects.filter(code_sha256=_sha256(code), used=None, ends__gt=now, user__is_active=True)
-    if not good.update(used=now):
+    spent = EntryLink.objects.filter(code_sha256=_sha256(code), used=None, ends__gt=now).update(used=now)
+    link = EntryLink.objects.select_related("user").get(code_sha256=_sha256(code)) if spent else None
+    if link is None or not link.user.is_active:
         raise LinkSpent("This code was used already, is too old, or is not one of ours. Ask for a new link.")
-    link = EntryLink.objects.select_related("user").get(code_sha256=_sha256(code))
     record(link.user, "accounts.link.used", person(link.user), request=request)
     return link
 

@@ -10,19 +10,21 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
-from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from typing import Any, NoReturn, cast
 
 import jwt
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter, get_adapter
 from allauth.socialaccount.models import SocialAccount, SocialLogin
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from requests import RequestException
 
 from accounts.adapters import safe
 from accounts.may import RANK
@@ -63,10 +65,23 @@ def groups_of(claims: Claims, name: str) -> list[str]:
 class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
     """One sign-in by the configured issuer."""
 
+    @property
+    def openid_config(self) -> dict[str, Any]:
+        """Return the discovery document; one that names another issuer, or lacks an address, raises `OAuth2Error`."""
+        document: dict[str, Any] = super().openid_config
+        if document.get("issuer") != settings.KEYBOOK.oidc_issuer:
+            raise OAuth2Error("The issuer calls itself by another name than KEYBOOK_OIDC_ISSUER.")
+        if lacking := {"authorization_endpoint", "token_endpoint", "jwks_uri"} - set(document):
+            raise OAuth2Error(f"The issuer's discovery document lacks {', '.join(sorted(lacking))}.")
+        return document
+
+    def get_callback_url(self, request: HttpRequest, app: Any) -> str:
+        """Return the address to come back to; it is registered at the issuer."""
+        path = reverse("oidc-back")
+        return f"{settings.KEYBOOK.url}{path}" if settings.KEYBOOK.url else request.build_absolute_uri(path)
+
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> SocialLogin:
         """Return who signed in, by the verified id token; claims that only the issuer's userinfo has are added."""
-        if self.openid_config.get("issuer") != settings.KEYBOOK.oidc_issuer:
-            raise OAuth2Error("The issuer calls itself by another name than KEYBOOK_OIDC_ISSUER.")
         claims = self._verified(app.client_id, kwargs["response"].get("id_token") or "")
         if "userinfo_endpoint" in self.openid_config:
             more = self._fetch_user_info(token.token)
@@ -171,16 +186,33 @@ def is_configured() -> bool:
 
 
 def begin(request: HttpRequest, following: str | None) -> HttpResponse:
-    """Send the browser to the issuer, with a nonce that its answer must carry."""
+    """Send the browser to the issuer, with a nonce that its answer must carry; back to the door if it is away."""
     nonce = secrets.token_urlsafe(32)
     provider = get_adapter().get_provider(request, provider=settings.OIDC_PROVIDER)
+    provider.oauth2_adapter_class = Adapter
     onward = following if following and safe(request, following) else None
-    answer: HttpResponse = provider.redirect(
-        request, "login", next_url=onward, auth_params={"nonce": nonce}, nonce=nonce
-    )
+    try:
+        answer: HttpResponse = provider.redirect(
+            request, "login", next_url=onward, auth_params={"nonce": nonce}, nonce=nonce
+        )
+    except ImmediateHttpResponse as back:
+        return cast(HttpResponse, back.response)
+    except (OAuth2Error, RequestException) as wrong:
+        return _back(request, get_adapter(), wrong)
     return answer
 
 
-def issuer_host() -> str:
-    """Return the issuer's host, for the sign-in page."""
-    return urlsplit(settings.KEYBOOK.oidc_issuer).netloc
+def _back(request: HttpRequest, adapter: SocialAdapter, wrong: Exception) -> HttpResponse:
+    """Return the way back to the door after an error that came before the issuer was reached."""
+    try:
+        adapter.on_authentication_error(request, None, exception=wrong)
+    except ImmediateHttpResponse as back:
+        return cast(HttpResponse, back.response)
+    return redirect("sign-in")
+
+
+def finish(request: HttpRequest) -> HttpResponse:
+    """Take the issuer's answer, and go on with signing in."""
+    view = OAuth2CallbackView.adapter_view(Adapter(request, settings.OIDC_PROVIDER))
+    answer: HttpResponse = view(request)
+    return answer

@@ -1,6 +1,5 @@
 """The pages and their names."""
 
-from django.conf import settings
 from django.urls import URLPattern, URLResolver, path, register_converter
 
 from dashboard.keys import Key
@@ -17,7 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in/", sign_in.by_password, name="account_login"),  # allauth's name for it
     path("sign-in/second/", sign_in.second, name="mfa_authenticate"),
     path("sign-in/oidc/", sign_in.oidc_begin, name="oidc-begin"),
-    path("sign-in/oidc/back/", sign_in.oidc_back, {"provider_id": settings.OIDC_PROVIDER}, "openid_connect_callback"),
+    path("sign-in/oidc/back/", sign_in.oidc_back, name="oidc-back"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("enter/", sign_in.enter, name="enter"),
     path("enter/password/", sign_in.choose_password, name="enter-password"),

@@ -10,7 +10,6 @@ from allauth.account.adapter import get_adapter
 from allauth.account.internal.decorators import login_stage_required
 from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.stages import AuthenticateStage
-from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
@@ -103,12 +102,11 @@ def oidc_begin(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 @require_safe
-def oidc_back(request: HttpRequest, provider_id: str) -> HttpResponse:
+def oidc_back(request: HttpRequest) -> HttpResponse:
     """Come back from it."""
     if not oidc.is_configured():
         raise Http404("Single sign-on is not set up here. KEYBOOK_OIDC_ISSUER names the issuer.")
-    view = OAuth2CallbackView.adapter_view(oidc.Adapter(request, provider_id))
-    return cast(HttpResponse, view(request))
+    return oidc.finish(request)
 
 
 @login_not_required

@@ -49,7 +49,7 @@ TABLE = {
     "account_login": row("/sign-in/", get=302, post=302, nobody=(200, 400)),
     "mfa_authenticate": row("/sign-in/second/", get=302, post=302, nobody=(302, 302)),
     "oidc-begin": row("/sign-in/oidc/", get=404, post=405, nobody=(404, 405)),
-    "openid_connect_callback": row("/sign-in/oidc/back/", get=404, post=405, nobody=(404, 405)),
+    "oidc-back": row("/sign-in/oidc/back/", get=404, post=405, nobody=(404, 405)),
     "sign-out": row("/sign-out/", get=405, post=302),
     "enter": row("/enter/", get=200, post=400, nobody=(200, 400)),
     "enter-password": row("/enter/password/", get=302, post=302, nobody=(302, 302)),
