@@ -58,15 +58,31 @@ class Service:
 
 
 BANK = "secret/prod/ledger/bank-sftp"
+ELSEWHERE = "198.51.100.23"  # where nobody of the company is: an address for documentation (RFC 5737)
+
+
+def _of(service: str, *names: str) -> tuple[str, ...]:
+    """Return the secrets of a service on the KV v2 mount."""
+    return tuple(f"secret/prod/{service}/{name}" for name in names)
+
+
 SERVICES = (
-    Service("payments", "ledger", 1, 3, (BANK, "secret/prod/ledger/signing"), ("payments-rw",)),
-    Service("payments", "payout", 2, 2, (BANK, "secret/prod/payout/psp-key"), ("payments-rw",)),
-    Service("payments", "fraud", 3, 2, ("secret/prod/fraud/scoring-api",), ("payments-ro",)),
-    Service("storefront", "web", 4, 3, ("secret/prod/web/session-key", "legacy/prod/web/captcha")),
-    Service("storefront", "checkout", 5, 2, ("secret/prod/checkout/psp-key", "legacy/prod/checkout/smtp")),
-    Service("storefront", "search", 6, 1, ("secret/prod/search/index-key",), (), ("secret/prod/web/session-key",)),
-    Service("analytics", "etl", 7, 2, ("secret/prod/etl/s3-key",), ("payments-ro",)),
-    Service("analytics", "reports", 8, 1, ("secret/prod/reports/smtp",), (), (BANK,)),
+    Service("payments", "ledger", 1, 3, (BANK, *_of("ledger", "signing", "audit-seal")), ("payments-rw",)),
+    Service("payments", "payout", 2, 2, (BANK, *_of("payout", "psp-key", "iban-check")), ("payments-rw",)),
+    Service("payments", "fraud", 3, 2, _of("fraud", "scoring-api", "model-store", "blocklist"), ("payments-ro",)),
+    Service("storefront", "web", 4, 3, (*_of("web", "session-key", "csrf-key"), "legacy/prod/web/captcha")),
+    Service("storefront", "checkout", 5, 2, (*_of("checkout", "psp-key", "tax-api"), "legacy/prod/checkout/smtp")),
+    Service("storefront", "search", 6, 1, _of("search", "index-key", "synonyms-api"), (), _of("web", "session-key")),
+    Service("analytics", "etl", 7, 2, _of("etl", "s3-key", "warehouse", "sftp-partner"), ("payments-ro",)),
+    Service("analytics", "reports", 8, 1, _of("reports", "smtp", "chart-api"), (), (BANK,)),
+    Service("payments", "refunds", 9, 2, _of("refunds", "psp-key", "case-api", "webhook"), ("payments-rw",)),
+    Service("payments", "invoicing", 10, 1, _of("invoicing", "pdf-signing", "erp-api", "smtp")),
+    Service("storefront", "catalog", 11, 2, (*_of("catalog", "cdn-key", "supplier-api"), "legacy/prod/catalog/ftp")),
+    Service("storefront", "notifications", 12, 2, _of("notifications", "sms-api", "push-key", "mail-api", "webhook")),
+    Service(
+        "analytics", "forecast", 13, 1, _of("forecast", "weather-api", "model-store", "notebook"), ("payments-ro",)
+    ),
+    Service("analytics", "exports", 14, 1, _of("exports", "partner-a", "partner-b", "pgp-key"), (), (BANK,)),
 )
 BACKED_UP = ("secret/prod/ledger/signing", "secret/prod/etl/s3-key")
 DEPLOYED = ("secret/prod/web/session-key", "secret/prod/checkout/psp-key")

@@ -25,6 +25,7 @@ from sandbox.company import (
     BACKED_UP,
     BANK,
     DEPLOYED,
+    ELSEWHERE,
     NIGHTLY,
     PEOPLE,
     REPOSITORY,
@@ -175,6 +176,13 @@ class Story:
         """Somebody reads the bank's log-in with the root token."""
         self._read(self.root.seen_as(address="10.8.0.66"), "root", BANK)
 
+    def steal(self) -> None:
+        """Somebody uses a ledger pod's token from outside of the cluster: its reads look like the pod's own."""
+        ledger = SERVICES[0]
+        stolen = self._pod(ledger, ledger.pods()[0]).seen_as(address=ELSEWHERE)
+        for secret in (BANK, BANK, *ledger.secrets[1:], "secret/prod/payout/psp-key"):
+            self._read(stolen, ledger.account, secret)
+
     # The order of things ----------------------------------------------------------------------------------------
 
     def once(self) -> None:
@@ -195,6 +203,7 @@ class Story:
         self.deploy()
         self.back_up()
         self.use_root()
+        self.steal()
 
     def next_act(self, dice: random.Random) -> None:
         """One act at random; most are pods that read their own secrets."""
@@ -210,7 +219,6 @@ class Story:
             (2, lambda: self.mistype(dice.choice(PEOPLE))),
             (2, self.deploy),
             (1, self.back_up),
-            (1, self.use_root),
         ]
         acts += [(8, partial(self.take_credentials, service, pod, role)) for role in service.database]
         acts += [(10, partial(self.read, service, pod, other)) for other in service.curious]

@@ -131,7 +131,7 @@ class Yard:
             if self._stopping.is_set():
                 return [""] * len(commands)
             raise YardError(f"`manage.py {shlex.join(commands[0])}` failed with code {code}:\n{output}")
-        told: list[str] = json.loads(output)
+        told: list[str] = json.loads(output.splitlines()[-1])  # commands may have said something before on stderr
         return told
 
     async def _run(self, argv: Sequence[str], env: Mapping[str, str], *, quiet: bool) -> tuple[int, str]:
