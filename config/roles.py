@@ -53,7 +53,7 @@ RULES = (
     Rule("audit_(vault|device)", {WEB: CHANGE, INGEST: ALL, RECEIVER: READ, HEALTH: READ}),
     # The receiver adds records to the spool, ingestion takes them away; pages and metrics count them.
     Rule("audit_spool", {RECEIVER: "INSERT", INGEST: ALL, WEB: COUNT, HEALTH: COUNT}),
-    Rule("audit_receivertoken", {WEB: CHANGE, RECEIVER: "SELECT, UPDATE (used_at)", HEALTH: READ}),
+    Rule("audit_receivertoken", {WEB: CHANGE, RECEIVER: "SELECT, UPDATE (used_at)"}),
     Rule("audit_mount", {WEB: CHANGE, INGEST: ALL, RECEIVER: READ, HEALTH: READ}),
     # Requests without their response yet, as masked lines: only ingestion needs them.
     Rule("audit_pending", {INGEST: ALL, WEB: READ, HEALTH: READ}),

@@ -27,6 +27,8 @@ class Command(BaseCommand):
         try:
             with transaction.atomic():
                 made = roles.make(given["passwords"])
+        except roles.UnknownTable as error:
+            raise CommandError(f"The roles were not made, nothing is changed: {error}") from None
         except DatabaseError as error:
             said = str(error).strip().splitlines()[0]
             raise CommandError(
