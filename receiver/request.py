@@ -16,14 +16,14 @@ class Request:
 
     __slots__ = (
         "answered", "began", "body", "complete", "declared", "encoding", "expects", "method", "path", "refusal",
-        "sender", "size", "token", "turn",
+        "sender", "size", "stays", "token", "turn",
     )  # fmt: skip
 
     def __init__(self, began: float) -> None:
         self.began, self.method, self.path = began, "", ""
         self.token = self.encoding = ""
         self.declared = -1  # a chunked body's size is not known
-        self.expects = self.complete = self.answered = False
+        self.expects = self.complete = self.answered = self.stays = False
         self.body: list[bytes] = []
         self.size = 0
         self.refusal: Answer | None = None

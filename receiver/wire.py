@@ -131,6 +131,7 @@ class Wire(asyncio.Protocol):
         if request is None or self._deaf:
             return
         request.method = self._parser.get_method().decode("latin-1")
+        request.stays = self._parser.should_keep_alive() and request.method != "HEAD"
         request.path = request.path.partition("?")[0]
         request.refusal = self._house.admit(request)
         if request.refusal is None and request.declared > self._house.largest_body:
@@ -178,8 +179,7 @@ class Wire(asyncio.Protocol):
             self._answer(self._request, answer)
 
     def _answer(self, request: Request, answer: Answer) -> None:
-        close = answer.close or self._deaf or not request.complete or not self._parser.should_keep_alive()
-        close = close or request.method == "HEAD"
+        close = answer.close or self._deaf or not request.complete or not request.stays
         self._write(answer, close=close)
         whole = request.complete and not self._deaf
         self._forget()
