@@ -91,6 +91,8 @@ class EventRow:
     request_id: str
     devices: list[str]
     secret_id: int = 0
+    secret: str = ""
+    vault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
-WIDTHS = {"h": timedelta(hours=1), "d": timedelta(days=1)}
+# By kind: hours by secret, hours in total, days by secret and principal, days by principal and address.
+WIDTHS = {"h": timedelta(hours=1), "t": timedelta(hours=1), "d": timedelta(days=1), "a": timedelta(days=1)}
+_UNITS = {"h": "hour", "t": "hour", "d": "day", "a": "day"}
 _SETTLE = timedelta(minutes=10)
 _AT_ONCE = 96
 
@@ -28,10 +30,25 @@ _COMPUTE = {
         WHERE time >= %(start)s AND time < %(end)s AND secret > 0 AND flags & 4 = 0
         GROUP BY secret, principal, outcome, disclosed
     """,
+    "t": """
+        INSERT INTO audit_rollup_total (hour, vault, device, operation, outcome, disclosed, events)
+        SELECT %(start)s, vault, device, operation, outcome, disclosed, count(*) FROM audit_event
+        WHERE time >= %(start)s AND time < %(end)s AND flags & 4 = 0
+        GROUP BY vault, device, operation, outcome, disclosed
+    """,
+    "a": """
+        INSERT INTO audit_rollup_address (day, principal, address, outcome, events, reads, first, last)
+        SELECT %(start)s, principal, address, outcome, count(*), count(*) FILTER (WHERE disclosed > 0),
+               min(time), max(time) FROM audit_event
+        WHERE time >= %(start)s AND time < %(end)s AND flags & 4 = 0
+        GROUP BY principal, address, outcome
+    """,
 }
 _FORGET = {
     "h": "DELETE FROM audit_rollup_hour WHERE hour = %(start)s",
     "d": "DELETE FROM audit_rollup_day WHERE day = %(start)s",
+    "t": "DELETE FROM audit_rollup_total WHERE hour = %(start)s",
+    "a": "DELETE FROM audit_rollup_address WHERE day = %(start)s",
 }
 
 
@@ -61,20 +78,19 @@ def mark_dirty(cursor: Any, micros: list[int]) -> None:
         return
     cursor.execute(
         """INSERT INTO audit_closed (width, start, dirty)
-           SELECT w.width, w.start, true FROM (
-               SELECT 'h'::"char", date_trunc('hour', to_timestamp(t / 1e6) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
-               FROM unnest(%s::bigint[]) t UNION
-               SELECT 'd'::"char", date_trunc('day', to_timestamp(t / 1e6) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
-               FROM unnest(%s::bigint[]) t) AS w(width, start)
-           WHERE w.start <= (SELECT max(c.start) FROM audit_closed c WHERE c.width = w.width)
+           SELECT DISTINCT k.width,
+                  date_trunc(k.unit, to_timestamp(t / 1e6) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', true
+           FROM unnest(%s::bigint[]) t, unnest(%s::"char"[], %s::text[]) AS k(width, unit)
+           WHERE date_trunc(k.unit, to_timestamp(t / 1e6) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+                 <= (SELECT max(c.start) FROM audit_closed c WHERE c.width = k.width)
            ON CONFLICT (width, start) DO UPDATE SET dirty = true WHERE NOT audit_closed.dirty""",
-        [micros, micros],
+        [micros, list(_UNITS), list(_UNITS.values())],
     )
 
 
 def _due(width: str, limit: datetime) -> list[datetime]:
     """Windows with events that are finished and not yet computed, and dirty ones; oldest first, a handful at a time."""
-    unit = {"h": "hour", "d": "day"}[width]
+    unit = _UNITS[width]
     with connection.cursor() as cursor:
         cursor.execute("SELECT start FROM audit_closed WHERE width = %s AND dirty LIMIT %s", [width, _AT_ONCE])
         dirty = [row[0] for row in cursor.fetchall()]

@@ -100,7 +100,7 @@ def test_a_caller_with_a_name_may_use_new_paths_and_addresses(past, tmp_path):
 
 
 def rollups_and_events(past):
-    """Counts per hour, secret, outcome and disclosure; and per day also per principal: rolled up, and counted anew."""
+    """Counts per hour and secret, per day and principal, in total and by address: rolled up, and counted anew."""
     hours = past.rows("SELECT hour, secret, outcome, disclosed, events FROM audit_rollup_hour ORDER BY 1, 2, 3, 4")
     counted = past.rows(
         """SELECT date_trunc('hour', time, 'UTC'), secret, outcome, disclosed, count(*) FROM audit_event
@@ -113,7 +113,22 @@ def rollups_and_events(past):
         """SELECT date_trunc('day', time, 'UTC'), secret, principal, outcome, disclosed, count(*) FROM audit_event
            WHERE flags & 4 = 0 AND secret > 0 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"""
     )
-    return (hours, days), (counted, daily)
+    totals = past.rows(
+        "SELECT hour, vault, device, operation, outcome, disclosed, events FROM audit_rollup_total ORDER BY 1, 2, 3, 4, 5, 6"
+    )
+    hourly = past.rows(
+        """SELECT date_trunc('hour', time, 'UTC'), vault, device, operation, outcome, disclosed, count(*) FROM audit_event
+           WHERE flags & 4 = 0 GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6"""
+    )
+    addresses = past.rows(
+        "SELECT day, principal, address, outcome, events, reads, first, last FROM audit_rollup_address ORDER BY 1, 2, 3, 4"
+    )
+    called = past.rows(
+        """SELECT date_trunc('day', time, 'UTC'), principal, address, outcome, count(*),
+           count(*) FILTER (WHERE disclosed > 0), min(time), max(time) FROM audit_event
+           WHERE flags & 4 = 0 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"""
+    )
+    return (hours, days, totals, addresses), (counted, daily, hourly, called)
 
 
 def over_days(count, seed, step):

@@ -1,0 +1,250 @@
+"""The questions of the events page: a page of events, their time line, and how often each value occurs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from audit.answers import EventRow
+from audit.closed import Parts, parts_of
+from audit.event import OPERATIONS
+from audit.event_filter import ALIVE, Condition, Filter, condition
+from vault.reads import Disclosure, Outcome
+
+CAP = 200_000  # facets count the newest so many events of a question
+TOP = 12
+MANY = 60_000  # events in a window, beyond which a time line has bars of whole hours
+Place = tuple[datetime, int]
+ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
+STEPS = [
+    *(timedelta(seconds=s) for s in (1, 5, 10, 15, 30)),
+    *(timedelta(minutes=m) for m in (1, 2, 5, 10, 15, 30)),
+    *(timedelta(hours=h) for h in (1, 2, 3, 6, 12)),
+    *(timedelta(days=d) for d in (1, 2, 5, 10, 30)),
+]
+BARS = 120
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Counts of the events in [start, end)."""
+
+    start: datetime
+    end: datetime
+    ok: int = 0
+    denied: int = 0
+    error: int = 0
+
+    @property
+    def count(self) -> int:
+        """Return how many events it holds."""
+        return self.ok + self.denied + self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value of a facet and how many events have it; `kind` is that of a principal."""
+
+    value: str
+    count: int
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """The most frequent values of each field, over `counted` events; `others` is how many more values there are."""
+
+    values: dict[str, list[Value]]
+    others: dict[str, int]
+    counted: int
+
+    @property
+    def capped(self) -> bool:
+        """Whether only the newest events were counted."""
+        return self.counted >= CAP
+
+
+_SHOWN = """
+    SELECT e.id, e.time, e.outcome, e.disclosed, e.operation, a.namespace || a.path, e.principal, p.name, p.kind,
+           d.address, e.version, e.request_id, v.name, e.secret, coalesce(s.name, ''), w.name,
+           ARRAY(SELECT DISTINCT o.name FROM audit_sighting g JOIN audit_device o ON o.id = g.device
+                 WHERE g.event_id = e.id AND g.time = e.time)
+    FROM e JOIN audit_principal p ON p.id = e.principal JOIN audit_path a ON a.id = e.path
+    JOIN audit_address d ON d.id = e.address JOIN audit_device v ON v.id = e.device
+    JOIN audit_vault w ON w.id = e.vault LEFT JOIN audit_secret s ON s.id = e.secret
+"""
+_COLUMNS = (
+    "id, time, outcome, disclosed, operation, path, principal, address, version, request_id, device, secret, vault"
+)
+
+
+def events(
+    one: Filter, known: Condition, limit: int, before: Place | None = None, after: Place | None = None
+) -> list[EventRow]:
+    """Return at most `limit` events, newest first: the newest, those before a place, or the ones next after it."""
+    where, values = known.over(one.since, one.until)
+    order = "ASC" if after else "DESC"
+    if place := after or before:
+        where += f" AND time {'>=' if after else '<='} %s AND (time, id) {'>' if after else '<'} (%s, %s)"
+        values += [place[0], *place]
+    sql = f"""WITH e AS MATERIALIZED (SELECT {_COLUMNS} FROM audit_event WHERE {where} AND {ALIVE}
+              ORDER BY time {order}, id {order} LIMIT %s) {_SHOWN} ORDER BY e.time DESC, e.id DESC"""  # noqa: S608
+    return [_row(row) for row in _rows(sql, [*values, limit])]
+
+
+def count_up_to(one: Filter, most: int) -> int:
+    """Return how many events fit, counting no further than `most`."""
+    where, values = condition(one).over(one.since, one.until)
+    sql = f"SELECT count(*) FROM (SELECT FROM audit_event WHERE {where} AND {ALIVE} LIMIT %s) x"  # noqa: S608
+    return int(_rows(sql, [*values, most])[0][0])
+
+
+def count_after(one: Filter, known: Condition, place: Place, most: int = 1_000) -> int:
+    """Return how many events came after a place in the list, counting no further than `most`."""
+    where, values = known.over(max(one.since, place[0]), one.until)
+    sql = f"""SELECT count(*) FROM (SELECT FROM audit_event WHERE {where} AND {ALIVE}
+              AND (time, id) > (%s, %s) LIMIT %s) x"""  # noqa: S608
+    return int(_rows(sql, [*values, *place, most])[0][0])
+
+
+def timeline(one: Filter, known: Condition) -> list[Bin]:
+    """Return the counts of [since, until) in at most about 120 bars on round times, oldest first.
+
+    Where the counts of closed hours or days know the fields that are asked for, bars are read from them; over many
+    events the bars are then as wide as those.
+    """
+    step = next((s for s in STEPS if (one.until - one.since) / s <= BARS), STEPS[-1])
+    raw = Parts(raw=[(one.since, one.until)])
+    source = next((s for s in _SOURCES if known.fields <= s.fields), None)
+    if source is None or (one.until - one.since) / source.unit < 7:
+        return _bins(one, step, _counts(known, source, raw, step))
+    # No index leads to an address, so even a few events of one are found by looking at all.
+    if step < source.unit and ("address" in known.fields or _is_busy(one, known, source)):
+        step = source.unit
+    parts = parts_of(source.width, one.since, one.until) if step >= source.unit else raw
+    return _bins(one, step, _counts(known, source, parts, step))
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A table of closed windows: its kind of window, that window's length and column, and the fields that it knows."""
+
+    table: str
+    width: str
+    unit: timedelta
+    column: str
+    fields: frozenset[str]
+
+
+_SOURCES = (
+    _Source("audit_rollup_total", "t", HOUR, "hour", frozenset(("vault", "operation", "outcome", "disclosed"))),
+    _Source("audit_rollup_hour", "h", HOUR, "hour", frozenset(("secret", "outcome", "disclosed"))),
+    _Source("audit_rollup_address", "a", timedelta(days=1), "day", frozenset(("principal", "address", "outcome"))),
+)
+
+
+def _is_busy(one: Filter, known: Condition, source: _Source) -> bool:
+    """Whether the closed windows hold so many events of the question that counting each would be felt."""
+    where, values = known.over(one.since, one.until, source.column)
+    sql = f"SELECT coalesce(sum(events), 0) FROM {source.table} WHERE {where}"  # noqa: S608 - our own names
+    return bool(_rows(sql, values)[0][0] > MANY)
+
+
+def _counts(known: Condition, closed: _Source | None, parts: Parts, step: timedelta) -> dict[datetime, dict[int, int]]:
+    """Count by bar and outcome, from closed hours and events."""
+    selects, values = [], []
+    some = [(span, "audit_event", "time", f"count(*) FILTER (WHERE {ALIVE})") for span in parts.raw]
+    if closed:
+        some += [(span, closed.table, closed.column, "sum(events)") for span in parts.counted]
+    for span, table, column, count in some:
+        where, own = known.over(*span, column)
+        selects.append(f"SELECT date_bin(%s, {column}, %s), outcome, {count} FROM {table} WHERE {where} GROUP BY 1, 2")  # noqa: S608
+        values += [step, ORIGIN, *own]
+    bars: dict[datetime, dict[int, int]] = {}
+    for start, outcome, count in _rows(" UNION ALL ".join(selects), values):
+        bar = bars.setdefault(start, {})
+        bar[outcome] = bar.get(outcome, 0) + int(count)
+    return bars
+
+
+def _bins(one: Filter, step: timedelta, bars: dict[datetime, dict[int, int]]) -> list[Bin]:
+    """Return every bar of the window, the empty ones too; the first and the last are cut to it."""
+    at, bins = ORIGIN + (one.since - ORIGIN) // step * step, []
+    while at < one.until:
+        told = bars.get(at, {})
+        ok = told.get(Outcome.OK, 0) + told.get(Outcome.NOT_FOUND, 0)
+        error = told.get(Outcome.ERROR, 0) + told.get(Outcome.NO_RESPONSE, 0)
+        start, end = max(at, one.since), min(at + step, one.until)
+        bins.append(Bin(start, end, ok, told.get(Outcome.DENIED, 0), error))
+        at += step
+    return bins
+
+
+_SMALL = ("outcome", "operation", "disclosed", "vault")
+_LARGE = ("principal", "secret", "address")
+
+
+def facets(one: Filter, known: Condition) -> Facets:
+    """Return how often each value occurs among the events that fit, or among the newest 200,000 of them."""
+    where, values = known.over(one.since, one.until)
+    fields = " ".join(f"WHEN {name} IS NOT NULL THEN '{name}'" for name in _LARGE)
+    sql = f"""
+        WITH f AS (SELECT {", ".join((*_SMALL, *_LARGE))} FROM audit_event WHERE {where} AND {ALIVE}
+                   ORDER BY time DESC LIMIT %s),
+        g AS (SELECT {", ".join(_SMALL)}, CASE {fields} END AS field, coalesce({", ".join(_LARGE)}) AS value,
+                     count(*) AS n
+              FROM f GROUP BY GROUPING SETS (({", ".join(_SMALL)}), {", ".join(f"({name})" for name in _LARGE)})),
+        r AS (SELECT field, value, n, row_number() OVER (PARTITION BY field ORDER BY n DESC, value) AS rank,
+                     count(*) OVER (PARTITION BY field) AS values FROM g WHERE field IS NOT NULL)
+        SELECT r.field, r.n, r.values, coalesce(p.name, s.name, a.address), coalesce(p.kind, ''), 0, 0, 0 FROM r
+        LEFT JOIN audit_principal p ON field = 'principal' AND p.id = r.value
+        LEFT JOIN audit_secret s ON field = 'secret' AND s.id = r.value
+        LEFT JOIN audit_address a ON field = 'address' AND a.id = r.value
+        WHERE rank <= {TOP} + 1
+        UNION ALL SELECT 'kind', sum(n), 0, kind, '', 0, 0, 0 FROM g JOIN audit_principal p ON p.id = g.value
+        WHERE field = 'principal' GROUP BY kind
+        UNION ALL SELECT '', n, 0, v.name, '', outcome, operation, disclosed FROM g JOIN audit_vault v ON v.id = g.vault
+        WHERE field IS NULL
+        ORDER BY 1, 2 DESC, 4
+    """  # noqa: S608 - our own names
+    return _facets(_rows(sql, [*values, CAP]))
+
+
+def _facets(rows: Iterable[tuple[Any, ...]]) -> Facets:
+    """Put the counts together; the small fields come as one row for each combination."""
+    values: dict[str, list[Value]] = {}
+    small: dict[str, Counter[str]] = {name: Counter() for name in _SMALL}
+    others: dict[str, int] = {}
+    for name, count, distinct, text, kind, outcome, operation, disclosed in rows:
+        if not name:
+            words = (Outcome(outcome).label, OPERATIONS[operation], Disclosure(disclosed).label, text)
+            for facet, word in zip(_SMALL, words, strict=True):
+                small[facet][word] += int(count)
+        elif text and len(values.setdefault(name, [])) < TOP:  # events that name no secret have none to count
+            values[name].append(Value(text, int(count), kind))
+            others[name] = max(distinct - len(values[name]), 0)
+    for name, counts in small.items():
+        values[name] = [Value(word, count) for word, count in counts.most_common()]
+    return Facets(values, others, sum(small["outcome"].values()))
+
+
+def _row(row: Sequence[Any]) -> EventRow:
+    return EventRow(
+        id=row[0], time=row[1], outcome=Outcome(row[2]).label,
+        disclosed=Disclosure(row[3]).label if row[3] else "", operation=OPERATIONS[row[4]], path=row[5],
+        principal_id=row[6], principal=row[7], kind=row[8], address=row[9], version=row[10] or None,
+        request_id=str(row[11]), devices=sorted({row[12], *row[16]}), secret_id=row[13], secret=row[14], vault=row[15],
+    )  # fmt: skip
+
+
+def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
