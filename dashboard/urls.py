@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path, register_converter
 
 from dashboard.keys import Key
-from dashboard.views import account, events, people, secrets, sign_in
+from dashboard.views import account, events, live, people, secrets, sign_in
 
 register_converter(Key, "key")
 
@@ -11,7 +11,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", secrets.home, name="home"),
     path("secrets/", secrets.secret_list, name="secret-list"),
     path("secrets/<key:secret_id>/", secrets.secret_detail, name="secret-detail"),
+    path("events/", events.event_list, name="event-list"),
     path("events/<key:event_id>/", events.event_detail, name="event-detail"),
+    path("health/live", live.live, name="live"),
     path("sign-in/", sign_in.by_password, name="sign-in"),
     path("sign-in/", sign_in.by_password, name="account_login"),  # allauth's name for it
     path("sign-in/second/", sign_in.second, name="mfa_authenticate"),

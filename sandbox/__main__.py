@@ -18,7 +18,7 @@ from sandbox.errors import BAD_INPUT, YardError, first_trouble
 from sandbox.guardian import Guardian
 from sandbox.openbao import OpenBao
 from sandbox.places import Account, server_account, take_folder
-from sandbox.ports import Port
+from sandbox.ports import take_port
 from sandbox.postgres import Postgres
 from sandbox.programs import Health, Receiver, Web, beat, ingest, listen
 from sandbox.valkey import Valkey
@@ -62,12 +62,12 @@ def staff(yard: Yard, options: argparse.Namespace, openbao: OpenBao | None) -> N
     """Add Keybook's own processes: what ingests where there is a vault, all of them with --web."""
     folder, as_ = yard.folder, yard.environment_of
     if openbao:
-        yard.add(Receiver(Port().number, folder / "receiver.log", as_(identities.RECEIVER)))
+        yard.add(Receiver(take_port(), folder / "receiver.log", as_(identities.RECEIVER)))
     if options.web or options.workers or openbao:
         yard.add(ingest(folder / "worker-ingest.log", as_(identities.INGEST)))
         yard.add(beat(folder / "beat.log", as_(identities.BEAT)))
     if options.web:
-        yard.add(Health(Port().number, folder / "health.log", as_(identities.HEALTH)))
+        yard.add(Health(take_port(), folder / "health.log", as_(identities.HEALTH)))
         yard.add(Web(listen(0), folder / "web.log", as_(identities.WEB)))
 
 

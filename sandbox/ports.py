@@ -20,6 +20,15 @@ class Port:
         self.number: int = self._holder.getsockname()[1]
 
 
+_held: list[Port] = []
+
+
+def take_port() -> int:
+    """Return a port that is held for as long as this process lives."""
+    _held.append(Port())
+    return _held[-1].number
+
+
 def is_free(port: int) -> bool:
     """Tell whether nobody listens at this port of 127.0.0.1."""
     with socket.socket() as door:
@@ -33,4 +42,4 @@ def is_free(port: int) -> bool:
 
 def free_port(wanted: int) -> int:
     """Return this port of 127.0.0.1 if it is free, else another one that is."""
-    return wanted if is_free(wanted) else Port().number
+    return wanted if is_free(wanted) else take_port()

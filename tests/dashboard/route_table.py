@@ -43,8 +43,10 @@ TABLE = {
     "home": row("/", get=302, post=405),
     "secret-list": row("/secrets/", get=200, post=405),
     "secret-detail": row("/secrets/1/", get=200, post=405),
+    "event-list": row("/events/", get=200, post=405),
     "event-detail": row("/events/1/", get=200, post=405),
     # The doors.
+    "live": row("/health/live", get=204, post=405, nobody=(204, 405)),
     "sign-in": row("/sign-in/", get=302, post=302, nobody=(200, 400)),
     "account_login": row("/sign-in/", get=302, post=302, nobody=(200, 400)),
     "mfa_authenticate": row("/sign-in/second/", get=302, post=302, nobody=(302, 302)),
