@@ -30,6 +30,7 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 _TICK, _SWEEP = 0.1, 5.0
 _QUICK_PATIENCE, _BULK_PATIENCE = 1.0, 10.0
 _MIB = 1024 * 1024
+_SETTLING = 2.0  # seconds until the first connection should stand
 _PARTING = 2.0  # seconds for what is under way when we are told to end
 
 
@@ -74,7 +75,7 @@ async def _part(house: House, writers: tuple[Writer, ...]) -> None:
 
 async def _beat(house: House, book: Book, writers: tuple[Writer, ...], pulse: int) -> None:
     """Ten times a second: show the watchdog that the loop runs, and abandon what PostgreSQL does not answer."""
-    swept, was = 0.0, True
+    began, swept, was = time.monotonic(), 0.0, True
     while True:
         with suppress(BlockingIOError):  # the watchdog is frozen itself
             os.write(pulse, b".")
@@ -85,7 +86,7 @@ async def _beat(house: House, book: Book, writers: tuple[Writer, ...], pulse: in
         if now - swept > _SWEEP:
             house.close_idle()
             swept = now
-        if writers[0].up != was:
+        if writers[0].up != was and now - began > _SETTLING:
             was = writers[0].up
             _say("PostgreSQL takes lines again." if was else "PostgreSQL takes no lines; senders are answered 503.")
         await asyncio.sleep(_TICK)
