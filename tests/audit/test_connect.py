@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
 
 from accounts.models import TrailEntry
 from audit import actions, connect, receivers
@@ -21,6 +20,7 @@ from audit.models import Device, Mount, Source, Spool, Vault
 from inventory.asking import client
 from inventory.models import CheckLine, Connection
 from inventory.models import Mount as KnownMount
+from tests.audit.forgetting import forget_connections
 from tests.audit.lines import Call
 from vault import policy
 from vault.errors import TokenGone
@@ -98,9 +98,7 @@ class Yard:
 def yard(past, tmp_path, monkeypatch):
     monkeypatch.setattr(settings.KEYBOOK, "log_roots", str(tmp_path / "logs"))
     yield Yard(tmp_path)
-    Connection.objects.all().delete()
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE accounts_trailentry")
+    forget_connections()
 
 
 def test_lines_arrive_and_our_own_call_is_among_them(yard):

@@ -7,9 +7,15 @@ import json
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from audit import doctor
+from audit.checks.vaults import CannotAsk
+from inventory import asking
+from inventory.models import Connection
+from vault.errors import VaultError
+from vault.server import Server
 
 
 class Command(BaseCommand):
@@ -24,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **given: Any) -> None:
         """Look and print."""
-        checks = doctor.examine()
+        checks = doctor.examine(ask)
         if given["json"]:
             self.stdout.write(json.dumps({"checks": [dataclasses.asdict(check) for check in checks]}))
         else:
@@ -34,3 +40,12 @@ class Command(BaseCommand):
                     self.stdout.write(f"      {check.mend}")
         if not all(check.ok for check in checks):
             sys.exit(1)
+
+
+def ask(connection: Connection) -> tuple[Server, bool]:
+    """Open a connected vault with the token that this process was given, if any; raises `CannotAsk`."""
+    try:
+        token = asking.token_of(connection, settings.KEYBOOK.vault_token_files)
+        return asking.client(connection, token), bool(token)
+    except (asking.UnusableToken, VaultError, OSError) as error:
+        raise CannotAsk(str(error)) from None
