@@ -18,7 +18,7 @@ _TOKENS = """
     SELECT t.digest, t.id, t.device_id, d.vault_id FROM audit_receivertoken t
     JOIN audit_device d ON d.id = t.device_id WHERE t.revoked_at IS NULL
 """
-_MOUNTS = "SELECT vault_id, namespace, path, accessor, kv_version FROM audit_mount WHERE kv_version > 0"
+_MOUNTS = "SELECT vault_id, namespace, path, accessor, kv_version FROM audit_mount WHERE kv_version > 0 ORDER BY id"
 _USED = """
     UPDATE audit_receivertoken SET used_at = now()
     WHERE id = ANY(%s) AND (used_at IS NULL OR used_at < now() - interval '1 minute')

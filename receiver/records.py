@@ -43,11 +43,12 @@ class Mounts:
         self._known: dict[Mount, int] = {}
 
     def learn(self, mount: Mount, version: int) -> None:
-        """Remember a mount's version."""
+        """Remember a mount's version; older vaults leave the accessor out of their request entries."""
         remember(self._known)[mount] = version
+        self._known[*mount[:3], ""] = version
 
     def version(self, vault_id: int, line: Line) -> int:
-        """Return the KV version of the line's mount, 0 for another engine or when nothing tells."""
+        """Return the KV version of the line's mount, 0 for another engine; 1, which hides most, when nothing tells."""
         asked, answer = line.request, line.response
         kind = asked.mount_type or (answer.mount_type if answer is not None else "")
         if kind.removeprefix("ns_") != "kv":
@@ -60,7 +61,7 @@ class Mounts:
             known = paths.kv_version(where.rest, reads.top_keys(bytes(answer.data)), asked.operation)
             if known:
                 self.learn(mount, known)
-        return known
+        return known or 1
 
 
 class Desk:
