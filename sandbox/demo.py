@@ -39,7 +39,7 @@ Ctrl-C stops everything; `make demo` goes on with these data, `make demo RESET=1
 READY = """
 Open  {url}
 
-Sign  `bin/keybook createsuperuser` makes a person who may sign in.
+Sign  `bin/keybook create_user NAME --role ROLE` makes a person who may sign in.
 
 Ctrl-C stops everything; `bin/keybook help` lists the commands for a second terminal.
 """

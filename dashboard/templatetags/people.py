@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django import template
 
 from accounts.may import Person
@@ -21,3 +23,17 @@ def may(user: Person, verb: str) -> bool:
 def number_of(value: int, nouns: str) -> str:
     """Print `1 person`, `2 people`: `nouns` has the one word and the other."""
     return words.counted(value, *nouns.split())
+
+
+@register.filter
+def facts(details: Mapping[str, object]) -> str:
+    """Print the details of an entry of the trail: `minutes 15, sets password no`."""
+    told = (f"{name.replace('_', ' ')} {_fact(value)}" for name, value in details.items())
+    return words.visible(", ".join(told))
+
+
+def _fact(value: object) -> str:
+    """Print one value as a person reads it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " + ".join(map(str, value)) if isinstance(value, list) else str(value)
