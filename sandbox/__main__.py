@@ -31,7 +31,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--vault", action="store_true", help="add OpenBao with audit devices, and what ingests them")
     parser.add_argument("--cluster", action="store_true", help="add the simulated Kubernetes API (not built yet)")
     parser.add_argument("--web", action="store_true", help="add web, the worker, beat and the internal listener")
-    parser.add_argument("--workers", action="store_true", help="add the worker and beat")
+    parser.add_argument("--workers", action="store_true", help="add the receiver, the worker and beat")
     parser.add_argument("--servers-only", action="store_true", help="leave out every process of Keybook")
     parser.add_argument("--no-migrate", action="store_true", help="leave the database empty")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
@@ -61,7 +61,7 @@ def furnished(yard: Yard, options: argparse.Namespace, account: Account) -> Yard
 def staff(yard: Yard, options: argparse.Namespace, openbao: OpenBao | None) -> None:
     """Add Keybook's own processes: what ingests where there is a vault, all of them with --web."""
     folder, as_ = yard.folder, yard.environment_of
-    if openbao:
+    if options.workers or openbao:
         yard.add(Receiver(take_port(), folder / "receiver.log", as_(identities.RECEIVER)))
     if options.web or options.workers or openbao:
         yard.add(ingest(folder / "worker-ingest.log", as_(identities.INGEST)))

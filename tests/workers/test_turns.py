@@ -9,9 +9,10 @@ import redis
 
 from tests.audit.lines import calls, log
 
-POSITION = "SELECT coalesce(max(position), 0) FROM audit_generation"
-EVENTS = "SELECT count(*) FROM audit_event WHERE flags & 8192 = 0"
-DISTINCT = "SELECT count(DISTINCT request_id) FROM audit_event"
+OF = "(SELECT id FROM audit_device WHERE name = %(device)s)"
+POSITION = f"SELECT coalesce(max(position), 0) FROM audit_generation WHERE device_id = {OF}"
+EVENTS = f"SELECT count(*) FROM audit_event WHERE flags & 8192 = 0 AND device = {OF}"
+DISTINCT = f"SELECT count(DISTINCT request_id) FROM audit_event WHERE device = {OF}"
 RING = """
 import json, time
 import django
@@ -24,69 +25,57 @@ print(json.dumps([heard, time.monotonic() - began]))
 """
 
 
-def follow(sandbox, file, device: str = "file") -> None:
-    sandbox.manage("follow", "--add-only", "--path", str(file), "--vault", "demo", "--device", device)
+def follow(sandbox, file, device: str) -> None:
+    sandbox.manage("follow", "--add-only", "--path", str(file), "--vault", "turns", "--device", device)
 
 
-def position(sandbox) -> int:
+def position(sandbox, device: str) -> int:
     with sandbox.connect() as wire:
-        return wire.execute(POSITION).fetchone()[0]
+        return wire.execute(POSITION, {"device": device}).fetchone()[0]
 
 
 def test_a_worker_killed_inside_a_turn_is_followed_by_one_that_ends_it(staffed, tmp_path):
-    staffed.forget()
     file = tmp_path / "audit.log"
-    file.write_bytes(log(calls(12_000)))
+    file.write_bytes(log(calls(12_000, seed="interrupted")))
     size = file.stat().st_size
-    follow(staffed, file)
-    while not (read := position(staffed)):
+    follow(staffed, file, "interrupted")
+    while not (read := position(staffed, "interrupted")):
         time.sleep(0.005)
     staffed.control("kill", "worker-ingest")
     assert 0 < read < size, "the turn was over before it could be interrupted"
-    assert position(staffed) < size
+    assert position(staffed, "interrupted") < size
     staffed.control("start", "worker-ingest")
-    staffed.until(POSITION, size)
-    staffed.until(EVENTS, 12_000)
-    staffed.until(DISTINCT, 12_000)
+    staffed.until(POSITION, size, device="interrupted")
+    staffed.until(EVENTS, 12_000, device="interrupted")
+    staffed.until(DISTINCT, 12_000, device="interrupted")
 
 
-def test_bells_that_are_lost_are_rung_again(staffed, tmp_path):
-    staffed.forget()
+def test_a_bell_carries_a_key_and_nothing_else_and_is_rung_again_when_it_is_lost(staffed, tmp_path):
     file = tmp_path / "audit.log"
-    file.write_bytes(log(calls(20)))
-    staffed.control("end", "worker-ingest")
-    follow(staffed, file)
-    with redis.Redis.from_url(staffed.environment["REDIS_URL"]) as broker:
-        while not (bell := broker.lindex("ingest", 0)):
-            time.sleep(0.02)
-        broker.delete("ingest")
-    headers = json.loads(bell)["headers"]
-    assert headers["task"] in {"audit.read_source", "audit.keep_house"}
-    staffed.control("start", "worker-ingest")
-    staffed.until(EVENTS, 20)
-
-
-def test_a_bell_carries_a_key_and_nothing_else(staffed, tmp_path):
-    staffed.forget()
-    file = tmp_path / "audit.log"
-    file.write_bytes(log(calls(2)))
+    file.write_bytes(log(calls(20, seed="lost")))
     staffed.control("end", "worker-ingest")
     try:
-        follow(staffed, file)
+        follow(staffed, file, "lost")
         with redis.Redis.from_url(staffed.environment["REDIS_URL"]) as broker:
-            found: list[dict] = []
-            while not found:
-                bells = [json.loads(bell) for bell in broker.lrange("ingest", 0, -1)]
-                found = [bell for bell in bells if bell["headers"]["task"] == "audit.read_source"]
-                time.sleep(0.02)
+            bells = rung(broker)
+            broker.delete("ingest")
     finally:
         staffed.control("start", "worker-ingest")
-    assert {bell["content-type"] for bell in found} == {"application/json"}
-    assert all(bell["headers"]["expires"] and not bell["headers"]["eta"] for bell in found)
-    assert str(file) not in json.dumps(found)
+    staffed.until(EVENTS, 20, device="lost")
+    assert {bell["content-type"] for bell in bells} == {"application/json"}
+    assert all(bell["headers"]["expires"] and not bell["headers"]["eta"] for bell in bells)
+    assert str(tmp_path) not in json.dumps(bells)
     with staffed.connect() as wire:
-        source = wire.execute("SELECT id FROM audit_source").fetchone()[0]
-    assert {bell["headers"]["argsrepr"] for bell in found} == {f"({source},)"}
+        sources = {f"({row[0]},)" for row in wire.execute("SELECT id FROM audit_source")}
+    assert {bell["headers"]["argsrepr"] for bell in bells} == sources
+
+
+def rung(broker) -> list[dict]:
+    """Wait until a sweep has rung for every source, and return the bells of turns that nobody has heard."""
+    while broker.llen("ingest") < 20:
+        time.sleep(0.02)
+    bells = [json.loads(bell) for bell in broker.lrange("ingest", 0, -1)]
+    return [bell for bell in bells if bell["headers"]["task"] == "audit.read_source"]
 
 
 def test_who_rings_without_a_broker_is_told_at_once(staffed):
