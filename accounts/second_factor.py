@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from allauth.core.internal.cryptokit import compare_user_code
@@ -18,7 +20,7 @@ from allauth.mfa.totp.internal.auth import (
 )
 from django.conf import settings
 from django.db import transaction
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
 
@@ -27,7 +29,7 @@ from accounts.may import RANK
 from accounts.models import Role, User
 from accounts.sessions import end_all
 from accounts.sign_in import LockedOut, Refused
-from accounts.throttle import SECOND_FACTOR, count_failure, forgive, locked_until, named, refusal
+from accounts.throttle import SECOND_FACTOR, count_failure, forgive, locked_until, named, refusal, take_turn
 from accounts.trail import person, record
 
 PENDING = "second_factor_to_be"  # the session's place for a secret that no code has confirmed yet
@@ -110,18 +112,24 @@ def spend(request: HttpRequest, user: User, code: str) -> str:
     The row is locked while it is looked at, so that of two uses at once one is refused. Wrong codes are counted.
     """
     key = named(SECOND_FACTOR, str(user.pk))
-    if end := locked_until(request, key):
-        raise LockedOut(refusal(end))
-    kind = _spend_totp(user, code) or _spend_recovery(user, code)
+    with transaction.atomic():
+        take_turn(request, key)
+        before = locked_until(request, key)
+        kind = "" if before else _spend_totp(user, code) or _spend_recovery(user, code)
+        after = before if before or kind else _count(request, user, key)
     if kind:
         forgive(request, key)
         return kind
-    with transaction.atomic():
-        count_failure(request, key)
-        end = locked_until(request, key)
-        verb = "accounts.sign_in.locked" if end else "accounts.sign_in.refused"
-        record("nobody", verb, person(user), details={"factor": "second factor"}, request=request)
-    raise LockedOut(refusal(end)) if end else Refused(WRONG)
+    raise LockedOut(refusal(after)) if after else Refused(WRONG)
+
+
+def _count(request: HttpRequest, user: User, key: str) -> datetime | None:
+    """Count a wrong code and write it into the trail; returns until when no other is looked at, if it is so far."""
+    count_failure(request, key)
+    end = locked_until(request, key)
+    verb = "accounts.sign_in.locked" if end else "accounts.sign_in.refused"
+    record("nobody", verb, person(user), details={"factor": SECOND_FACTOR}, request=request)
+    return end
 
 
 @transaction.atomic
@@ -179,6 +187,10 @@ class SecondFactorRequired:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponseBase | None:
-        """Redirect if a second factor is missing."""
+        """Redirect if a second factor is missing; a part asked for by htmx loads the whole page anew instead."""
         name = request.resolver_match.url_name if request.resolver_match else None
-        return redirect("second-factor") if name not in self.OPEN and is_missing(request) else None
+        if name in self.OPEN or not is_missing(request):
+            return None
+        if request.headers.get("HX-Request") == "true":
+            return HttpResponse(status=HTTPStatus.UNAUTHORIZED, headers={"HX-Refresh": "true"})
+        return redirect("second-factor")

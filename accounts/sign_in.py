@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.adapters import safe
 from accounts.models import User
-from accounts.throttle import locked_until, password, refusal
+from accounts.throttle import locked_until, password, refusal, take_turn
 from accounts.trail import Subject, person, record
 
 WRONG = "No person with this name and password may sign in. Names and passwords are case-sensitive."
@@ -27,6 +27,7 @@ class LockedOut(Refused):
 def check_password(request: HttpRequest, name: str, given: str) -> User:
     """Return the person with this name and password; raises `Refused`. Each refusal is counted and in the trail."""
     with transaction.atomic():
+        take_turn(request, password(name))
         before = locked_until(request, password(name))
         user = None if before else authenticate(request, username=name, password=given)
         after = None if user else locked_until(request, password(name))

@@ -23,7 +23,7 @@ from axes.backends import AxesStandaloneBackend
 from axes.handlers.database import AxesDatabaseHandler
 from axes.models import AccessAttempt
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -80,6 +80,12 @@ def locked_until(request: HttpRequest, key: str) -> datetime | None:
         limit = PER_ADDRESS_CODES if key.startswith(ONE_TIME_CODE) else PER_NAME_AND_ADDRESS
         ends.append(_ends(here.filter(username=key), limit))
     return max(filter(None, ends), default=None)
+
+
+def take_turn(request: HttpRequest, key: str) -> None:
+    """Let one guess under `key` from here be looked at at a time, until the transaction ends; the others wait."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{key} {network(request)}"])
 
 
 @transaction.atomic

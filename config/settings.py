@@ -72,6 +72,14 @@ class Environment(BaseSettings):
             raise ValueError("it takes an address such as https://keybook.example.com")
         return words.rstrip("/")
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, words: str) -> str:
+        """Refuse plain http but on loopback: whoever could change the issuer's answers could sign in as anybody."""
+        if words and not re.match(r"https://|http://(127\.0\.0\.1|localhost)[:/]", words):
+            raise ValueError("it takes an address that begins with https://")
+        return words
+
     @field_validator("oidc_roles")
     @classmethod
     def _roles(cls, words: str) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from axes.models import AccessAttempt
+from django.db import connection
 from django.utils import timezone
 
 from accounts import throttle
 from accounts.models import TrailEntry, User
-from tests.accounts.conftest import PASSWORD, Browser, verbs, words
+from tests.accounts.conftest import CAST, PASSWORD, Browser, verbs, words
 
 
 def test_a_password_guessed_a_hundred_times_is_refused_early_and_the_right_one_then_too(browser, cat):
@@ -20,6 +23,22 @@ def test_a_password_guessed_a_hundred_times_is_refused_early_and_the_right_one_t
     last = browser.enter("cat")
     assert last.status_code == 429 and browser.name == ""
     assert re.search(r"Too many wrong tries\. The next one is looked at after \d\d:\d\d:\d\d UTC\.", words(last))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_passwords_guessed_at_the_same_moment_are_counted_one_by_one():
+    User.objects.create_user("cat", password=PASSWORD, role=CAST["cat"])
+    together = Barrier(12)
+
+    def guess(number: int) -> int:
+        together.wait()
+        try:
+            return Browser().enter("cat", f"guess number {number}").status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(12) as pool:
+        assert sorted(pool.map(guess, range(12))) == [400] * 4 + [429] * 8
 
 
 def test_a_lock_at_one_address_does_not_lock_the_person_elsewhere(browser, cat):

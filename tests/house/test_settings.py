@@ -66,7 +66,15 @@ def _start(house, code: str, **settings: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.parametrize(
-    "name, value", [("KEYBOOK_MAX_LINE", "hush-16MB"), ("DATABASE_URL", "postgresql://me:hush@@@host:port:/x?y=%zz")]
+    "name, value",
+    [
+        ("KEYBOOK_MAX_LINE", "hush-16MB"),
+        ("DATABASE_URL", "postgresql://me:hush@@@host:port:/x?y=%zz"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,hush"),
+        ("KEYBOOK_URL", "https://hush@keybook.example"),
+        ("KEYBOOK_OIDC_ISSUER", "http://hush.example"),
+        ("KEYBOOK_OIDC_ROLES", "hush=boss"),
+    ],
 )
 def test_a_wrong_setting_is_named_in_one_sentence_that_does_not_show_its_value(house, name, value):
     done = _start(house, "import config.settings", **{name: value})

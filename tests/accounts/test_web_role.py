@@ -1,0 +1,57 @@
+"""The role of the web process in PostgreSQL: enough for people to get in, and no right over the past of the trail."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from accounts.models import TrailEntry
+from config import roles
+from tests.accounts.conftest import Browser, verbs
+
+
+@pytest.fixture
+def as_web(db):
+    """Be the web process's role until the test's transaction ends."""
+    roles.make()
+    with connection.cursor() as cursor:
+        cursor.execute(f"GRANT {roles.WEB} TO CURRENT_USER WITH SET TRUE")
+        cursor.execute(f"SET LOCAL ROLE {roles.WEB}")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("RESET ROLE")
+
+
+def test_people_sign_in_and_are_run_with_the_rights_of_the_web_process(cat, eve, as_web):
+    window = Browser()
+    window.enter("eve", "wrong")
+    window.enter("eve")
+    window.add_app()
+    window.post("/people/new/", {"name": "bob", "role": "reader"})
+    for action in ("role", "link", "disable", "enable"):
+        window.post(f"/people/{cat.pk}/change/", {"action": action, "role": "operator"})
+    assert window.get("/trail/").status_code == 200
+    window.post("/sign-out/")
+    assert verbs() == [
+        "accounts.sign_in.refused", "accounts.user.signed_in", "accounts.totp.added", "accounts.user.created",
+        "accounts.link.made", "accounts.role.changed", "accounts.link.made", "accounts.user.disabled",
+        "accounts.user.enabled", "accounts.user.signed_out",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE accounts_trailentry SET verb = 'x'",
+        "DELETE FROM accounts_trailentry",
+        "TRUNCATE accounts_trailentry",
+        "ALTER TABLE accounts_trailentry DISABLE TRIGGER ALL",
+        "DROP TRIGGER accounts_trail_unchanged ON accounts_trailentry",
+    ],
+)
+def test_the_web_process_has_no_right_over_the_past_of_the_trail(cat, as_web, statement):
+    Browser().enter("cat")
+    refused = pytest.raises(DatabaseError, match=r"permission denied|must be owner")
+    with refused, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    assert TrailEntry.objects.count() == 1
