@@ -67,6 +67,16 @@ def test_ingestion_is_set_beside_a_loaded_openbao(figures):
     assert _number(found["ingestion over writing"]) > 0
 
 
+@pytest.mark.live
+def test_the_receiver_is_measured_with_a_vault_that_posts_to_it(figures):
+    if "VAULT_ADDR" not in os.environ:
+        pytest.skip("needs bin/sandbox --vault")
+    found = figures("bench.receiver", "--seconds", "1", "--reads", "40")
+    assert _number(found["a Vault read with a file device alone, median, ms"]) > 0
+    outages = ("PostgreSQL is stopped", "PostgreSQL is frozen", "its disk is full")
+    assert all(_number(found[f"p99 of a Vault read while {outage}, ms"]) > 0 for outage in outages)
+
+
 def test_disk_is_told_per_event_and_per_line(figures):
     found = figures("bench.disk", "--events", "3000")
     assert _number(found["event leaves, table and indexes, synthetic, B per event"]) > 90
