@@ -26,7 +26,7 @@ from vault.address import checked
 from vault.errors import VaultError
 from vault.server import Server
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,99}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,99}")
 
 
 class Unusable(Exception):
@@ -66,7 +66,7 @@ class Connected:
 
 def wanted(wish: Wish) -> Connection:
     """Return the unsaved connection that a wish describes; raises `Unusable` for a name or an address that is none."""
-    if not _NAME.fullmatch(wish.vault):
+    if not NAME.fullmatch(wish.vault):
         raise Unusable(
             f"The vault's name {wish.vault!r} can't be used. Take letters, digits, '.', '_', '-' and blanks."
         )

@@ -82,6 +82,11 @@ app.conf.update(
             "last_run_at": datetime(2000, 1, 1, tzinfo=UTC),  # so it is due as soon as beat starts
             "options": {"queue": "ingest", "expires": 55.0},
         },
+        "look at vaults": {
+            "task": "audit.look_at_vaults",
+            "schedule": timedelta(seconds=10),
+            "options": {"queue": "ingest", "expires": 9.0},
+        },
     },
     # One line each, from Django's LOGGING; a worker's own chatter is left out.
     worker_hijack_root_logger=False,
@@ -89,6 +94,7 @@ app.conf.update(
     timezone="UTC",
 )
 app.autodiscover_tasks(["audit"])
+app.autodiscover_tasks(["audit"], related_name="vault_tasks")
 
 
 class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path, register_converter
 
 from dashboard.keys import Key
-from dashboard.views import account, events, live, people, secrets, sign_in
+from dashboard.views import account, events, live, people, secrets, settings, sign_in
 
 register_converter(Key, "key")
 
@@ -27,6 +27,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/password/", account.password, name="account-password"),
     path("account/second-factor/", account.factor, name="second-factor"),
     path("account/sessions/<key:session_id>/end/", account.end_session, name="session-end"),
+    path("settings/sources/", settings.sources, name="settings-sources"),
+    path("settings/sources/change/", settings.sources_change, name="settings-sources-change"),
     path("people/", people.people_list, name="people"),
     path("people/new/", people.person_new, name="person-new"),
     path("people/<key:user_id>/", people.person, name="person"),

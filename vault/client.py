@@ -80,6 +80,10 @@ class Client:
         """Make a harmless call that is audited: GET auth/token/lookup-self; its answer carries the request's id."""
         return str(self._ask("auth/token/lookup-self").get("request_id", ""))
 
+    def renew(self) -> None:
+        """Have the token live its period anew: POST auth/token/renew-self."""
+        self._ask("auth/token/renew-self", body={})
+
     def capabilities(self, paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """What the token may do at each path: POST sys/capabilities-self."""
         answer = _object(self._ask("sys/capabilities-self", body={"paths": list(paths)}).get("data"))

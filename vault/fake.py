@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 from vault.errors import NotPermitted, NotThere, Sealed, TokenGone, Unreachable
@@ -81,6 +82,12 @@ class FakeVault:
         self._living("auth/token/lookup-self")
         self._server.knocks.append(str(uuid.uuid4()))
         return self._server.knocks[-1]
+
+    def renew(self) -> None:
+        """The token lives its period anew."""
+        self._allowed("auth/token/renew-self", "update")
+        known = self._server.tokens[self._token]
+        self._server.tokens[self._token] = replace(known, ttl=known.period or known.ttl)
 
     def capabilities(self, paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """What the token may do at each path."""

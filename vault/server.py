@@ -113,6 +113,10 @@ class Server(Protocol):
         """Make a harmless call that is audited, and return its request id."""
         ...
 
+    def renew(self) -> None:
+        """Have the token live its period anew."""
+        ...
+
     def capabilities(self, paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """What the token may do at each path, `("deny",)` for nothing."""
         ...

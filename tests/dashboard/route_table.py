@@ -61,6 +61,9 @@ TABLE = {
     "account-password": row("/account/password/", get=200, post=400),
     "second-factor": row("/account/second-factor/", get=200, post=400),
     "session-end": row("/account/sessions/999999/end/", get=405, post=404),
+    # Settings.
+    "settings-sources": row("/settings/sources/", get=ADMINISTRATOR_ONLY, post=405),
+    "settings-sources-change": row("/settings/sources/change/", get=(403, 403, 403, 302), post=(403, 403, 403, 400)),
     # People and what they did.
     "people": row("/people/", get=ADMINISTRATOR_ONLY, post=405),
     "person-new": row("/people/new/", get=ADMINISTRATOR_ONLY, post=(403, 403, 403, 400)),
