@@ -1,4 +1,4 @@
-"""P11: a log read by one Celery task, over the same log read by the plain function; both warm, three pairs a round.
+"""P11: a log read by one Celery task, over the same log read by the plain function; both warm, five pairs a round.
 
 Each pair is two turns over two new logs of the same population. The plain turn lasts until the function returns, the
 other from the ringing to the commit of its last batch, for which another connection asks every five milliseconds.
@@ -24,7 +24,7 @@ from bench.desk import connect
 from bench.machine import Watch
 from bench.report import Table, spread
 
-PAIRS = 3
+PAIRS = 5
 _LONG = 600.0  # seconds: a turn is never cut here
 
 
@@ -50,7 +50,7 @@ def _round(place: desk.Desk, logs: list[Path]) -> dict[str, float]:
     settings.KEYBOOK.log_roots = str(place.folder)
     sources = [follow_file(str(log), vault="bench", device=log.stem) for log in logs]
     times: dict[str, list[float]] = {"plain": [], "celery": []}
-    with crew(place, ringing=False) as broker, Celery("bench", broker=broker) as app, Watch() as watch:
+    with crew(place, ringing=False, children=1) as broker, Celery("bench", broker=broker) as app, Watch() as watch:
         for number, source in enumerate(sources):
             kind = ("plain", "celery")[number % 2]
             place.settle()
@@ -84,7 +84,7 @@ def _when_read(device: int, size: int) -> float:
 def main() -> None:
     """Measure P11: `python -m bench.celery`."""
     desk.in_sandbox("bench.celery")
-    measure(desk.options(main.__doc__, events=20_000, rounds=3).parse_args())
+    measure(desk.options(main.__doc__, events=10_000, rounds=3).parse_args())
 
 
 if __name__ == "__main__":

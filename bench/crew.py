@@ -20,11 +20,11 @@ BROKER = 7  # of Valkey's sixteen databases
 
 
 @contextmanager
-def crew(place: Desk, *, ringing: bool) -> Iterator[str]:
-    """Run the worker, and beat if `ringing`, until the end; yields the address of their broker."""
+def crew(place: Desk, *, ringing: bool, children: int = 2) -> Iterator[str]:
+    """Run the worker with so many children, and beat if `ringing`; yields the address of their broker."""
     broker = f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{BROKER}"
     environment = {**os.environ, "DATABASE_URL": place.url, "REDIS_URL": broker, "KEYBOOK_LOG_ROOTS": str(place.folder)}
-    parts = [ingest(place.folder / "worker.log", lambda: environment)]
+    parts = [ingest(place.folder / "worker.log", lambda: environment, children)]
     if ringing:
         parts.append(beat(place.folder / "beat.log", lambda: environment))
     running = [_start(part) for part in parts]

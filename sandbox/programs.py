@@ -128,9 +128,9 @@ class Worker(Program):
 QUIET = ("--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
-def ingest(log: Path, environment: Environment) -> Worker:
-    """Return the worker that reads sources and keeps house."""
-    return Worker("worker-ingest", "Worker", log, ["-Q", "ingest", "-c", "2"], environment)
+def ingest(log: Path, environment: Environment, children: int = 2) -> Worker:
+    """Return the worker that reads sources and keeps house, so many at a time."""
+    return Worker("worker-ingest", "Worker", log, ["-Q", "ingest", "-c", str(children)], environment)
 
 
 def beat(log: Path, environment: Environment) -> Worker:
