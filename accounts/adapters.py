@@ -20,6 +20,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.address import client_address
 from accounts.models import User
+from accounts.sessions import sweep
 from accounts.trail import person, record
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -39,7 +40,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     @transaction.atomic
     def login(self, request: HttpRequest, user: User) -> None:
-        """Begin a session under a new key, and say so in the trail."""
+        """Begin a session under a new key, and say so in the trail; those that ended by themselves are swept out."""
+        sweep()
+        request.session.set_expiry(None)
         login(request, user, backend=BACKEND)
         request.session["began_at"] = request.session["seen_at"] = time()
         record(user, "accounts.user.signed_in", person(user), details={"by": methods(request, user)}, request=request)

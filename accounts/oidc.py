@@ -188,6 +188,7 @@ def is_configured() -> bool:
 def begin(request: HttpRequest, following: str | None) -> HttpResponse:
     """Send the browser to the issuer, with a nonce that its answer must carry; back to the door if it is away."""
     nonce = secrets.token_urlsafe(32)
+    request.session.set_expiry(settings.ACCOUNT_LOGIN_TIMEOUT)
     provider = get_adapter().get_provider(request, provider=settings.OIDC_PROVIDER)
     provider.oauth2_adapter_class = Adapter
     onward = following if following and safe(request, following) else None

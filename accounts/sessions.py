@@ -7,9 +7,11 @@ from importlib import import_module
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import update_session_auth_hash
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import F
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.trail import Subject, record
@@ -20,6 +22,11 @@ _Store = import_module(settings.SESSION_ENGINE).SessionStore
 def of(user: User) -> list[UserSession]:
     """Return the sessions of this person that are still good, the newest first; ended ones are swept out."""
     return sorted(UserSession.objects.purge_and_list(user), key=lambda one: one.created_at, reverse=True)
+
+
+def sweep() -> None:
+    """Remove the rows of sessions that ended by themselves, so that their table stays as small as its use."""
+    Session.objects.filter(expire_date__lt=timezone.now()).delete()
 
 
 def end_all(user: User, keep: HttpRequest | None = None) -> None:

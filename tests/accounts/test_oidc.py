@@ -175,6 +175,15 @@ def test_what_the_address_asks_for_does_not_change_what_is_asked_of_the_provider
     assert "admin" not in begun.headers["Location"] and "prompt" not in begun.headers["Location"]
 
 
+def test_a_sign_in_that_somebody_began_and_left_is_kept_for_minutes_and_one_that_ended_well_for_its_whole_time(
+    browser, db, provider
+):
+    browser.get("/sign-in/oidc/")
+    assert browser.session.get_expiry_age() == 600
+    _go(browser, provider)
+    assert browser.session.get_expiry_age() == 8 * 3600
+
+
 def test_a_provider_that_is_away_is_said(browser, db, settings):
     _configure(settings, "http://127.0.0.1:9")
     assert browser.get("/sign-in/oidc/").headers["Location"] == "/sign-in/"

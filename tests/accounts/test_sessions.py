@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from time import time
 
 import pytest
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY as PROOFS
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
+from django.utils import timezone
 
 from accounts import people, sessions
 from accounts.entry import make_link
@@ -180,3 +182,11 @@ def test_somebody_who_has_neither_password_nor_factor_is_told_what_to_do(browser
     _age(browser, SECONDS + 1)
     told = browser.post("/confirm/", {"proof": "x"})
     assert told.status_code == 400 and "Sign out and in again" in words(told)
+
+
+def test_sessions_that_ended_by_themselves_are_swept_out_when_somebody_signs_in(browser, cat):
+    old = Browser()
+    old.enter("cat")
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    browser.enter("cat")
+    assert Session.objects.count() == 1 and browser.name == "cat"
