@@ -65,7 +65,8 @@ TELL = (
 @contextlib.contextmanager
 def _running(*options: str, env: dict[str, str] | None = None):
     """Yield a sandbox that runs; whatever is left of it at the end is killed."""
-    argv = [str(ROOT / "bin" / "sandbox"), "--no-migrate", *options, sys.executable, "-c", TELL]
+    empty = [] if "--workers" in options else ["--no-migrate"]
+    argv = [str(ROOT / "bin" / "sandbox"), *empty, *options, sys.executable, "-c", TELL]
     everything = {**os.environ, **(env or {})}
     with subprocess.Popen(argv, stdout=subprocess.PIPE, env=everything, text=True) as process:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 WATCH = """
 import json, os, subprocess, sys, time, urllib.request
 from sandbox import control
@@ -31,3 +33,42 @@ def test_pages_are_served_and_reads_are_ingested_although_the_worker_was_killed(
     done = sandbox("--vault", "--web", "python", "-c", WATCH, cwd=root)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == ["200", "[2]"]
+
+
+TELL = """
+import json
+from pathlib import Path
+from sandbox import control
+
+found = {}
+for name, part in control.state().items():
+    words = Path(f"/proc/{part['pid']}/environ").read_bytes().decode().rstrip(chr(0)).split(chr(0))
+    found[name] = dict(word.partition("=")[::2] for word in words)
+print(json.dumps(found))
+"""
+OURS = {
+    "web": "keybook_web",
+    "receiver": "keybook_receiver",
+    "worker-ingest": "keybook_ingest",
+    "beat": "keybook_beat",
+    "health": "keybook_health",
+}
+
+
+def test_each_process_has_a_role_of_its_own_and_knows_nothing_of_others_business(sandbox, root):
+    done = sandbox("--vault", "--web", "python", "-c", TELL, cwd=root, env={"KUBECONFIG": "/nowhere"})
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    for name, role in OURS.items():
+        assert f"user={role}" in found[name]["DATABASE_URL"]
+        assert not [one for one in found[name] if one.startswith(("VAULT_", "BAO_")) or one == "KUBECONFIG"], name
+    assert {name for name in OURS if "KEYBOOK_SECRET_KEY" in found[name]} == {"web"}
+    assert {name for name in OURS if "REDIS_URL" in found[name]} == {"worker-ingest", "beat", "health"}
+
+
+def test_no_process_of_ours_survives_the_supervisors_death(running, gone):
+    with running("--workers") as yard:
+        pids = yard.all_pids()
+        assert {"receiver", "worker-ingest", "beat"} <= set(yard.pids)
+        yard.process.kill()
+        gone(pids)
