@@ -116,6 +116,8 @@ class DeviceState:
     last: datetime | None
     lag: float | None
     silent: bool
+    drained: datetime | None = None  # when the slowest of its sources was last read to its end
+    followed: bool = False
 
 
 class NotOneSecret(LookupError):

@@ -143,7 +143,7 @@ def secrets_of(principal_id: int, since: datetime, until: datetime, limit: int =
     """  # noqa: S608 - only our own text is put together
     rows = _rows(sql, [*values, principal_id, limit])
     return [
-        SecretUse(*row[:3], count=int(row[3]), denied=int(row[4]), first=row[5], last=row[6], ever=row[7])
+        SecretUse(row[0], row[1], row[2], int(row[3]), int(row[4]), row[5], row[6], row[7])
         for row in rows
     ]
 

@@ -90,8 +90,13 @@ class VaultRecord:
 
 def vault_records(since: datetime, until: datetime, vaults: Sequence[int] | None = None) -> list[VaultRecord]:
     """Return the record of each vault in [since, until), by name; three queries however many there are."""
+    return group_by_vault(device_records(since, until, vaults))
+
+
+def group_by_vault(devices: Iterable[DeviceRecord]) -> list[VaultRecord]:
+    """Return the devices by their vault."""
     by_vault: dict[int, VaultRecord] = {}
-    for device in device_records(since, until, vaults):
+    for device in devices:
         by_vault.setdefault(device.vault_id, VaultRecord(device.vault_id, device.vault, [])).devices.append(device)
     return list(by_vault.values())
 

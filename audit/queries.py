@@ -47,6 +47,7 @@ __all__ = [
     "events_of_secret",
     "find_secret",
     "gaps_of",
+    "grade",
     "lines_of",
     "secret",
     "secrets",
@@ -55,7 +56,7 @@ __all__ = [
     "who_read",
 ]
 
-_ALIVE = f"flags & {SUPERSEDED} = 0"  # what a late response amended is counted by its amendment
+_ALIVE = f"flags & {SUPERSEDED} <> {SUPERSEDED}"  # see `event_filter.ALIVE`
 _COUNTED = f"""
     count(*) FILTER (WHERE disclosed > 0), count(*) FILTER (WHERE outcome = {Outcome.DENIED}),
     min(time) FILTER (WHERE disclosed > 0), max(time) FILTER (WHERE disclosed > 0)
@@ -131,7 +132,7 @@ def who_read(one: SecretRef, since: datetime | None = None, until: datetime | No
     texts = _addresses({address for row in rows for address in row[8]})
     readers = [
         Reader(
-            principal_id=row[0], principal=row[1], kind=row[2], entity_id=row[3], pod=None, grade=_grade(row[2]),
+            principal_id=row[0], principal=row[1], kind=row[2], entity_id=row[3], pod=None, grade=grade(row[2]),
             count=row[4], denied=row[5], first=row[6], last=row[7],
             addresses=sorted(texts[address] for address in row[8]), versions=sorted(row[9] or []),
         )
@@ -180,8 +181,11 @@ def _addresses(ids: Iterable[int]) -> dict[int, str]:
     return dict(_rows("SELECT id, address FROM audit_address WHERE id = ANY(%s)", [list(ids)]))
 
 
-def _grade(kind: str) -> str:
-    """Until pods are known, a service account is all that the log proves; people and pipelines are no pods."""
+def grade(kind: str) -> str:
+    """Return how well a pod is proven.
+
+    Until pods are known, a service account is all that the log proves; people and pipelines are no pods.
+    """
     return {"service_account": "service account only", "anonymous": "unknown", "token": "unknown"}.get(
         kind, "not a pod"
     )
@@ -259,11 +263,12 @@ def _unread(vault_id: int, since: datetime | None, until: datetime | None) -> li
 
 _EVENTS = """
     SELECT e.id, e.time, e.outcome, e.disclosed, e.operation, a.namespace || a.path, e.principal, p.name, p.kind,
-           d.address, e.version, e.request_id, v.name, e.secret,
-           ARRAY(SELECT DISTINCT w.name FROM audit_sighting s JOIN audit_device w ON w.id = s.device
-                 WHERE s.event_id = e.id AND s.time = e.time)
+           d.address, e.version, e.request_id, v.name, e.secret, coalesce(s.name, ''), u.name,
+           ARRAY(SELECT DISTINCT w.name FROM audit_sighting g JOIN audit_device w ON w.id = g.device
+                 WHERE g.event_id = e.id AND g.time = e.time)
     FROM audit_event e JOIN audit_principal p ON p.id = e.principal JOIN audit_path a ON a.id = e.path
     JOIN audit_address d ON d.id = e.address JOIN audit_device v ON v.id = e.device
+    JOIN audit_vault u ON u.id = e.vault LEFT JOIN audit_secret s ON s.id = e.secret
 """
 
 
@@ -298,7 +303,8 @@ def _event_row(row: tuple[Any, ...]) -> EventRow:
         id=row[0], time=row[1], outcome=Outcome(row[2]).label,
         disclosed=Disclosure(row[3]).label if row[3] else "", operation=OPERATIONS[row[4]], path=row[5],
         principal_id=row[6], principal=row[7], kind=row[8], address=row[9], version=row[10] or None,
-        request_id=str(row[11]), devices=sorted({row[12], *row[14]}), secret_id=row[13],
+        request_id=str(row[11]), devices=sorted({row[12], *row[16]}), secret_id=row[13],
+        secret=row[14], vault=row[15],
     )  # fmt: skip
 
 
@@ -339,10 +345,15 @@ def _lines_at(time: datetime, device: int, block: int, line: int, sides: int) ->
 def devices() -> list[DeviceState]:
     """Return the state of every device, by vault and name: followed ones are silent when not drained for a minute."""
     now = datetime.now(UTC)
+    rows = _rows(
+        """SELECT v.name, d.name, d.last_time, count(s.id), min(s.drained_at), count(s.drained_at) < count(s.id)
+           FROM audit_device d JOIN audit_vault v ON v.id = d.vault_id LEFT JOIN audit_source s ON s.device_id = d.id
+           GROUP BY d.id, v.id ORDER BY v.name, d.name""",
+        [],
+    )
     states = []
-    for one in Device.objects.select_related("vault").order_by("vault__name", "name"):
-        source = Source.objects.filter(device=one).order_by("drained_at").first()
-        lag = (now - source.drained_at).total_seconds() if source and source.drained_at else None
-        silent = bool(source) and (lag is None or lag > 60)
-        states.append(DeviceState(one.vault.name, one.name, one.last_time, lag, silent))
+    for vault, device, last, sources, drained, never in rows:
+        lag = (now - drained).total_seconds() if drained else None
+        silent = bool(sources) and (never or lag is None or lag > 60)
+        states.append(DeviceState(vault, device, last, lag, silent, drained if sources else None, bool(sources)))
     return states

@@ -1,14 +1,24 @@
-"""What the page, and the drawer, of one event show."""
+"""What the page, and the drawer, of one event show: four tabs, of which only the open one asks its questions."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
+from typing import Any
 
-from audit import queries
-from dashboard.words import visible
+from audit import callers, event_search, queries
+from audit.event_filter import Filter, condition
+from dashboard.event_query import link
+from dashboard.words import counted, iso, visible
+
+TABS = {"summary": "Summary", "who": "Who", "around": "Around", "line": "Line as stored"}
+AROUND = timedelta(minutes=5)
+NEAR = 8
+Address = Callable[[str, str], str]  # of an event and a tab
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,29 +29,160 @@ class Line:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One step of the ladder from the name to the place that called: a label, what the log quotes, what we add."""
+
+    label: str
+    quote: str
+    words: str = ""
+
+
 @dataclass
 class EventPage:
-    """One event with its lines."""
+    """One event; `address` gives the page with an event and a tab open."""
 
     row: queries.EventRow
+    tab: str
+    address: Address
 
     @classmethod
-    def find(cls, event_id: int) -> EventPage | None:
+    def find(cls, event_id: int, tab: str, address: Address) -> EventPage | None:
         """Return the event's page, or None when the event is unknown or past retention."""
         try:
-            return cls(queries.event(event_id))
+            return cls(queries.event(event_id), tab if tab in TABS else next(iter(TABS)), address)
         except LookupError:
             return None
+
+    @property
+    def tabs(self) -> list[tuple[str, str, str]]:
+        """Return each tab: key, title, address."""
+        return [(key, title, self.address(str(self.row.id), key)) for key, title in TABS.items()]
+
+    @property
+    def closed(self) -> str:
+        """Return the address of the page without this event."""
+        return self.address("", "")
 
     @cached_property
     def lines(self) -> list[Line]:
         """Return the lines as stored, one for each device and type."""
         return [Line(line, laid_out(line.text)) for line in queries.lines_of(self.row.id)]
 
-    @cached_property
+    @property
     def what(self) -> str:
         """Return what was disclosed, in words."""
         return f"1 {self.row.disclosed} disclosed" if self.row.disclosed else "nothing disclosed"
+
+    @property
+    def around_link(self) -> str:
+        """Return the address of all events within five minutes of this one."""
+        times = {"since": iso(self.row.time - AROUND), "until": iso(self.row.time + AROUND)}
+        return link({**times, "event": str(self.row.id)})
+
+    @property
+    def filters(self) -> list[tuple[str, str, str]]:
+        """Return the questions that this event suggests: field, value, address."""
+        fields = {"secret": self.row.secret or self.row.path, "principal": self.row.principal}
+        if self.row.address:
+            fields["address"] = self.row.address
+        return [(name, value, link({name: value})) for name, value in fields.items()]
+
+    @property
+    def as_json(self) -> str:
+        """Return the event as one JSON document, for copying."""
+        row = self.row
+        return json.dumps(
+            {
+                "id": row.id,
+                "time": iso(row.time),
+                "vault": row.vault,
+                "request_id": row.request_id,
+                "outcome": row.outcome,
+                "operation": row.operation,
+                "path": row.path,
+                "secret": row.secret or None,
+                "disclosed": row.disclosed or None,
+                "version": row.version,
+                "principal": row.principal,
+                "kind": row.kind,
+                "address": row.address,
+                "devices": row.devices,
+            },
+            ensure_ascii=True,
+            indent=2,
+        )
+
+    @cached_property
+    def after(self) -> list[queries.EventRow]:
+        """Return the events of the five minutes after it, the nearest last."""
+        one = Filter(self.row.time, self.row.time + AROUND)
+        return event_search.events(one, condition(one), NEAR, after=(self.row.time, self.row.id))
+
+    @cached_property
+    def before(self) -> list[queries.EventRow]:
+        """Return the events of the five minutes before it, the nearest first."""
+        one = Filter(self.row.time - AROUND, self.row.time + timedelta(microseconds=1))
+        return event_search.events(one, condition(one), NEAR, before=(self.row.time, self.row.id))
+
+    @property
+    def near(self) -> int:
+        """Return how many events around it are shown, itself included."""
+        return len(self.after) + len(self.before) + 1
+
+    @property
+    def grade(self) -> str:
+        """Return how well it is proven which pod called."""
+        return queries.grade(self.row.kind)
+
+    @property
+    def grade_words(self) -> str:
+        """Say what the log proves about the pod."""
+        return {
+            "not a pod": "This kind of principal is no pod: there is none to name.",
+            "service account only": "The log proves the service account. Which of its pods called is not known.",
+        }.get(self.grade, "The log names nobody that could be a pod.")
+
+    @cached_property
+    def ladder(self) -> list[Rung]:
+        """Return who called, from what the log itself says: the name, the token, the rights, the place."""
+        return [rung for rung in self._rungs() if rung.quote]
+
+    def _rungs(self) -> Iterator[Rung]:
+        auth, token = self._auth, callers.token_of(self.row.id)
+        yield Rung("Entity", str(auth.get("entity_id") or ""))
+        yield Rung("Alias", str(auth.get("display_name") or ""), "as the auth method named it")
+        for key, value in sorted(self._part(auth, "metadata").items()):
+            yield Rung("Metadata", f"{key}={value}")
+        granted = self._part(auth, "policy_results").get("granting_policies")
+        names = [str(one.get("name")) for one in granted or [] if isinstance(one, dict) and one.get("name")]
+        yield Rung("Allowed by", ", ".join(names))
+        yield Rung("Policies", ", ".join(map(str, auth.get("policies") or [])))
+        if token:
+            yield Rung("Token", token.hmac, f"first seen {iso(token.first)}")
+        yield Rung("Token type", str(auth.get("token_type") or ""))
+        yield Rung("Address", self.row.address, self._address_words())
+
+    def _address_words(self) -> str:
+        """Say how often the principal called from this address, and since when."""
+        used = callers.addresses_of(self.row.principal_id, self.row.time + AROUND)
+        here = next((use for use in used if use.address == self.row.address), None)
+        return f"{counted(here.events, 'call')} by this principal since {iso(here.first)[:19]}Z" if here else ""
+
+    @cached_property
+    def _auth(self) -> dict[str, Any]:
+        """Return the `auth` of a line as stored: what the vault wrote about the caller, masked where it must be."""
+        for one in reversed(self.lines):
+            with suppress(ValueError):
+                parsed = json.loads(one.line.text)
+                if isinstance(parsed, dict) and isinstance(parsed.get("auth"), dict):
+                    return dict(parsed["auth"])
+        return {}
+
+    @staticmethod
+    def _part(auth: dict[str, Any], name: str) -> dict[str, Any]:
+        part = auth.get(name)
+        return part if isinstance(part, dict) else {}
 
 
 def laid_out(text: str) -> str:

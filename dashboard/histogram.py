@@ -80,13 +80,19 @@ def chart(buckets: Sequence[Bucket], missing: str) -> Chart:
         holes=_holes(buckets),
         ticks=list(_ticks(buckets)),
         levels=_levels(top),
-        step=span(buckets[0].end - buckets[0].start) if buckets else "",
+        step=_width(buckets),
         ok=totals[0],
         denied=totals[1],
         error=totals[2],
         sentence=_sentence(buckets, totals, missing),
         stretches=[s for s in stretches if s.unknown or s.ok or s.denied or s.error],
     )
+
+
+def _width(buckets: Sequence[Bucket]) -> str:
+    """Return the width of a bar in words; the first and the last may be cut by the range."""
+    inner = buckets[1:-1] or buckets
+    return span(inner[0].end - inner[0].start) if inner else ""
 
 
 def _nice(most: int) -> int:

@@ -27,7 +27,7 @@ class Hole:
 def holes_of(answer: WhoRead, buckets: Sequence[Bucket], since: datetime, until: datetime, now: datetime) -> list[Hole]:
     """Return the holes of [since, until), oldest first: gaps, bars without data, the time after the record."""
     gaps = [gap for gap in answer.gaps if gap.kind != FILLED and not _ended_before(gap, since)]
-    holes = [_gap(gap, since, until, now) for gap in gaps]
+    holes = [gap_hole(gap, since, until, now) for gap in gaps]
     end = answer.complete_until or since
     if until - end > TOLERANCE:
         holes.append(Hole(max(end, since), until, f"Nothing is known after {until_clock(max(end, since), now)}."))
@@ -66,7 +66,7 @@ def _ended_before(gap: Gap, since: datetime) -> bool:
     return gap.start is not None and gap.end is None and gap.start < since
 
 
-def _gap(gap: Gap, since: datetime, until: datetime, now: datetime) -> Hole:
+def gap_hole(gap: Gap, since: datetime, until: datetime, now: datetime) -> Hole:
     """Return a known gap, cut to the range; one that only has a start is somewhere after it and of unknown length."""
     device, detail = visible(gap.device), visible(gap.detail)
     if gap.start and not gap.end:

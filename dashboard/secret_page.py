@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
 from django.core.exceptions import BadRequest
+from django.http import QueryDict
 
 from audit import queries
 from dashboard import histogram
 from dashboard.closing import Closing, record_closing
 from dashboard.event_list import Item, Place, items
 from dashboard.event_page import EventPage
+from dashboard.event_query import beside
 from dashboard.holes import Hole, filled, holes_of, seconds
 from dashboard.keys import key_of
 from dashboard.time_range import ALL, PRESETS, TimeRange, time_range
@@ -28,7 +29,7 @@ class SecretPage:
     """One secret in one stretch of time, as the URL's query says."""
 
     secret: queries.SecretRef
-    query: Mapping[str, str]
+    query: QueryDict
     now: datetime
 
     @cached_property
@@ -153,4 +154,4 @@ class SecretPage:
     def event(self) -> EventPage | None:
         """Return the event that the drawer shows."""
         event_id = key_of(self.query.get("event", ""))
-        return EventPage.find(event_id) if event_id else None
+        return EventPage.find(event_id, self.query.get("tab", ""), beside(self.query)) if event_id else None

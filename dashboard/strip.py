@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from audit.queries import DeviceState
 from dashboard.words import duration, until_clock, visible
@@ -34,13 +34,21 @@ class Strip:
 def strip(devices: Sequence[DeviceState], now: datetime) -> Strip:
     """Return the strip; silent devices come first; complete is only what every device has told."""
     ordered = sorted(devices, key=lambda d: (not d.silent, d.vault, d.device))
-    last = [d.last for d in devices if d.last]
+    reached = _reached(devices)
     return Strip(
-        complete_until=until_clock(min(last), now) if last else "",
+        complete_until=until_clock(reached, now) if reached else "",
         devices=[_heard(d) for d in ordered[:SHOWN]],
         more=max(len(ordered) - SHOWN, 0),
         now=now,
     )
+
+
+def _reached(devices: Sequence[DeviceState]) -> datetime | None:
+    """Return until when every followed device has told all; without one, the oldest of the last imported lines."""
+    drained = [d.drained for d in devices if d.followed and d.drained]
+    if drained:
+        return min(drained) - timedelta(seconds=1)
+    return min((d.last for d in devices if d.last), default=None)
 
 
 def _heard(device: DeviceState) -> Heard:

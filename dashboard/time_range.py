@@ -15,6 +15,11 @@ PRESETS = {
     "7d": (timedelta(days=7), "7 d", "in the last 7 days"),
     "30d": (timedelta(days=30), "30 d", "in the last 30 days"),
 }
+EVENT_PRESETS = {
+    "15m": (timedelta(minutes=15), "15 m", "in the last 15 minutes"),
+    **PRESETS,
+    "live": (timedelta(minutes=15), "Live", "in the last 15 minutes, live"),
+}
 ALL = "all"
 DEFAULT = "30d"
 
@@ -35,7 +40,16 @@ class TimeRange:
         return self.words.removeprefix("from ")
 
 
-def time_range(query: Mapping[str, str], now: datetime, begin: datetime | None) -> TimeRange:
+Presets = Mapping[str, tuple[timedelta, str, str]]
+
+
+def time_range(
+    query: Mapping[str, str],
+    now: datetime,
+    begin: datetime | None,
+    presets: Presets = PRESETS,
+    default: str = DEFAULT,
+) -> TimeRange:
     """Return the range of a URL's `range`, or `since` and `until`; what can't be read is told by the form's errors.
 
     `begin` is the first read of the secret shown: `all` starts there.
@@ -43,11 +57,12 @@ def time_range(query: Mapping[str, str], now: datetime, begin: datetime | None) 
     form = RangeForm({"since": query.get("since", ""), "until": query.get("until", "")}, now)
     if form.is_valid() and (form.cleaned_data["since"] or form.cleaned_data["until"]):
         return _absolute(form, now, begin)
-    key = query.get("range", DEFAULT)
+    key = query.get("range", default)
     if key == ALL and begin:
         return TimeRange(ALL, begin, now, "since its first read", form)
-    length, _, words = PRESETS.get(key, PRESETS[DEFAULT])
-    return TimeRange(key if key in PRESETS else DEFAULT, now - length, now, words, form)
+    key = key if key in presets else default
+    length, _, words = presets[key]
+    return TimeRange(key, now - length, now, words, form)
 
 
 def _absolute(form: RangeForm, now: datetime, begin: datetime | None) -> TimeRange:

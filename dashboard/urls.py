@@ -3,14 +3,18 @@
 from django.urls import URLPattern, URLResolver, path, register_converter
 
 from dashboard.keys import Key
-from dashboard.views import account, events, live, people, secrets, settings, sign_in
+from dashboard.views import account, events, home, live, people, principals, secrets, settings, sign_in, sources
 
 register_converter(Key, "key")
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", secrets.home, name="home"),
+    path("", home.home, name="home"),
+    path("ask/", home.ask, name="ask"),
     path("secrets/", secrets.secret_list, name="secret-list"),
     path("secrets/<key:secret_id>/", secrets.secret_detail, name="secret-detail"),
+    path("principals/", principals.principal_list, name="principal-list"),
+    path("principals/<key:principal_id>/", principals.principal_detail, name="principal-detail"),
+    path("sources/", sources.source_list, name="source-list"),
     path("events/", events.event_list, name="event-list"),
     path("events/<key:event_id>/", events.event_detail, name="event-detail"),
     path("health/live", live.live, name="live"),

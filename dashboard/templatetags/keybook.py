@@ -106,6 +106,30 @@ def principal_chip(name: str, kind: str, limit: int = 40) -> SafeString:
 
 
 @register.simple_tag
+def principal_name(name: str, kind: str, limit: int = 0) -> SafeString:
+    """Draw a principal's name without its icon."""
+    return _quoted(paths.principal_print(name, kind, limit), "path")
+
+
+@register.simple_tag
+def kind_words(kind: str) -> str:
+    """Return a kind of principal in words."""
+    return KINDS.get(kind, ("", kind))[1]
+
+
+@register.simple_tag
+def event_address(page: Any, event_id: int) -> str:
+    """Return the address of the page as it is, with an event in its drawer."""
+    return str(page.beside(str(event_id), ""))
+
+
+@register.filter("words")
+def in_words(value: str) -> str:
+    """Print a fixed value as people say it: `not_found` is `not found`, `service_account` is `service account`."""
+    return KINDS[value][1] if value in KINDS else OUTCOMES.get(value, ("", value.replace("_", " ")))[1]
+
+
+@register.simple_tag
 def teeth(grade: str) -> SafeString:
     """Draw the grade of proof as a key's teeth, beside its word; what is not a pod has no key."""
     if grade == "not a pod":
@@ -143,8 +167,9 @@ def number(value: int) -> str:
 
 @register.filter
 def counted(value: int, noun: str) -> str:
-    """Print `1 read`, `1,377 reads`."""
-    return words.counted(value, noun)
+    """Print `1 read`, `1,377 reads`; a plural of its own follows a bar: `entry|entries`."""
+    single, _, plural = noun.partition("|")
+    return words.counted(value, single, plural)
 
 
 @register.filter

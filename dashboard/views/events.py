@@ -1,19 +1,35 @@
-"""One event with its lines as stored."""
+"""The page of events, and one event by itself."""
 
 from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from accounts.may import needs
 from dashboard.event_page import EventPage
+from dashboard.event_query import EventQuery, beside
+from dashboard.events_page import EventsPage
 from dashboard.views.parts import part_of
+
+PARTS = {"answer", "rows", "facets", "drawer", "waiting"}
 
 
 @require_safe
+@needs("record.read")
+def event_list(request: HttpRequest) -> HttpResponse:
+    """Show the events that the address asks for; htmx gets the part that it asks for."""
+    now = timezone.now()
+    page = EventsPage(EventQuery.read(request.GET, now), request.GET, now)
+    return render(request, part_of(request, "events/list.html", PARTS), {"page": page})
+
+
+@require_safe
+@needs("record.read")
 def event_detail(request: HttpRequest, event_id: int) -> HttpResponse:
-    """Show one event as a page of its own, or as the drawer's content."""
-    page = EventPage.find(event_id)
+    """Show one event as a page of its own."""
+    page = EventPage.find(event_id, request.GET.get("tab", ""), beside(request.GET))
     if page is None:
         raise Http404(f"No event {event_id} is known. It may be older than what is kept.")
-    return render(request, part_of(request, "events/detail.html", {"drawer"}), {"event": page})
+    return render(request, "events/detail.html", {"event": page})

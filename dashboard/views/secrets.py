@@ -16,12 +16,6 @@ from dashboard.views.parts import part_of
 
 
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    """Lead to the secrets until there is a home page."""
-    return redirect("secret-list")
-
-
-@require_safe
 def secret_list(request: HttpRequest) -> HttpResponse:
     """List secrets; an exact name opens its page."""
     form = AskForm(request.GET)
@@ -41,4 +35,4 @@ def secret_detail(request: HttpRequest, secret_id: int) -> HttpResponse:
     except queries.NotOneSecret as miss:
         raise Http404(str(miss)) from miss
     page = SecretPage(one, request.GET, timezone.now())
-    return render(request, part_of(request, "secrets/detail.html", {"answer", "events"}), {"page": page})
+    return render(request, part_of(request, "secrets/detail.html", {"answer", "events", "drawer"}), {"page": page})

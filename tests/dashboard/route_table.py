@@ -40,9 +40,13 @@ def row(address: str, *, get: Each, post: Each, nobody: tuple[int, int] | None =
 ADMINISTRATOR_ONLY = (403, 403, 403, 200)
 
 TABLE = {
-    "home": row("/", get=302, post=405),
+    "home": row("/", get=200, post=405),
+    "ask": row("/ask/", get=302, post=405),
     "secret-list": row("/secrets/", get=200, post=405),
     "secret-detail": row("/secrets/1/", get=200, post=405),
+    "principal-list": row("/principals/", get=200, post=405),
+    "principal-detail": row("/principals/1/", get=404, post=405),
+    "source-list": row("/sources/", get=200, post=405),
     "event-list": row("/events/", get=200, post=405),
     "event-detail": row("/events/1/", get=200, post=405),
     # The doors.

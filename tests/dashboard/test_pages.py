@@ -202,6 +202,7 @@ def test_an_event_shows_who_what_and_its_lines_as_stored(page):
     got = page("/events/5/")
     assert "denied read, nothing disclosed" in got.text
     assert "checkout/checkout" in got.text and "10.42.3.15" in got.text
+    got = page("/events/5/?tab=line")
     assert "response from file" in got.text and "response from http" in got.text
     assert '"password": "string, 40"' in got.text
     assert "/var/log/vault/audit-file.log at byte 3,089,812" in got.text
@@ -234,7 +235,8 @@ def test_a_page_has_one_heading_its_landmarks_and_names_for_all_that_can_be_used
     assert len(ids) == len(set(ids))
     assert all(own.get("scope") for own in got.all("th"))
     labelled = {own["for"] for own in got.all("label")}
-    assert all(own["id"] in labelled for own in got.all("input") if own.get("type") != "hidden")
+    fields = [own for tag in ("input", "select") for own in got.all(tag) if own.get("type") != "hidden"]
+    assert all(own.get("aria-label") or own["id"] in labelled for own in fields)
     pointed = {own[key] for _, own in got.elements for key in ("aria-labelledby", "aria-describedby") if key in own}
     assert pointed <= set(ids)
 

@@ -1,4 +1,7 @@
-// Keeps the drawer's focus and address in order, and copies links. Pages read the same without it.
+// Keeps the drawer's focus and address in order, copies, walks by keys, and follows live. Pages read the same without it.
+
+import { startKeys } from "./keys.js";
+import { startLive } from "./live.js";
 
 const drawer = () => document.getElementById("drawer");
 let opener = "";
@@ -16,24 +19,27 @@ function closeDrawer(address) {
 
 function leaveDrawer() {
   const link = drawer()?.querySelector("[data-closes]");
-  if (!link) return;
+  if (!link) return false;
   const url = new URL(location.href);
   const row = opener || `event-${url.searchParams.get("event")}`;
   url.searchParams.delete("event");
+  url.searchParams.delete("tab");
   closeDrawer(url.pathname + url.search + url.hash);
   document.getElementById(row)?.focus();
+  return true;
 }
 
 function showCopyButtons(root) {
   if (!navigator.clipboard) return;
-  for (const button of root.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
+  for (const button of root.querySelectorAll("[data-copy][hidden], [data-copy-text][hidden]")) button.hidden = false;
 }
 
 async function copy(button) {
   const words = button.querySelector("span");
   const before = words.textContent;
+  const text = button.dataset.copyText ?? new URL(button.dataset.copy, location.href).href;
   try {
-    await navigator.clipboard.writeText(new URL(button.dataset.copy, location.href).href);
+    await navigator.clipboard.writeText(text);
     words.textContent = button.dataset.done;
   } catch {
     words.textContent = "Not allowed by the browser";
@@ -45,16 +51,22 @@ document.addEventListener("click", (event) => {
   const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
   const opens = event.target.closest("[data-opens]");
   if (opens) opener = opens.id;
-  const button = event.target.closest("[data-copy]");
+  const button = event.target.closest("[data-copy], [data-copy-text]");
   if (button) copy(button);
+  const facet = event.target.closest("[data-alt]");
+  if (facet && event.altKey) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    location.assign(facet.dataset.alt);
+  }
   if (plain && event.target.closest("[data-closes]")) {
     event.preventDefault();
     leaveDrawer();
   }
-});
+}, true);
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !document.querySelector(":popover-open")) leaveDrawer();
+  if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]")) leaveDrawer();
 });
 
 document.addEventListener("htmx:after:swap", (event) => {
@@ -63,10 +75,12 @@ document.addEventListener("htmx:after:swap", (event) => {
     mark(opener);
     drawer().scrollTop = 0;
     drawer().querySelector("h1, h2")?.focus();
-  } else {
+  } else if (target?.id !== "facets" && !document.querySelector("[data-live]")) {
     closeDrawer("");
   }
   showCopyButtons(document);
 });
 
 showCopyButtons(document);
+startKeys();
+startLive();

@@ -1,0 +1,242 @@
+"""What the page of events shows; each part asks its question only when a template draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from django.http import QueryDict
+
+from audit import coverage, event_search
+from audit.answers import EventRow
+from audit.event_filter import CHOICES, Condition, Filter, WrongFilter, condition
+from dashboard import histogram
+from dashboard.closing import Closing
+from dashboard.event_list import Item, Place, items
+from dashboard.event_page import EventPage
+from dashboard.event_query import EventQuery, beside
+from dashboard.facet_list import FacetList, facet_lists
+from dashboard.keys import key_of
+from dashboard.record_holes import Known, known
+from dashboard.time_range import EVENT_PRESETS, TimeRange
+from dashboard.words import counted, duration
+
+PAGE = 100
+INLINE = 5_000  # events; the values of more are counted by a second request, so that the page itself is there at once
+WIDE = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Widening:
+    """One way to widen a question that nothing fits: what it leaves out, how many events then fit, its address."""
+
+    field: str
+    value: str
+    count: int
+    url: str
+
+
+@dataclass
+class EventsPage:
+    """Events in one stretch of time, as the URL's query says."""
+
+    query: EventQuery
+    given: QueryDict
+    now: datetime
+
+    @cached_property
+    def beside(self) -> Callable[[str, str], str]:
+        """Return the function that gives this page's address with an event open."""
+        return beside(self.given)
+
+    @property
+    def range(self) -> TimeRange:
+        """Return the stretch of time."""
+        return self.query.range
+
+    @cached_property
+    def ranges(self) -> list[tuple[str, str, str]]:
+        """Return the ready ranges: key, words and address."""
+        return [(key, words, self.query.ranged(key)) for key, (_, words, _) in EVENT_PRESETS.items()]
+
+    @property
+    def choices(self) -> dict[str, list[str]]:
+        """Return the values of the fields that have a fixed list."""
+        return CHOICES
+
+    @cached_property
+    def wrong(self) -> str:
+        """Return what is wrong with the question, in a sentence; empty when it is understood."""
+        return self._understood if isinstance(self._understood, str) else ""
+
+    @cached_property
+    def _understood(self) -> Condition | str:
+        try:
+            return condition(self.query.filter)
+        except WrongFilter as wrong:
+            return str(wrong)
+
+    @cached_property
+    def _condition(self) -> Condition:
+        """Return the question in SQL; what was not understood asks for every event of the time."""
+        return self._understood if isinstance(self._understood, Condition) else condition(self._filter)
+
+    @cached_property
+    def _filter(self) -> Filter:
+        if self.wrong:
+            return Filter(self.query.range.since, self.query.range.until)
+        return self.query.filter
+
+    @cached_property
+    def record(self) -> Known:
+        """Return what is known of this time, from the vaults that are asked for."""
+        since, until = self.query.range.since, self.query.range.until
+        vaults = coverage.vault_records(since, until)
+        if wanted := self.query.include.get("vault"):
+            vaults = [vault for vault in vaults if vault.name in wanted]
+        return known(vaults, since, until, self.now)
+
+    @property
+    def closing(self) -> Closing:
+        """Return the closing of a list that asks for all of this time."""
+        return self.record.closing
+
+    @property
+    def missing(self) -> str:
+        """Return how much of the time is not known, in words."""
+        return self.record.missing
+
+    @cached_property
+    def _bins(self) -> list[event_search.Bin]:
+        return event_search.timeline(self._filter, self._condition)
+
+    @cached_property
+    def total(self) -> int:
+        """Return how many events fit."""
+        return sum(bar.count for bar in self._bins)
+
+    @cached_property
+    def chart(self) -> histogram.Chart:
+        """Return the time line."""
+        return histogram.chart(self.record.buckets(self._bins), self.missing)
+
+    @cached_property
+    def as_table(self) -> bool:
+        """Return whether the time line is asked for in figures."""
+        return self.query.kept.get("view") == "table"
+
+    @cached_property
+    def facets_later(self) -> bool:
+        """Return whether the values are counted by a second request."""
+        return self.total > INLINE and self.given.get("facets") != "now"
+
+    @cached_property
+    def _facets(self) -> event_search.Facets:
+        return event_search.facets(self._filter, self._condition)
+
+    @cached_property
+    def facets(self) -> list[FacetList]:
+        """Return the values of each field with their counts."""
+        return facet_lists(self._facets, self.query)
+
+    @property
+    def facets_over(self) -> int:
+        """Return how many events the counts are over when that is not all; zero when it is."""
+        return self._facets.counted if self._facets.capped else 0
+
+    @cached_property
+    def before(self) -> Place | None:
+        """Return the place in the list before which this page lies."""
+        return Place.read(self.given.get("before", ""))
+
+    @cached_property
+    def after(self) -> Place | None:
+        """Return the place in the list after which this page lies."""
+        return None if self.before else Place.read(self.given.get("after", ""))
+
+    @cached_property
+    def _rows(self) -> list[EventRow]:
+        """Return the events of this page and, if there is one, the first beyond it."""
+        before, after = ((place.time, place.id) if place else None for place in (self.before, self.after))
+        return event_search.events(self._filter, self._condition, PAGE + 1, before, after)
+
+    @cached_property
+    def events(self) -> list[EventRow]:
+        """Return the events of this page, newest first."""
+        return self._rows[-PAGE:] if self.after else self._rows[:PAGE]
+
+    @cached_property
+    def older(self) -> str:
+        """Return the address of the next older page; empty on the last."""
+        more = bool(self.after) or len(self._rows) > PAGE
+        last = self.events[-1] if self.events and more else None
+        return self.query.at(before=str(Place(last.time, last.id))) if last else ""
+
+    @cached_property
+    def newer(self) -> str:
+        """Return the address of the next newer page; empty on the first."""
+        more = len(self._rows) > PAGE if self.after else bool(self.before)
+        first = self.events[0] if self.events and more else None
+        return self.query.at(after=str(Place(first.time, first.id))) if first else ""
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """Return the rows of the table, days and holes included."""
+        newest = self.events[0].time if self.newer else self.query.range.until
+        oldest = self.events[-1].time if self.older else self.query.range.since
+        return items(self.events, self.record.holes, newest, oldest)
+
+    @property
+    def newest(self) -> str:
+        """Return the place of the newest event shown, for the live view to count from."""
+        return str(Place(self.events[0].time, self.events[0].id)) if self.events else ""
+
+    @cached_property
+    def waiting(self) -> int:
+        """Return how many events came since the one that the live view names."""
+        seen = Place.read(self.given.get("seen", ""))
+        return event_search.count_after(self._filter, self._condition, (seen.time, seen.id)) if seen else 0
+
+    @cached_property
+    def counts(self) -> str:
+        """Return the counts in front of the closing line."""
+        shown = len(self.events)
+        if shown == self.total:
+            return f"{counted(shown, 'event')}."
+        return f"{shown:,} of {counted(self.total, 'event')}."
+
+    @cached_property
+    def widenings(self) -> list[Widening]:
+        """Return the ways to widen a question that nothing fits, those that find something first."""
+        one = self._filter
+        names = [*self.query.include, *self.query.exclude]
+        ways = [
+            Widening(
+                *(name, ", ".join(self.query.include.get(name, self.query.exclude.get(name, ())))),
+                count=event_search.count_up_to(one.without(name), WIDE), url=self.query.dropped(name),
+            )
+            for name in dict.fromkeys(names)
+        ]  # fmt: skip
+        wide = one.within(one.until - EVENT_PRESETS["30d"][0], one.until)
+        if wide.since < one.since:
+            count = event_search.count_up_to(wide, WIDE)
+            ways.append(Widening("time", self.query.range.span, count, self.query.ranged("30d")))
+        return sorted(ways, key=lambda way: -way.count)
+
+    @cached_property
+    def in_window(self) -> int:
+        """Return how many events of any kind lie in this time, counting to 100,000."""
+        return event_search.count_up_to(Filter(self._filter.since, self._filter.until), WIDE)
+
+    @cached_property
+    def event(self) -> EventPage | None:
+        """Return the event that the drawer shows."""
+        event_id = key_of(self.given.get("event", ""))
+        return EventPage.find(event_id, self.given.get("tab", ""), self.beside) if event_id else None
+
+    @property
+    def step(self) -> str:
+        """Return the width of a bar in words."""
+        return duration((self._bins[0].end - self._bins[0].start).total_seconds()) if self._bins else ""

@@ -1,0 +1,138 @@
+"""What the first page shows: a question, ready questions with their counts, what is wrong, what can be seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from audit import coverage, event_search, lookup, pulse
+from audit.event_filter import Filter, condition
+from audit.principal import Kind
+from dashboard import histogram
+from dashboard.record_holes import Known, known
+from dashboard.source_health import SourceHealth
+from dashboard.time_range import PRESETS
+from dashboard.words import counted
+
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A ready question: its words, its count and what is counted, its page; `look` when somebody must look."""
+
+    words: str
+    count: int
+    unit: str
+    url: str
+    look: str = ""  # the class of a count that is no mere fact
+
+
+@dataclass
+class HomePage:
+    """The first page now."""
+
+    now: datetime
+
+    @property
+    def ranges(self) -> list[tuple[str, str]]:
+        """Return the ranges of the question."""
+        return [(key, words) for key, (_, _, words) in PRESETS.items()]
+
+    @cached_property
+    def sources(self) -> SourceHealth:
+        """Return the state of the sources, over a day."""
+        return SourceHealth(self.now, DAY)
+
+    @cached_property
+    def record(self) -> Known:
+        """Return what is known of the last day."""
+        since = self.now - DAY
+        return known(coverage.group_by_vault(self.sources.records), since, self.now, self.now)
+
+    @cached_property
+    def _bins(self) -> list[event_search.Bin]:
+        one = Filter(self.now - DAY, self.now)
+        return event_search.timeline(one, condition(one))
+
+    @cached_property
+    def chart(self) -> histogram.Chart:
+        """Return the last day."""
+        return histogram.chart(self.record.buckets(self._bins), self.missing)
+
+    @property
+    def missing(self) -> str:
+        """Return how much of the last day is not known, in words."""
+        return self.record.missing
+
+    @cached_property
+    def ready(self) -> list[Ready]:
+        """Return the ready questions."""
+        used = pulse.used_by([Kind.HUMAN, Kind.ROOT, Kind.ANONYMOUS], self.now - WEEK, self.now)
+        none = pulse.Used(0, 0, 0, 0)
+        people, root = used.get(Kind.HUMAN, none), used.get(Kind.ROOT, none)
+        denied = sum(bar.denied for bar in self._bins)
+        return [
+            Ready("Calls denied, last 24 hours", denied, "calls", _events(outcome="denied", range="24h")),
+            Ready(
+                "Secrets read by people, last 7 days", people.reads,
+                f"reads by {people.principals}", _events(kind="human", range="7d", **{"not.disclosed": "none"}),
+            ),
+            Ready(
+                "The root token used, last 7 days", root.events, "calls",
+                _events(kind="root", range="7d"), "warn-words" if root.events else "",
+            ),
+        ]  # fmt: skip
+
+    @property
+    def counts(self) -> str:
+        """Return the counts in front of the closing line."""
+        return f"{counted(sum(bar.count for bar in self._bins), 'event')} in 24 hours."
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing that a question may mean, with the page that answers it."""
+
+    match: lookup.Match
+    url: str
+
+
+@dataclass
+class Question:
+    """The words in the one field, and what they may mean."""
+
+    asked: str
+    range: str
+
+    @cached_property
+    def exact(self) -> list[Found]:
+        """Return what is named exactly so."""
+        return [Found(one, self._url(one)) for one in lookup.what_is(self.asked)]
+
+    @cached_property
+    def near(self) -> list[Found]:
+        """Return what begins so."""
+        return [Found(one, self._url(one)) for one in lookup.what_begins(self.asked)]
+
+    @property
+    def answer(self) -> str:
+        """Return the one page that answers; empty when the words mean nothing, or several things."""
+        if self.asked.endswith("*"):
+            return _events(secret=self.asked, range=self.range)
+        found = self.exact or self.near
+        return found[0].url if len(found) == 1 else ""
+
+    def _url(self, one: lookup.Match) -> str:
+        if one.sort == "address":
+            return _events(address=one.name, range=self.range)
+        page = "secret-detail" if one.sort == "secret" else "principal-detail"
+        return f"{reverse(page, args=[one.id])}?{urlencode({'range': self.range})}"
+
+
+def _events(**values: str) -> str:
+    return f"{reverse('event-list')}?{urlencode(values)}"

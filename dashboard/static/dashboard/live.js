@@ -1,0 +1,71 @@
+// Follows the newest events every two seconds; stops while the tab is hidden, the page is scrolled or text is chosen, and says so.
+
+const EVERY = 2000;
+const WHY = { hidden: "this tab was hidden", scroll: "you scrolled", selection: "you selected text", drawer: "an event is open" };
+let halted = "";
+let busy = false;
+
+const rows = () => document.querySelector("#rows[data-live]");
+
+function reason() {
+  if (document.hidden) return "hidden";
+  if (document.querySelector("#drawer [data-closes]")) return "drawer";
+  if (scrollY > 80) return "scroll";
+  return document.getSelection()?.isCollapsed === false ? "selection" : "";
+}
+
+function fetched(address, target) {
+  const nonce = document.getElementById("waiting").dataset.nonce;
+  const link = document.createElement("a");
+  for (const [name, value] of Object.entries({
+    "hx-get": address, "hx-target": target, "hx-swap": target === "#rows" ? "outerHTML" : "innerHTML",
+    "hx-trigger": "tick", "hx-nonce": nonce,
+  })) link.setAttribute(name, value);
+  link.hidden = true;
+  rows().append(link);
+  globalThis.htmx.process(link);
+  link.dispatchEvent(new Event("tick"));
+}
+
+function look() {
+  const box = rows();
+  if (!box || busy) return;
+  const now = reason();
+  if (now) halted = now;
+  if (now === "hidden") return;
+  busy = true;
+  const address = new URL(box.dataset.live, location.href);
+  if (halted) {
+    address.searchParams.set("seen", box.dataset.newest || `${new Date().toISOString()}~1`);
+    fetched(address.pathname + address.search, "#waiting");
+  } else {
+    fetched(address.pathname + address.search, "#rows");
+  }
+}
+
+export function startLive() {
+  let seen = new Set([...document.querySelectorAll("#rows .row-link")].map((link) => link.id));
+  document.addEventListener("htmx:after:swap", () => {
+    busy = false;
+    const box = rows();
+    if (!box) return;
+    const why = box.querySelector("[data-why]");
+    if (why && halted) why.textContent = WHY[halted];
+    const links = [...box.querySelectorAll(".row-link")];
+    if (seen.size && !halted) {
+      for (const link of links) if (!seen.has(link.id)) link.closest("tr").classList.add("new");
+    }
+    seen = new Set(links.map((link) => link.id));
+  });
+  for (const failed of ["htmx:error", "htmx:response:error"]) document.addEventListener(failed, () => { busy = false; });
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-resume]")) return;
+    event.preventDefault();
+    halted = "";
+    document.getSelection()?.removeAllRanges();
+    scrollTo(0, 0);
+    busy = false;
+    look();
+  });
+  setInterval(look, EVERY);
+}
