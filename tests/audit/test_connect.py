@@ -333,6 +333,8 @@ def run(*words):
     ("words", "said"),
     [
         (["--vault", "prod", "--addr", "ftp://x"], "no http(s) address"),
+        (["--vault", "prod"], "no http(s) address"),
+        (["--addr", "https://x"], "name '' can't be used"),
         (["--vault", "a/b", "--addr", "https://x"], "name 'a/b' can't be used"),
         (["--vault", "prod", "--addr", "http://vault.example"], "plain http"),
         (["--vault", "prod", "--addr", "https://vault.example"], "There is no token yet"),
@@ -356,6 +358,10 @@ def test_the_policy_is_printed_before_there_is_a_token(yard, monkeypatch):
     monkeypatch.delenv("VAULT_TOKEN", raising=False)
     code, out, _ = run("--vault", "prod", "--addr", "https://vault.example")
     assert code == 2 and policy.hcl() in out and "bao token create -orphan" in out and "approle" in out
+
+
+def test_the_policy_alone_is_printed_on_request():
+    assert run("--policy") == (0, policy.hcl(), "")
 
 
 def test_a_client_never_leaves_a_guarded_address():

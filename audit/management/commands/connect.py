@@ -33,8 +33,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Say what may be given."""
-        parser.add_argument("--vault", required=True, help="your name for the vault")
-        parser.add_argument("--addr", required=True, help="its address, https://vault.example:8200")
+        parser.add_argument("--vault", default="", help="your name for the vault")
+        parser.add_argument("--addr", default="", help="its address, https://vault.example:8200")
+        parser.add_argument("--policy", action="store_true", help="print the policy and nothing else, and do nothing")
         parser.add_argument("--namespace", default="", help="the namespace that the token belongs to")
         parser.add_argument("--token-file", help="a file with the read-only token (else VAULT_TOKEN)")
         parser.add_argument("--ca-file", default="", help="certificates to trust, PEM (else the system's)")
@@ -49,6 +50,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **given: Any) -> None:
         """Connect; exit code 0 when lines arrive, 1 when all was added and none arrive, 2 for bad input."""
+        if given["policy"]:
+            self.stdout.write(policy.hcl(), ending="")
+            return
         self._json, self._checks = bool(given["json"]), list[Check]()
         wish = connect.Wish(
             vault=given["vault"], address=given["addr"], namespace=given["namespace"], ca_file=given["ca_file"],
