@@ -17,6 +17,8 @@ from celery import Celery, bootsteps
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+# Django's checks load every page; a worker shows none, and must not fail to start because of one.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 PULSE = 5.0  # seconds
 TURN_ENDS = 300.0  # seconds after which a worker's child that hangs is ended; a turn bounds itself to ten
