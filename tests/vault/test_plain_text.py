@@ -113,3 +113,17 @@ def test_the_name_in_a_logins_path_is_masked(path, masked):
 def test_a_url_loses_its_query():
     assert mask_url("/ui/vault?token=abc") == "/ui/vault?<string, 9>"
     assert mask_url("https://acme.example/a/b") == "https://acme.example/a/b"
+
+
+# With patterns that try again from each letter any of these would take hours, and whoever makes a vault complain can
+# send one.
+LONG = ["a", "a-", "a://", "a@", "key-", "password", "s.aaaa-", "'a ", "`", "x:y@", "/login/<name, 5", '\\"', "key= "]
+
+
+@pytest.mark.parametrize("piece", LONG)
+def test_a_long_hostile_text_is_masked_and_what_follows_it_too(piece):
+    text = piece * (400_000 // len(piece)) + " https://root:hunter2@db password=hunter2"
+    for mask in (mask_error, mask_url):
+        assert "root:hunter2" not in mask(text)
+    assert "hunter2" not in mask_error(text)
+    assert "hunter2" not in mask_login_path(f"auth/x/login/{text}")
