@@ -12,9 +12,10 @@ from pathlib import Path
 
 from sandbox import history, identities
 from sandbox.assembly import make_ready, own_folder
-from sandbox.company import BANK
+from sandbox.company import BANK, ELSEWHERE
 from sandbox.control import STATE
 from sandbox.errors import BAD_INPUT, YardError, first_trouble
+from sandbox.furniture import furnish_reader
 from sandbox.guardian import Guardian
 from sandbox.home import Home, tidy
 from sandbox.openbao import OpenBao
@@ -33,6 +34,7 @@ Open  {url}{link}
 Try   1  who read the bank's log-in:   {url}/secrets/?q={secret}
       2  the same in a second terminal:   bin/keybook who_read {secret}
       3  what one service read:   bin/keybook what_read payments/ledger
+      4  where its stolen token was used:   {url}/events/?address={elsewhere}
 
 Ctrl-C stops everything; `make demo` goes on with these data, `make demo RESET=1` starts afresh.
 """
@@ -91,7 +93,8 @@ class Show:
         found = {"KEYBOOK_SECURE_COOKIES": "false", "KEYBOOK_SECRET_KEY": self.home.secret_key()}
         found["KEYBOOK_EMBEDDED"] = str(self._embeds("DATABASE_URL") or self._embeds("REDIS_URL")).lower()
         if audit_log:
-            return found | {"KEYBOOK_LOG_ROOTS": str(audit_log.parent)}
+            token = f"demo={self._token_file()}"
+            return found | {"KEYBOOK_LOG_ROOTS": str(audit_log.parent), "KEYBOOK_VAULT_TOKEN_FILES": token}
         return found | {name: os.environ[name] for name in found if name in os.environ}
 
     def _receiver_port(self) -> int:
@@ -114,20 +117,42 @@ class Show:
 
     async def bring_up(self) -> None:
         """Start everything, tell bin/keybook where it is, and people what to do."""
+        openbao = self._openbao()
+        if openbao is not None:
+            await asyncio.to_thread(self._token_file().touch, 0o600)
         await make_ready(self.yard, migrate=True)
-        if self.demo and not (self.home.folder("history") / "told").exists():
-            await self._tell_history()
+        if openbao is not None and not (self.home.folder("history") / "told").exists():
+            await self._tell_history(openbao)
         self.home.write_env(self.yard.product_environment())
         link = await self.yard.ask("demo_link") if self.demo else ""
         if not self.yard.interrupted:
-            say((TRY if self.demo else READY).format(url=self.web.url, link=link, secret=BANK))
+            say((TRY if self.demo else READY).format(url=self.web.url, link=link, secret=BANK, elsewhere=ELSEWHERE))
+        if openbao is not None:
+            await self._connect(openbao)
 
-    async def _tell_history(self) -> None:
+    def _openbao(self) -> OpenBao | None:
+        openbao = self.yard.parts.get("openbao")
+        return openbao if isinstance(openbao, OpenBao) else None
+
+    def _token_file(self) -> Path:
+        return self.home.folder("openbao") / "keybook.token"
+
+    async def _connect(self, openbao: OpenBao) -> None:
+        """Connect OpenBao as a newcomer would, with the printed policy; people are at work on the pages already."""
+        if not self._token_file().read_text():
+            token = await asyncio.to_thread(furnish_reader, openbao.client)
+            self._token_file().write_text(token)
+        words = ["--vault", openbao.vault, "--addr", openbao.client.url, "--token-file", str(self._token_file())]
+        try:
+            await self.yard.ask("connect", *words, "--timeout", "20", "--json")
+        except YardError as trouble:
+            say(f"Connecting OpenBao did not work; `bin/keybook doctor` says more. {trouble}")
+
+    async def _tell_history(self, openbao: OpenBao) -> None:
         """Make a week of simulated history once, and import it as a device of its own that says what it is."""
         began, folder = time.monotonic(), self.home.folder("history")
         made = folder / "week.log.zst"
-        openbao = self.yard.parts["openbao"]
-        if not isinstance(openbao, OpenBao) or self.yard.interrupted:
+        if self.yard.interrupted:
             return
         if not made.exists():
             await asyncio.to_thread(history.make, openbao.audit_log, made)

@@ -8,6 +8,7 @@ from typing import Any
 from sandbox.bao_http import Bao
 from sandbox.openbao import OpenBao
 from sandbox.postgres import Postgres
+from vault import policy
 
 MOUNTS: dict[str, dict[str, Any]] = {
     "secret/": {"type": "kv", "options": {"version": "2"}},
@@ -40,6 +41,13 @@ def furnish_mounts(bao: Bao) -> None:
         if bao.call("GET", "secret/config").status == 200:
             return
     bao.must("GET", "secret/config")
+
+
+def furnish_reader(bao: Bao) -> str:
+    """Apply the policy that Keybook prints, and return a token with it and no other."""
+    bao.must("PUT", f"sys/policies/acl/{policy.NAME}", {"policy": policy.hcl()})
+    wanted = {"policies": [policy.NAME], "no_default_policy": True, "no_parent": True, "period": "768h"}
+    return str(bao.must("POST", "auth/token/create", wanted).body["auth"]["client_token"])
 
 
 async def furnish_database(openbao: OpenBao, postgres: Postgres) -> None:
