@@ -113,32 +113,31 @@ class House:
     def _writer(self, request: Request) -> Writer:
         return self._quick if request.is_small else self._bulk
 
-    def take(self, request: Request) -> None:
+    def take(self, request: Request, body: bytes) -> None:
         """Judge a whole request."""
         sender = request.sender
         if isinstance(sender, Sender):
             self._book.used.add(sender.token_id)
-            self._unpack(request, sender)
+            self._unpack(request, body, sender)
         else:
             self._book.look_again()
-            self._loop.call_later(_STRANGER, self._stranger, request)
+            self._loop.call_later(_STRANGER, self._stranger, request, body)
 
-    def _stranger(self, request: Request) -> None:
+    def _stranger(self, request: Request, body: bytes) -> None:
         """A token that we don't know may have been made just now: judge it by tokens read after it came."""
         if request.answered:
             return
         if self._book.read_at <= request.began:
-            self._loop.call_later(_STRANGER, self._stranger, request)
+            self._loop.call_later(_STRANGER, self._stranger, request, body)
             return
         request.sender = self._sender(request)
         if request.sender is None:
             self._reply(request, answers.UNAUTHORIZED)
         else:
-            self.take(request)
+            self.take(request, body)
 
-    def _unpack(self, request: Request, sender: Sender) -> None:
-        body = b"".join(request.body)
-        if request.is_small:
+    def _unpack(self, request: Request, body: bytes, sender: Sender) -> None:
+        if request.is_one_line(body):
             self._spool(request, sender, self._judged(body, request.encoding, sender), self._quick)
         elif self._jobs >= _JOBS:
             self._reply(request, answers.BUSY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import NamedTuple
@@ -16,6 +17,7 @@ SHOWN = 4096
 _KEPT_ASIDE = 100  # rows of one body; what is bad beyond them becomes one row
 _HIDDEN = frozenset(("plain accessor",))  # a device may be set to write accessors in plain
 _NO_KEY = bytes(16)
+_NULS, _MOST_NULS = re.compile(rb"\x00+"), 50  # a crash leaves one run of them
 
 
 class Row(NamedTuple):
@@ -95,6 +97,9 @@ class Desk:
 
     def _frames(self, record: bytes) -> None:
         """What a record that is no bare audit entry is made of: a shipper's wrapper, torn, glued or rubbish."""
+        if len(_NULS.findall(record)) > _MOST_NULS:
+            self._keep_aside(record, "full of NUL bytes")
+            return
         for frame in frame_line(record):
             if frame.kind is Kind.FRAMING:
                 continue

@@ -12,7 +12,7 @@ import httptools
 
 from receiver import answers
 from receiver.answers import Answer
-from receiver.request import SMALL, Request
+from receiver.request import SHORT_BATCH, SMALL, Request
 
 _HEAD = 32 * 1024
 _LINGER = 2.0  # seconds that the rest of a refused body is read and thrown away, so that the answer arrives
@@ -36,7 +36,7 @@ class House(Protocol):
     def admit(self, request: Request) -> Answer | None:
         """Judge a request by its head; None to go on."""
 
-    def take(self, request: Request) -> None:
+    def take(self, request: Request, body: bytes) -> None:
         """Judge a whole request; `request.turn` is called once with the answer."""
 
     def answered(self, wire: Wire, answer: Answer) -> None:
@@ -107,7 +107,13 @@ class Wire(asyncio.Protocol):
             if request.complete or request.refusal.close or not 0 <= request.declared <= SMALL:
                 self._refuse(request.refusal)
         elif request.complete:
-            self._house.take(request)
+            self._take(request)
+
+    def _take(self, request: Request) -> None:
+        body = b"".join(request.body)
+        if request.is_small and not request.is_one_line(body):
+            self._wait_until(request.began + self._house.deadline + SHORT_BATCH)
+        self._house.take(request, body)
 
     # What the parser calls.
     def on_message_begin(self) -> None:

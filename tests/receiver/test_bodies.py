@@ -126,6 +126,11 @@ def test_much_rubbish_becomes_few_rows_and_every_byte_is_counted():
     assert sum(row.length for row in desk.rows) == 7 * 5_000 + len(LINE)
 
 
+def test_what_is_full_of_nuls_is_one_row_and_a_run_of_them_hides_no_line():
+    assert [row.length for row in judged(b"\0a" * 100_000).rows] == [200_000]
+    assert judged(bytes(4096) + LINE).good == 1
+
+
 def test_a_mounts_version_learned_from_an_answer_serves_its_writes():
     mounts = Mounts()
     entry = json.loads(LINE)
