@@ -25,7 +25,7 @@ WEB, RECEIVER, INGEST, BEAT, HEALTH = ROLES = (
 READ, ADD, CHANGE, ALL = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE, DELETE"
 COUNT = "SELECT (id, device_id, received_at)"
 PARTITIONED = ("audit_event", "audit_sighting", "audit_block")
-STATEMENT_TIMEOUT = {WEB: "30s", BEAT: "10s", HEALTH: "5s"}
+STATEMENT_TIMEOUT = {WEB: "5s", BEAT: "10s", HEALTH: "5s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +102,13 @@ def _column(cursor: CursorWrapper, query: str, *values: str | list[str]) -> list
 
 
 def _make_role(cursor: CursorWrapper, role: str) -> bool:
-    if _column(cursor, "SELECT rolname FROM pg_roles WHERE rolname = %s", role):
-        return False
-    _run(cursor, "CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE", role)
+    """Make a role unless there is one; tells whether it was made. A statement of it may not run for ever."""
+    new = not _column(cursor, "SELECT rolname FROM pg_roles WHERE rolname = %s", role)
+    if new:
+        _run(cursor, "CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE", role)
     if role in STATEMENT_TIMEOUT:
         _run(cursor, f"ALTER ROLE {{}} SET statement_timeout = '{STATEMENT_TIMEOUT[role]}'", role)
-    return True
+    return new
 
 
 def _password(cursor: CursorWrapper, role: str, place: Path) -> bool:
