@@ -167,6 +167,7 @@ MIDDLEWARE = [
     "accounts.session_limits.session_limits",
     "allauth.account.middleware.AccountMiddleware",
     "dashboard.middleware.SignInRequired",
+    "dashboard.too_slow.TooSlow",
     "accounts.second_factor.SecondFactorRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

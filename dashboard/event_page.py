@@ -153,7 +153,7 @@ class EventPage:
         yield Rung("Entity", str(auth.get("entity_id") or ""))
         yield Rung("Alias", str(auth.get("display_name") or ""), "as the auth method named it")
         for key, value in sorted(self._part(auth, "metadata").items()):
-            yield Rung("Metadata", f"{key}={value}")
+            yield Rung("Metadata", f"{key}={value}" if value else "")
         granted = self._part(auth, "policy_results").get("granting_policies")
         names = [str(one.get("name")) for one in granted or [] if isinstance(one, dict) and one.get("name")]
         yield Rung("Allowed by", ", ".join(names))

@@ -65,6 +65,15 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return _say(request, 404, ErrorWords("dashed", "Nothing is here", why, request.path, _layout(request)))
 
 
+def too_slow(request: HttpRequest) -> HttpResponse:
+    """Answer 503: the database gave the question up after the time that a page may take."""
+    why = (
+        "Looking for this takes longer than a page may take, so nothing is shown rather than a part. "
+        "Narrow the time, or name a secret or a principal: both are found without looking at every event."
+    )
+    return _say(request, 503, ErrorWords("clock", "This question is too wide", why))
+
+
 @login_not_required
 def broken(request: HttpRequest) -> HttpResponse:
     """Answer 500 without asking the database or the session, which may be what is broken."""
