@@ -57,7 +57,9 @@ def bodies():
 @pytest.fixture(scope="module")
 def place(database, tmp_path_factory):
     token = json.loads(database.manage("receiver_token", "--vault", "demo", "--json").stdout)["token"]
-    with receiver(database.environment, tmp_path_factory.mktemp("receiver")) as service:
+    with receiver(
+        database.environment, tmp_path_factory.mktemp("receiver"), KEYBOOK_RECEIVER_DEADLINE_MS="5000"
+    ) as service:
         service.token = token
         yield service, database
 
