@@ -11,7 +11,7 @@ from kit import tokens
 
 
 def trail(verb):
-    return [entry for entry in TrailEntry.objects.filter(verb=verb, subject_text="demo/tokens").order_by("pk")]
+    return list(TrailEntry.objects.filter(verb=verb, subject_text="demo/tokens").order_by("pk"))
 
 
 def test_a_token_lives_until_it_is_revoked_and_only_its_hash_is_kept(past):
