@@ -49,12 +49,14 @@ def _listening(environment: dict[str, str], **more: str) -> Iterator[str]:
             assert process.wait(20) == 0
 
 
-@pytest.fixture
-def watched(roles, tmp_path):
+@pytest.fixture(scope="module")
+def watched(roles, tmp_path_factory):
     """Return an environment as the health role, with a log of 20 calls and a torn line ingested from `demo/file`."""
-    file = tmp_path / "audit.log"
+    folder = tmp_path_factory.mktemp("watched")
+    file = folder / "audit.log"
     file.write_bytes(log(calls(20)) + b'{"time":"torn\n')
-    roles.database.manage("follow", "--once", "--path", str(file), "--vault", "demo")
+    words = ("follow", "--once", "--path", str(file), "--vault", "demo")
+    roles.database.manage(*words, KEYBOOK_LOG_ROOTS=str(folder))
     url = make_conninfo(roles.database.environment["DATABASE_URL"], user="keybook_health")
     return {**roles.database.environment, "DATABASE_URL": url}
 
@@ -87,10 +89,13 @@ def test_it_is_ready_when_database_tables_and_broker_are(watched):
 
 def test_it_says_what_is_missing(roles):
     with roles.database.connect() as wire:
-        wire.execute("DELETE FROM django_migrations WHERE app = 'audit' AND name LIKE '0001%'")
-    with _listening(roles.database.environment, REDIS_URL="redis://127.0.0.1:1/0") as place:
-        status, told = _ask(place, "/health/ready")
-        assert _ask(place, "/metrics")[0] == 200
+        wire.execute("UPDATE django_migrations SET app = 'gone' WHERE app = 'audit' AND name LIKE '0001%'")
+        try:
+            with _listening(roles.database.environment, REDIS_URL="redis://127.0.0.1:1/0") as place:
+                status, told = _ask(place, "/health/ready")
+                assert _ask(place, "/metrics")[0] == 200
+        finally:
+            wire.execute("UPDATE django_migrations SET app = 'audit' WHERE app = 'gone'")
     found = json.loads(told)
     assert status == 503 and found["postgresql"] == "ok"
     assert found["migrations"] == "1 migrations are not applied: run manage.py migrate"
