@@ -14,6 +14,8 @@ from typing import Any
 import psycopg
 
 from kit.arrays import binaries, numbers, texts
+from vault.data_masking import Form
+from vault.shapes import Memory
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 _SECRETS = """
@@ -43,6 +45,8 @@ _Asked = Callable[[Sequence[_Key]], Sequence[Any]]
 
 # One `data` object: masked, and if it is a response its outcome, disclosure and KV version.
 Answer = tuple[bytes, int, int, int]
+# The same of all objects of one shape: how they are masked, outcome, disclosure, whether they tell a version.
+Told = tuple[Form | None, int, int, bool]
 
 
 @dataclass(slots=True, eq=False)
@@ -99,6 +103,8 @@ class Target:
     kv2: bool = False
     nameless: bool = False
     collapsed: bool = False
+    refused: bool = False
+    forms: dict[str, Memory[Told]] | None = None
     memory: dict[str, dict[bytes, Answer]] = field(default_factory=lambda: {"request": {}, "response": {}})
 
 

@@ -10,17 +10,19 @@ from hashlib import sha256
 from ipaddress import IPv6Network
 
 from audit import principal
-from audit.dictionary import Address, MountInfo, Target, Who
+from audit.dictionary import Address, MountInfo, Target, Told, Who
 from audit.event import BY_TOKEN, OPERATIONS, SEEN_REQUEST, SEEN_RESPONSE, SYNTHETIC, WRAPPED, Event, Held
-from audit.keeping import LARGEST, Keeper, same_call
+from audit.keeping import LARGEST, Keeper, cut_auth, same_call
 from kit.memory import LIMIT, remember
 from vault import masking, paths, reads
-from vault.audit_line import EMPTY, Line, decode_auth, request_key
-from vault.plain_text import scrub_tokens
+from vault.audit_line import EMPTY, Line, Request, decode_auth, request_key
+from vault.plain_text import find_plain_token, scrub_tokens
 from vault.reads import Disclosure, Outcome
+from vault.shapes import Memory
 
 _HMAC = "hmac-sha256:"
 _OPERATION = {name: number for number, name in enumerate(OPERATIONS)}
+_LONG = 400  # of a path that is kept whole in every column
 _PROBE = "sys/audit/test"  # a device writes it when it starts: nobody calls it
 
 
@@ -30,6 +32,8 @@ class Normaliser:
     def __init__(self, mounts: Iterable[MountInfo] = ()) -> None:
         self.mounts = {(mount.namespace, mount.path): mount for mount in mounts}
         self.whos: dict[bytes, Who] = {}
+        self.forms: dict[bytes, Who] = {}  # of callers alike but for their token
+        self.kins: dict[tuple[str, ...], Kin] = {}
         self.by_token: dict[bytes, Who] = {}
         self.targets: dict[tuple[str, ...], Target] = {}
         self.addresses: dict[str, Address] = {}
@@ -147,6 +151,21 @@ class Normaliser:
             remember(self.wraps)[token] = (event.target, int(would))
 
     def _new_who(self, raw: bytes, micros: int) -> Who:
+        cut = cut_auth(raw)
+        like = self.forms.get(cut.form) if cut else None
+        if cut and like:
+            who = Who(like.kind, like.name, like.namespace, like.entity_id, cut.token, cut.accessor, micros, like.safe)
+        else:
+            who = self._read_who(raw, micros)
+            if cut and who.hmac == cut.token and who.accessor == cut.accessor and b'"display_name":"' in cut.form:
+                remember(self.forms)[cut.form] = who
+        remember(self.whos)[raw] = who
+        self.new_whos.append(who)
+        if who.hmac:
+            remember(self.by_token)[who.hmac] = who
+        return who
+
+    def _read_who(self, raw: bytes, micros: int) -> Who:
         auth = decode_auth(raw)
         one = principal.identify(auth)
         hmac = _digest(auth.client_token) if one.kind != principal.Kind.ANONYMOUS else b""
@@ -154,10 +173,6 @@ class Normaliser:
                   _bounded(auth.accessor, 200), micros)  # fmt: skip
         who.unsigned = not hmac and who.nameless
         who.safe = self.keeper.auth_is_safe(raw)
-        remember(self.whos)[raw] = who
-        self.new_whos.append(who)
-        if hmac:
-            remember(self.by_token)[hmac] = who
         return who
 
     def _by_token(self, digest: bytes, anonymous: Who, micros: int) -> Who:
@@ -180,6 +195,21 @@ class Normaliser:
         return self._new_target(line, known, who)
 
     def _new_target(self, line: Line, known: tuple[str, ...], who: Who) -> Target:
+        asked = line.request
+        of = (asked.namespace.path, asked.mount_point, asked.mount_type, asked.mount_accessor, asked.operation)
+        kin = self.kins.get(of)
+        if kin is not None and (target := kin.target(asked.path)):
+            target.nameless = who.nameless
+        else:
+            target = self._judge_target(line, who)
+            if target.kv2 and not target.secretive and _is_plain(asked):
+                remember(self.kins, 1_000)[of] = Kin(target, asked.mount_point)
+        if not target.refused:  # its path is masked; the next one may succeed
+            remember(self.targets)[known] = target
+        self.new_targets.append(target)
+        return target
+
+    def _judge_target(self, line: Line, who: Who) -> Target:
         asked, answer = line.request, line.response
         namespace = _bounded(asked.namespace.path)
         where = paths.place(asked.path, asked.mount_point, asked.namespace.path)
@@ -206,9 +236,7 @@ class Normaliser:
         )
         target.kv2 = mount.type == "kv" and mount.kv_version != 1 and where.rest.startswith("data/")
         target.nameless = who.nameless and asked.path != _PROBE and not (login and mount.type)
-        if not refused:  # its path is masked; the next one may succeed
-            remember(self.targets)[known] = target
-        self.new_targets.append(target)
+        target.refused = refused
         return target
 
     def _mount(self, line: Line, where: paths.Place) -> MountInfo:
@@ -225,6 +253,7 @@ class Normaliser:
             if mount.accessor and accessor and accessor != mount.accessor:
                 mount = self.mounts[key] = MountInfo(*key)  # re-mounted: another secrets engine under the same path
             mount.accessor, mount.type = _bounded(accessor or mount.accessor, 200), _bounded(kind or mount.type, 80)
+            self.kins.clear()
             if mount not in self.changed_mounts:
                 self.changed_mounts.append(mount)
         return mount
@@ -238,6 +267,7 @@ class Normaliser:
         if target.mount not in self.changed_mounts:
             self.changed_mounts.append(target.mount)
         self.targets = {k: t for k, t in self.targets.items() if t.mount is not target.mount}
+        self.kins.clear()
         return self._target(line, who)
 
     def _new_address(self, text: str, who: Who) -> Address:
@@ -250,6 +280,41 @@ class Normaliser:
         address = remember(self.addresses)[known] = Address(shown, secretive=masking.find_plain_token(text.encode()))
         self.new_addresses.append(address)
         return address
+
+
+class Kin:
+    """What targets of one operation below `data/` of one KV v2 mount have in common: all but their path.
+
+    Made after one of them was judged; a path that might hold a token, or that is long or unusual, is judged itself.
+    """
+
+    def __init__(self, like: Target, mount_point: str) -> None:
+        self._like, self._head = like, mount_point + "data/"
+        self._print = like.print_name.removesuffix(like.logical or "")
+        self._forms: dict[str, Memory[Told]] = {"request": Memory(), "response": Memory()}
+
+    def target(self, path: str) -> Target | None:
+        """The target of another path, None if it must be judged itself."""
+        like, logical = self._like, path[len(self._head) :]
+        if not path.startswith(self._head) or not path.isascii() or not path.isprintable():
+            return None
+        if not logical or logical.endswith("/") or len(path) > _LONG or find_plain_token(path.encode()):
+            return None
+        target = Target(
+            like.mount, like.namespace, path, logical if self._print else None,
+            self._print + logical if self._print else "", like.engine, False, False, False, "data/" + logical,
+            like.operation,
+        )  # fmt: skip
+        target.kv2, target.forms = True, self._forms
+        return target
+
+
+def _is_plain(asked: Request) -> bool:
+    """Whether others may be judged by this path: it is kept as it is, and tells by itself how far the mount's goes."""
+    path, mount = asked.path, asked.mount_point
+    usual = len(path) <= _LONG and path.isascii() and path.isprintable() and not path.endswith("/")
+    kv = mount != "" and path.startswith(mount + "data/") and not mount.lower().startswith("auth/")
+    return usual and kv and not asked.namespace.path
 
 
 def _engine(mount: MountInfo) -> str:
@@ -281,6 +346,8 @@ def _digest(hmac: str) -> bytes:
 def _bounded(text: str, limit: int = 500) -> str:
     """Return text as PostgreSQL can keep and index it: no token, no NUL, at most `limit` bytes, still distinct."""
     text = scrub_tokens(text)
+    if len(text) <= limit and text.isascii() and "\0" not in text:
+        return text
     if "\0" in text:
         text = text.replace("\0", "\N{SYMBOL FOR NULL}")
     encoded = text.encode()

@@ -17,7 +17,7 @@ from psycopg import sql
 
 from audit import packing, rollups
 from audit.batch import Appended, Batch, LostRace
-from audit.event import AMENDS, SEEN_RESPONSE, SUPERSEDED, Event, Held
+from audit.event import AMENDS, SEEN_RESPONSE, SUPERSEDED, Event
 from audit.packing import DAY, Blocks
 from kit.arrays import numbers, texts
 from vault.audit_line import request_key
@@ -49,7 +49,7 @@ class Store:
 
     def append(self, batch: Batch) -> Appended:
         """Commit a batch or nothing of it; raises `LostRace`, or psycopg's errors when PostgreSQL is away or full."""
-        packed = Blocks(batch.events)
+        packed = None if self.overlapping else Blocks(batch.events)
         with self.connection.transaction():
             self.connection.execute("SELECT pg_advisory_xact_lock(%s)", [STREAM_LOCK])
             result = self._events(batch, packed)
@@ -59,14 +59,15 @@ class Store:
             self._checkpoint(batch, result)
         return result
 
-    def _events(self, batch: Batch, packed: Blocks) -> Appended:
+    def _events(self, batch: Batch, packed: Blocks | None) -> Appended:
         events = batch.events
         if not events:
             result = Appended()
             _account(batch, result, [], [])  # requests that are held for their response
             return result
         if not self.overlapping:
-            near = self._known(batch, [event for event in events if _beside_midnight(event)])
+            last = DAY - _MARGIN
+            near = self._known(batch, [event for event in events if not _MARGIN < event.micros % DAY < last])
             if not near:
                 try:
                     with self.connection.transaction():
@@ -112,12 +113,12 @@ class Store:
             known.seen |= sides.get(known.id, 0)
 
     def _copy(
-        self, batch: Batch, packed: Blocks, fresh: Sequence[Event], again: Sequence[tuple[Event, Known]]
+        self, batch: Batch, packed: Blocks | None, fresh: Sequence[Event], again: Sequence[tuple[Event, Known]]
     ) -> Appended:
         """Write fresh events, and of known ones what they add: another device's sighting, a late response."""
         news = [(event, known) for event, known in again if event.flags & _SIDES & ~known.seen]
         late = [pair for pair in news if _is_late_response(*pair)]
-        if again:
+        if again or packed is None:
             packed = Blocks([*fresh, *(event for event, _ in news)])
         block = self._draw("audit_block_seq", len(packed.groups))
         first = self._draw("audit_event_seq", len(fresh) + len(late) + len(news))
@@ -321,22 +322,14 @@ def _is_late_response(event: Event, known: Known) -> bool:
     return bool(event.flags & SEEN_RESPONSE) and not known.flags & (SEEN_RESPONSE | SUPERSEDED)
 
 
-def _beside_midnight(event: Event) -> bool:
-    return not _MARGIN < event.micros % DAY < DAY - _MARGIN
-
-
 def _account(batch: Batch, result: Appended, fresh: Sequence[Event], again: Sequence[tuple[Event, Known]]) -> None:
     """Count each line's bytes in one class; lines held over from an earlier batch were counted as event there."""
     start, own = batch.cursor.position, batch.cursor.id
     lines = [held for event in fresh for held in (event.request, event.response) if held is not None]
-    result.bytes_event = sum([held.length for held in lines if _is_of(held, own, start)])
-    result.bytes_event += sum([held.length for held in batch.held if _is_of(held, own, start)])
+    lines += batch.held
+    result.bytes_event = sum([held.length for held in lines if held.generation == own and held.position >= start])
     for event, _ in again:
         for held in event.lines:
             result.bytes_duplicate += held.length
-            if not _is_of(held, own, start):
+            if held.generation != own or held.position < start:
                 result.bytes_event -= held.length
-
-
-def _is_of(held: Held, generation: int, start: int) -> bool:
-    return held.generation == generation and held.position >= start

@@ -62,6 +62,19 @@ def mask_by(data: bytes, rules: Rules) -> bytes:
     return data if form is None else form.fill(data, hmacs)
 
 
+def form_of(data: bytes, rules: Rules) -> tuple[bytes, list[bytes], Form | None] | None:
+    """The shape of an object, its HMACs and how objects of that shape are masked (None: safe as they are).
+
+    None if that is not known, or not the same for all of the shape.
+    """
+    apart = take_apart(data)
+    if apart is None:
+        return None
+    key = shape(apart[0])
+    forms = _forms[rules]
+    return (key, apart[1], forms[key]) if key in forms else None
+
+
 def _learn(data: bytes, rules: Rules, literal: bytes, hmacs: list[bytes]) -> bytes:
     """Mask thoroughly, and remember how if a twin of the object (other digits, other HMACs) is masked alike."""
     masked = _thoroughly(data, rules)
