@@ -34,12 +34,14 @@ def _sha256(code: str) -> str:
     return hashlib.sha256(code.encode()).hexdigest()
 
 
-def demo_user() -> User:
-    """Return the demo's reader, made without a usable password if it is new."""
-    user, made = User.objects.get_or_create(username=DEMO_USER, defaults={"role": Role.READER})
+def demo_user(role: Role = Role.READER) -> User:
+    """Return the demo's person in this role, made without a usable password if new."""
+    user, made = User.objects.get_or_create(username=DEMO_USER, defaults={"role": role})
     if made:
         user.set_unusable_password()
-        user.save(update_fields=["password"])
+    if made or user.role != role:
+        user.role = role
+        user.save(update_fields=["password", "role"])
     return user
 
 

@@ -94,6 +94,7 @@ class Show:
         found["KEYBOOK_EMBEDDED"] = str(self._embeds("DATABASE_URL") or self._embeds("REDIS_URL")).lower()
         if audit_log:
             token = f"demo={self._token_file()}"
+            found["KEYBOOK_REQUIRE_MFA"] = "false"  # the demo's person sees the settings at once
             return found | {"KEYBOOK_LOG_ROOTS": str(audit_log.parent), "KEYBOOK_VAULT_TOKEN_FILES": token}
         return found | {name: os.environ[name] for name in found if name in os.environ}
 
@@ -124,7 +125,7 @@ class Show:
         if openbao is not None and not (self.home.folder("history") / "told").exists():
             await self._tell_history(openbao)
         self.home.write_env(self.yard.product_environment())
-        link = await self.yard.ask("demo_link") if self.demo else ""
+        link = await self.yard.ask("demo_link", "--role", "administrator") if self.demo else ""
         if not self.yard.interrupted:
             say((TRY if self.demo else READY).format(url=self.web.url, link=link, secret=BANK, elsewhere=ELSEWHERE))
         if openbao is not None:

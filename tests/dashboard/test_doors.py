@@ -8,13 +8,13 @@ from time import time
 
 import pytest
 from django.conf import settings as django_settings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
 from accounts.entry import LinkSpent, consume, demo_user, make_link
-from accounts.models import EntryLink, User
+from accounts.models import EntryLink, Role, User
 from tests.dashboard.conftest import Browser, Page
 from tests.dashboard.route_table import ROLES, TABLE
 
@@ -161,6 +161,16 @@ def test_demo_link_gives_one_json_document_when_asked(db):
 
 def test_demo_links_share_one_person(db):
     assert demo_user() == demo_user()
+
+
+def test_only_an_embedded_database_gives_the_demos_person_more_than_reading(db, monkeypatch):
+    monkeypatch.setattr(django_settings.KEYBOOK, "embedded", False)
+    with pytest.raises(CommandError, match="only in `make demo`"):
+        call_command("demo_link", "--role", "administrator", stdout=StringIO())
+    assert not User.objects.exists()
+    monkeypatch.setattr(django_settings.KEYBOOK, "embedded", True)
+    call_command("demo_link", "--role", "administrator", stdout=StringIO())
+    assert User.objects.get().role == Role.ADMINISTRATOR
 
 
 def _age(client: Client, **ages: float) -> None:
