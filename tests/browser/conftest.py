@@ -19,6 +19,7 @@ import zstandard
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from psycopg import sql
 
+from tests.browser.hostile import write
 from tests.browser.story import BUSY, HOSTILE, month
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +81,7 @@ def site(database, tmp_path_factory):
             zstandard.ZstdDecompressor().copy_stream(packed, plain)
     hole = datetime.now(UTC) - timedelta(days=18, hours=20)
     month().write(logs / "old.log", logs / "new.log", without=(hole, hole + timedelta(hours=16, minutes=50)))
+    write(logs / "hostile.log")
     environment = {
         **os.environ,
         "DATABASE_URL": database,
@@ -94,6 +96,7 @@ def site(database, tmp_path_factory):
         running.manage("migrate", "--verbosity", "0")
         running.manage("ingest_file", str(logs / "audit.log"), "--vault", "demo", "--device", "file")
         running.manage("ingest_file", str(logs / "audit-http.log"), "--vault", "demo", "--device", "http")
+        running.manage("ingest_file", str(logs / "hostile.log"), "--vault", "hostile", "--device", "file")
         running.manage(
             "ingest_file", *map(str, (logs / "old.log", logs / "new.log")), "--vault", "eu-prod", "--device", "file"
         )
@@ -190,6 +193,7 @@ def pages(site, chromium, session) -> dict[str, str]:
     busy = page.url.removeprefix(site.url)
     event = page.locator("#events [data-opens]").first.get_attribute("id").removeprefix("event-")
     long = visit.ask(HOSTILE[3]).url.removeprefix(site.url)
+    person = visit.go("/principals/?q=payments/").locator(".row-link").first.get_attribute("href")
     visit.context.close()
     return {
         "list": "/secrets/",
@@ -202,6 +206,17 @@ def pages(site, chromium, session) -> dict[str, str]:
         "event": f"/events/{event}/",
         "long name": long,
         "nothing": "/nothing/here",
+        "home": "/",
+        "ask": "/ask/?q=secret/prod",
+        "events": "/events/?range=30d",
+        "question": "/events/?range=7d&vault=eu-prod&secret=secret/prod/*&not.outcome=error&kind=service_account",
+        "no event": "/events/?range=1h&principal=nobody&outcome=denied",
+        "event who": f"/events/?range=30d&event={event}&tab=who",
+        "event around": f"/events/?range=30d&event={event}&tab=around",
+        "live": "/events/?range=live",
+        "principals": "/principals/",
+        "principal": person or "",
+        "sources": "/sources/",
     }
 
 
