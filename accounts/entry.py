@@ -34,13 +34,13 @@ def _sha256(code: str) -> str:
     return hashlib.sha256(code.encode()).hexdigest()
 
 
-def demo_user(role: Role = Role.READER) -> User:
-    """Return the demo's person in this role, made without a usable password if new."""
-    user, made = User.objects.get_or_create(username=DEMO_USER, defaults={"role": role})
+def demo_user(role: Role | None = None) -> User:
+    """Return the demo's person in this role, made without a usable password if new; without a role: as before."""
+    user, made = User.objects.get_or_create(username=DEMO_USER, defaults={"role": role or Role.READER})
     if made:
         user.set_unusable_password()
-    if made or user.role != role:
-        user.role = role
+    if made or (role and user.role != role):
+        user.role = role or user.role
         user.save(update_fields=["password", "role"])
     return user
 

@@ -170,6 +170,7 @@ def test_only_an_embedded_database_gives_the_demos_person_more_than_reading(db, 
     assert not User.objects.exists()
     monkeypatch.setattr(django_settings.KEYBOOK, "embedded", True)
     call_command("demo_link", "--role", "administrator", stdout=StringIO())
+    call_command("demo_link", stdout=StringIO())
     assert User.objects.get().role == Role.ADMINISTRATOR
 
 

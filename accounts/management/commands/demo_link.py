@@ -20,12 +20,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add `--json` and `--role`."""
         parser.add_argument("--json", action="store_true", help="print one JSON document")
-        parser.add_argument("--role", choices=Role.values, default=Role.READER, help="what the person may do (reader)")
+        parser.add_argument("--role", choices=Role.values, help="what the person may do (reader, or as before)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print `/enter/#<code>`; the code stands in the fragment, so that no server log or referrer carries it."""
-        role = Role(options["role"])
-        if role != Role.READER and not settings.KEYBOOK.embedded:
+        role = Role(options["role"]) if options["role"] else None
+        if role not in (None, Role.READER) and not settings.KEYBOOK.embedded:
             raise CommandError(
                 "demo_link gives more than reading only in `make demo`, and this database is not an embedded one. "
                 "Make a person with create_user.",
