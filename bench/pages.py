@@ -133,7 +133,7 @@ def _ask_all(given: argparse.Namespace, events: int) -> dict[str, float]:
     draw, now = random.Random(7), datetime.now(UTC)
     found = {}
     for name, (ask, _) in QUESTIONS.items():
-        found[name] = _p95([_timed(ask, draw, now) for _ in range(given.times)][3:])
+        found[name] = _p95([_timed(ask, draw, now) for _ in range(given.times + 3)][3:])
         print(f"  {name}: p95 {found[name]:.1f} ms", flush=True)
     return found
 
@@ -143,7 +143,7 @@ def _fetch_all(given: argparse.Namespace, url: str) -> dict[str, float]:
     with _served(url) as (address, session):
         for name, path in PAGES.items():
             took = []
-            for _ in range(max(8, given.times // 3)):
+            for _ in range(max(8, given.times // 3) + 3):
                 began = time.perf_counter()
                 with session.get(address + path(draw), stream=True, allow_redirects=False) as answer:
                     took.append((time.perf_counter() - began) * 1000)

@@ -170,3 +170,9 @@ def test_freshness_is_measured_from_the_written_line_to_the_event(figures):
 def test_a_turn_through_celery_is_set_beside_the_plain_function(figures):
     found = figures("bench.celery", "--events", "200")
     assert _number(found["through Celery over plain"]) > 0
+
+
+def test_questions_and_pages_are_asked_at_two_sizes(figures):
+    found = figures("bench.pages", "--events", "6000", "--times", "6")
+    assert _number(found["who read a secret, 7 days, p95, ms"]) > 0
+    assert _number(found["page events, 24 hours, first byte p95, ms"]) > 0
