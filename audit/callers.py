@@ -142,10 +142,7 @@ def secrets_of(principal_id: int, since: datetime, until: datetime, limit: int =
         WHERE reads > 0 OR denied > 0 ORDER BY reads DESC, denied DESC, s.name LIMIT %s
     """  # noqa: S608 - only our own text is put together
     rows = _rows(sql, [*values, principal_id, limit])
-    return [
-        SecretUse(row[0], row[1], row[2], int(row[3]), int(row[4]), row[5], row[6], row[7])
-        for row in rows
-    ]
+    return [SecretUse(row[0], row[1], row[2], int(row[3]), int(row[4]), row[5], row[6], row[7]) for row in rows]
 
 
 def addresses_of(principal_id: int, now: datetime, limit: int = 500) -> list[AddressUse]:

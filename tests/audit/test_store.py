@@ -114,14 +114,16 @@ def rollups_and_events(past):
            WHERE flags & 4 = 0 AND secret > 0 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"""
     )
     totals = past.rows(
-        "SELECT hour, vault, device, operation, outcome, disclosed, events FROM audit_rollup_total ORDER BY 1, 2, 3, 4, 5, 6"
+        """SELECT hour, vault, device, operation, outcome, disclosed, events FROM audit_rollup_total
+           ORDER BY 1, 2, 3, 4, 5, 6"""
     )
     hourly = past.rows(
-        """SELECT date_trunc('hour', time, 'UTC'), vault, device, operation, outcome, disclosed, count(*) FROM audit_event
-           WHERE flags & 4 = 0 GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6"""
+        """SELECT date_trunc('hour', time, 'UTC'), vault, device, operation, outcome, disclosed, count(*)
+           FROM audit_event WHERE flags & 4 = 0 GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6"""
     )
     addresses = past.rows(
-        "SELECT day, principal, address, outcome, events, reads, first, last FROM audit_rollup_address ORDER BY 1, 2, 3, 4"
+        """SELECT day, principal, address, outcome, events, reads, first, last FROM audit_rollup_address
+           ORDER BY 1, 2, 3, 4"""
     )
     called = past.rows(
         """SELECT date_trunc('day', time, 'UTC'), principal, address, outcome, count(*),
