@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from json import JSONDecodeError, JSONDecoder
 from typing import Any
 
@@ -19,6 +20,8 @@ _NULS = re.compile(rb"\x00+")
 _SYSLOG = re.compile(rb"<\d{1,3}>")
 _WRAPPED = ("log", "message", "@message", "MESSAGE", "line", "event")
 _BUDGET = 16
+_RUNS = 50  # of NULs in one line; a crash leaves one
+_WRAPPERS = 4  # one in another: a container runtime's, a shipper's, a bus's; each is parsed whole, so they are bounded
 _TYPE = re.compile(r"[a-z][a-z-]{0,39}")
 _raw_decode = JSONDecoder(parse_int=str, parse_float=str).raw_decode  # Python refuses integers of 5,000 digits
 members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -29,14 +32,14 @@ def frame_line(line: bytes, offset: int = 0) -> list[Frame]:
     return [frame.moved(offset) for frame in _edges(line)]
 
 
-def _edges(line: bytes) -> Iterator[Frame]:
+def _edges(line: bytes, inside: int = 0) -> Iterator[Frame]:
     """Set aside a byte order mark and white space at both ends, then look at what is between."""
     start = _edge(line)
     end = max(start, len(line.rstrip(b" \t\r")))
     if start:
         yield Frame(Kind.FRAMING, 0, start)
     if end > start:
-        yield from (frame.moved(start) for frame in _content(line[start:end]))
+        yield from (frame.moved(start) for frame in _content(line[start:end], inside))
     if len(line) > end:
         yield Frame(Kind.FRAMING, end, len(line) - end)
 
@@ -46,13 +49,13 @@ def _edge(line: bytes) -> int:
     return found.end() if found else 0
 
 
-def _content(text: bytes) -> Iterator[Frame]:
+def _content(text: bytes, inside: int) -> Iterator[Frame]:
     try:
         value = _document(text)
     except NotJson as error:
-        yield from _between_nuls(text, str(error)) if b"\0" in text else _salvaged(text, str(error))
+        yield from _between_nuls(text) if b"\0" in text else _salvaged(text, str(error))
         return
-    yield from [_line(value, 0, text)] if _is_entry(value) else _unwrapped(text)
+    yield from [_line(value, 0, text)] if _is_entry(value) else _unwrapped(text, inside)
 
 
 def _document(text: bytes) -> Any:
@@ -86,16 +89,21 @@ def _line(value: Pairs, offset: int, text: bytes) -> Frame:
     return Frame(Kind.LINE, offset, len(text), text, flags=flags)
 
 
-def _between_nuls(text: bytes, reason: str) -> Iterator[Frame]:
-    """A run of NULs is what a crash leaves where bytes were promised to the file and never written."""
+def _between_nuls(text: bytes) -> Iterator[Frame]:
+    """A run of NULs is what a crash leaves where bytes were promised to the file and never written.
+
+    Behind many of them only whole entries are looked for, so that a line full of NULs makes few frames and little work.
+    """
     at = 0
-    for run in _NULS.finditer(text):
+    for run in islice(_NULS.finditer(text), _RUNS):
         if run.start() > at:
             yield from (frame.moved(at) for frame in _edges(text[at : run.start()]))
         yield Frame(Kind.BAD, run.start(), len(run[0]), run[0], "NUL bytes")
         at = run.end()
     if at < len(text):
-        yield from (frame.moved(at) for frame in _edges(text[at:]))
+        rest = text[at:]
+        found = _salvaged(rest, "full of NUL bytes") if b"\0" in rest else _edges(rest)
+        yield from (frame.moved(at) for frame in found)
 
 
 def _salvaged(text: bytes, reason: str) -> Iterator[Frame]:
@@ -166,10 +174,10 @@ def _entry(text: bytes) -> Pairs | None:
     return value if _is_entry(value) else None
 
 
-def _unwrapped(text: bytes) -> Iterator[Frame]:
+def _unwrapped(text: bytes, inside: int) -> Iterator[Frame]:
     """A log shipper's JSON around the entry: the entry's own bytes are the line, the rest framing."""
-    for raw in _wrapped(text):
-        inner = [frame for frame in _edges(_inside(raw)) if frame.kind is not Kind.FRAMING]
+    for raw in _wrapped(text) if inside < _WRAPPERS else ():
+        inner = [frame for frame in _edges(_inside(raw), inside + 1) if frame.kind is not Kind.FRAMING]
         if any(frame.kind is Kind.LINE for frame in inner):
             start = text.find(raw)
             yield Frame(Kind.FRAMING, 0, start)

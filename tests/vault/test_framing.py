@@ -8,6 +8,7 @@ import tracemalloc
 
 import pytest
 
+from vault import strict_json
 from vault.audit_line import decode
 from vault.framing import (
     CONTINUED,
@@ -116,6 +117,24 @@ def test_nuls_are_quarantined_and_what_stands_between_them_is_kept(pair):
         (Kind.BAD, 100), (Kind.LINE, len(pair[0])), (Kind.BAD, 2), (Kind.LINE, len(pair[1])), (Kind.BAD, 1),
     ]  # fmt: skip
     assert found[0].reason == "NUL bytes"
+
+
+def test_a_line_full_of_nuls_makes_few_frames_and_its_entries_are_still_found(pair):
+    few = 110
+    assert len(accounted(b"\0a" * 200_000)) < few
+    found = accounted(b"\0a" * 200_000 + b"\0" + pair[0] + b"\0a" * 10 + pair[1] + b"\0")
+    assert [frame.body for frame in found if frame.kind is Kind.LINE] == list(pair)
+    assert len(found) < few
+
+
+def test_wrappers_around_wrappers_are_taken_off_a_few_times_only(pair, monkeypatch):
+    parsed = []
+    monkeypatch.setattr(strict_json, "loads", lambda raw, true=strict_json.loads: parsed.append(raw) or true(raw))
+    kinds = [frame.kind for frame in accounted(b'{"log":' * 4 + pair[0] + b"}" * 4)]
+    assert Kind.LINE in kinds
+    parsed.clear()
+    assert shown(accounted(b'{"log":' * 200 + b"1" + b"}" * 200)) == [(Kind.BAD, 200 * 8 + 1)]
+    assert len(parsed) <= 5
 
 
 def test_a_torn_line_before_nuls_is_quarantined(pair):
