@@ -67,12 +67,12 @@ class Keeper:
         request, response, target = event.request, event.response, event.target
         failed = target.named_login and not _logged_in(response)
         bare = not failed and not target.secretive and not event.address.secretive  # nothing outside `data` to hide
-        safe = False
+        safe, version = False, target.mount.kv_version
         if response is not None and response.stored is None:
             safe = bare and event.who.safe and response.exact and self._is_safe(response.line)
             response.stored = self._stored(response, target, data) if safe else None
             if response.stored is None:
-                response.stored = self._thoroughly(response.raw, failed)
+                response.stored = self._thoroughly(response.raw, failed, version)
         if request is not None and request.stored is None:
             if response is not None and not same_call(request.line.request, response.line.request):
                 request.stored = self.store_alone(request)  # two calls under one id: what is told of one is not of both
@@ -83,7 +83,7 @@ class Keeper:
             ):
                 request.stored = self._stored(request, target, b"")
             if request.stored is None:
-                request.stored = self._thoroughly(request.raw, failed)
+                request.stored = self._thoroughly(request.raw, failed, version)
 
     def _stored(self, held: Held, target: Target, data: bytes) -> bytes | None:
         """One line with its `data` objects masked; None if it is not written as the vaults write it.
@@ -166,8 +166,8 @@ class Keeper:
                 memory[data] = known
         return known
 
-    def _thoroughly(self, raw: bytes, failed: bool) -> bytes:
-        masked = masking.mask_line(raw, failed_login=failed)
+    def _thoroughly(self, raw: bytes, failed: bool, kv_version: int = 0) -> bytes:
+        masked = masking.mask_line(raw, failed_login=failed, kv_version=kv_version)
         for finding in masked.findings - {"plain accessor"}:  # a device may be set to write accessors in plain
             self.findings[finding] = self.findings.get(finding, 0) + 1
         return masked.line

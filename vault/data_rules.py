@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from vault.vocabulary import COMMON, KEYS, USER_OBJECTS, words
@@ -139,21 +138,20 @@ BY_MOUNT: dict[str, Rules] = {
 SECRET_ID = words("secret_id secret_id_accessor secret_id_num_uses secret_id_ttl")
 
 _ANSWERED_ALIKE = {"list": LIST, "scan": LIST, "help": HELP}
-_KV2_PATH = re.compile(r"/(?:data|metadata|delete|undelete|destroy|subkeys)/|/config$")
 
 
 def rules_for(mount_type: str, path: str, operation: str, side: str, kv_version: int = 0) -> Rules:
     """The rules for one `data` object; `path` is the request's, `side` is `request` or `response`.
 
-    `kv_version` 0 (not known) takes a KV path with one of version 2's segments for version 2; data of an unknown mount
-    type is a user's own, all of it.
+    Only a KV mount known to be version 2 keeps what its API puts beside a secret's data: a path tells nothing, for a
+    user of version 1 may name a secret `data/x` and a key in it `version`. Data of an unknown mount type is a user's
+    own too, all of it.
     """
     if side == "response" and operation in _ANSWERED_ALIKE:
         return _ANSWERED_ALIKE[operation]
     kind = mount_type.removeprefix("ns_")
     if kind == "kv":
-        second = kv_version == 2 or (kv_version == 0 and _KV2_PATH.search(path) is not None)
-        return KV2 if second else USER
+        return KV2 if kv_version == 2 else USER
     if path == "sys/wrapping/unwrap" and side == "response":
         return WRAPPED
     if path.startswith(("sys/wrapping/wrap", "sys/raw/")):

@@ -57,7 +57,7 @@ def test_a_kv2_read_keeps_what_the_api_says_and_masks_what_a_user_wrote():
         "metadata": {"created_time": "2026-11-21T02:54:00.841874573Z", "custom_metadata": {"owner": HMAC},
                      "deletion_time": HMAC, "destroyed": False, "version": 12},
     }  # fmt: skip
-    assert masked(read) == {
+    assert masked(read, kv_version=2) == {
         "data": {"key 1, 4": "number, 3", "key 2, 8": HMAC, "key 3, 6": {"key 1, 3": "number, 4"}},
         "metadata": {"created_time": "2026-11-21T02:54:00.841874573Z", "custom_metadata": {"key 1, 5": HMAC},
                      "deletion_time": HMAC, "destroyed": False, "version": 12},
@@ -86,7 +86,7 @@ def test_a_kv2_read_keeps_what_the_api_says_and_masks_what_a_user_wrote():
 def test_kv2_answers_without_a_users_words_are_the_very_same_object(path, operation, side, data):
     raw = compact(data)
     for _ in range(2):
-        assert mask_data(raw, mount_type="kv", path=path, operation=operation, side=side) is raw
+        assert mask_data(raw, mount_type="kv", path=path, operation=operation, side=side, kv_version=2) is raw
 
 
 @pytest.mark.parametrize(
@@ -140,6 +140,14 @@ def test_data_at_a_kv1_mount_is_the_users_own_whatever_it_is_called():
         "key 1, 7": "number, 4",
         "key 2, 3": "number, 1",
     }
+
+
+@pytest.mark.parametrize("side", ["request", "response"])
+def test_data_at_a_kv_mount_of_unknown_version_is_the_users_own_though_its_path_looks_like_version_2(side):
+    pins = {"version": 4815, "versions": [4815], "created_time": "2031-07-09T11:22:33.5Z", "destroyed": True}
+    assert masked(pins, path="legacy/data/x", side=side) == {
+        "key 1, 7": "number, 4", "key 2, 8": ["number, 4"], "key 3, 12": "time, 22", "key 4, 9": "bool",
+    }  # fmt: skip
 
 
 def test_an_unwrapped_answer_is_told_by_its_shape():
@@ -204,15 +212,15 @@ def test_data_that_is_no_object_is_masked_too(value, shown):
 
 
 def test_rules_depend_on_mount_path_operation_and_side():
-    assert rules_for("kv", "secret/data/x", "read", "response") is KV2
     assert rules_for("kv", "secret/x", "read", "response", 2) is KV2
+    assert rules_for("kv", "secret/data/x", "read", "response") is USER
     assert rules_for("kv", "secret/data/x", "read", "response", 1) is USER
     assert rules_for("kv", "secret/x", "read", "response") is USER
     assert rules_for("cubbyhole", "cubbyhole/x", "read", "response") is USER
     assert rules_for("", "x/y", "read", "request") is USER
     assert rules_for("ns_system", "sys/mounts", "read", "response") is BY_MOUNT["system"]
     assert rules_for("kv", "secret/metadata/", "scan", "response") is LIST
-    assert rules_for("kv", "secret/metadata/", "list", "request") is KV2
+    assert rules_for("kv", "secret/metadata/", "list", "request", 2) is KV2
     assert rules_for("system", "sys/raw/x", "read", "response").keys == frozenset()
 
 
