@@ -69,8 +69,7 @@ class Show:
         self.demo = home.kind == "demo"
         logs = home.folder("logs")
         openbao = OpenBao(home.folder("openbao"), logs / "openbao.log", vault="demo") if self.demo else None
-        audit_log = openbao.audit_log if openbao else None
-        self.yard = Yard(folder, guardian, self._settings(audit_log), thrown_away=False)
+        self.yard = Yard(folder, guardian, self._settings(openbao), thrown_away=False)
         self.yard.on_step = self._tell
         if self._embeds("DATABASE_URL"):
             data = home.postgres_data(account)
@@ -88,14 +87,14 @@ class Show:
         self.web = Web(door, logs / "web.log", as_(identities.WEB))
         self.yard.add(self.health, self.web)
 
-    def _settings(self, audit_log: Path | None) -> dict[str, str]:
+    def _settings(self, openbao: OpenBao | None) -> dict[str, str]:
         """Return Keybook's settings: fixed in the demo, while in `up` what the environment names stands."""
         found = {"KEYBOOK_SECURE_COOKIES": "false", "KEYBOOK_SECRET_KEY": self.home.secret_key()}
         found["KEYBOOK_EMBEDDED"] = str(self._embeds("DATABASE_URL") or self._embeds("REDIS_URL")).lower()
-        if audit_log:
-            token = f"demo={self._token_file()}"
+        if openbao:
+            token = f"{openbao.vault}={self._token_file()}@{openbao.client.url}"
             found["KEYBOOK_REQUIRE_MFA"] = "false"  # the demo's person sees the settings at once
-            return found | {"KEYBOOK_LOG_ROOTS": str(audit_log.parent), "KEYBOOK_VAULT_TOKEN_FILES": token}
+            return found | {"KEYBOOK_LOG_ROOTS": str(openbao.audit_log.parent), "KEYBOOK_VAULT_TOKEN_FILES": token}
         return found | {name: os.environ[name] for name in found if name in os.environ}
 
     def _receiver_port(self) -> int:

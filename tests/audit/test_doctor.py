@@ -451,8 +451,8 @@ def test_the_command_prints_a_mend_under_each_problem_and_exits_with_1(well):
 def test_the_command_asks_a_connected_vault_with_the_token_of_its_file(well, tmp_path, monkeypatch):
     Connection.objects.create(vault="prod", address="http://127.0.0.1:1")
     (tmp_path / "token").write_text("s.never-shown")
-    monkeypatch.setattr(settings.KEYBOOK, "vault_token_files", f"prod={tmp_path}/token")
+    monkeypatch.setattr(settings.KEYBOOK, "vault_token_files", f"prod={tmp_path}/token@http://127.0.0.1:1")
     _, said = run()
     assert "MEND  vault prod: vault: the vault gave no answer" in said and "never-shown" not in said
-    monkeypatch.setattr(settings.KEYBOOK, "vault_token_files", "prod=/nowhere")
+    monkeypatch.setattr(settings.KEYBOOK, "vault_token_files", "prod=/nowhere@http://127.0.0.1:1")
     assert "MEND  vault prod: token: /nowhere: No such file" in run()[1]

@@ -39,7 +39,7 @@ def world(past, tmp_path, monkeypatch):
     world.server.policies["keybook"] = {right.path: right.capabilities for right in policy.RIGHTS}
     world.server.tokens["s.prod"] = Token("keybook", ("keybook",), "a", "", 1000, True, 86400 * 30, True)
     (tmp_path / "prod.token").write_text("s.prod\n")
-    monkeypatch.setattr(settings.KEYBOOK, "vault_token_files", f"prod={tmp_path}/prod.token")
+    monkeypatch.setattr(settings.KEYBOOK, "vault_token_files", f"prod={tmp_path}/prod.token@https://vault.example")
     yield world
     forget_connections()
 
@@ -77,9 +77,17 @@ def test_without_a_token_the_wish_stays_for_a_worker_that_has_one(world, monkeyp
 
 
 def test_a_token_file_that_is_not_there_is_told(world, monkeypatch):
-    monkeypatch.setattr(settings.KEYBOOK, "vault_token_files", "prod=/nowhere")
+    monkeypatch.setattr(settings.KEYBOOK, "vault_token_files", "prod=/nowhere@https://vault.example")
     world.look()
     assert "No such file" in world.lines()["token"].detail
+
+
+def test_a_token_is_not_sent_to_the_address_that_a_page_wrote_over_the_vaults_own(world):
+    Connection.objects.update(address="https://evil.example")
+    asked = []
+    assert look_at_vaults(lambda connection, token: asked.append(token)) == 1 and asked == []
+    line = world.lines()["token"]
+    assert "was sent nowhere" in line.detail and "prod.token@https://evil.example" in line.detail
 
 
 def test_a_vault_that_is_away_keeps_what_was_known_of_it(world):

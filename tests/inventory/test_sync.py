@@ -77,10 +77,22 @@ def test_an_entity_that_comes_back_is_no_longer_gone(world, connection):
 
 def test_a_token_is_read_from_the_file_of_its_vault(tmp_path, connection):
     (tmp_path / "prod").write_text("s.readonly\n")
-    setting = f"dev={tmp_path}/dev, prod={tmp_path}/prod"
+    at = connection.address
+    setting = f"dev={tmp_path}/dev@{at}, prod={tmp_path}/prod@{at}/"
     assert asking.token_of(connection, setting) == "s.readonly"
-    assert asking.token_of(Connection(vault="prod", namespace="team"), setting + f",prod/team={tmp_path}/prod")
-    assert asking.token_of(Connection(vault="other"), setting) == ""
+    team = Connection(vault="prod", namespace="team", address=at)
+    assert asking.token_of(team, setting + f",prod/team={tmp_path}/prod@{at}") == "s.readonly"
+    assert asking.token_of(Connection(vault="other", address=at), setting) == ""
+
+
+@pytest.mark.parametrize("beside", ["", "@https://vault.example:8201", "@http://vault.example:8200", "@https://"])
+def test_a_token_goes_to_no_address_but_the_one_beside_its_file(tmp_path, beside):
+    (tmp_path / "prod").write_text("s.readonly\n")
+    for namespace in ("", "made-up"):
+        written = Connection(vault="prod", namespace=namespace, address="https://vault.example:8200")
+        with pytest.raises(asking.UnusableToken, match="the token was sent nowhere") as caught:
+            asking.token_of(written, f"prod={tmp_path}/prod{beside}")
+        assert "s.readonly" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "two words", "a\nb", "\x00\x01", "\N{SNOWMAN}"])
