@@ -59,10 +59,10 @@ def test_every_link_between_pages_leads_somewhere(house):
     assert lost == []
 
 
-def test_the_readme_fits_in_150_lines_and_shows_one_picture(house):
+def test_the_readme_fits_in_150_lines_and_shows_two_pictures(house):
     text = house.text("README.md")
     assert text.count("\n") <= 150
-    assert len(re.findall(r"!\[|<img\b", text)) == 1
+    assert len(re.findall(r"!\[|<img\b", text)) == 2
 
 
 def test_the_readme_gives_the_two_commands(house):
