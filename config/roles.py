@@ -22,7 +22,7 @@ WEB, RECEIVER, INGEST, BEAT, HEALTH = ROLES = (
     "keybook_beat",
     "keybook_health",
 )
-READ, ADD, CHANGE, ALL = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE, DELETE"
+READ, ADD, ALL = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE, DELETE"
 COUNT = "SELECT (id, device_id, received_at)"
 PARTITIONED = ("audit_event", "audit_sighting", "audit_block")
 STATEMENT_TIMEOUT = {WEB: "5s", BEAT: "10s", HEALTH: "5s"}
@@ -48,13 +48,16 @@ RULES = (
     # Events and lines: the ingest role owns the parents, pages read them.
     Rule("audit_(event|sighting)", {WEB: READ, HEALTH: READ}),
     Rule("audit_block", {WEB: READ}),
-    # What people add on the pages: sources, and the vaults and devices that they belong to.
+    # What people add on the pages: sources, and the vaults and devices that they belong to. Whose events are whose
+    # hangs on these, so pages change none; locking a device's row takes the right on a column, and its key can't move.
     Rule("audit_source", {WEB: ALL, INGEST: ALL, BEAT: READ, HEALTH: READ}),
-    Rule("audit_(vault|device)", {WEB: CHANGE, INGEST: ALL, RECEIVER: READ, HEALTH: READ}),
+    Rule("audit_vault", {WEB: ADD, INGEST: ALL, RECEIVER: READ, HEALTH: READ}),
+    Rule("audit_device", {WEB: f"{ADD}, UPDATE (id)", INGEST: ALL, RECEIVER: READ, HEALTH: READ}),
     # The receiver adds records to the spool, ingestion takes them away; pages and metrics count them.
     Rule("audit_spool", {RECEIVER: "INSERT", INGEST: ALL, WEB: COUNT, HEALTH: COUNT}),
-    Rule("audit_receivertoken", {WEB: CHANGE, RECEIVER: "SELECT, UPDATE (used_at)"}),
-    Rule("audit_mount", {WEB: CHANGE, INGEST: ALL, RECEIVER: READ, HEALTH: READ}),
+    Rule("audit_receivertoken", {WEB: f"{ADD}, UPDATE (revoked_at)", RECEIVER: "SELECT, UPDATE (used_at)"}),
+    # A mount's KV version decides under which secret a read is filed, and which numbers are kept.
+    Rule("audit_mount", {WEB: READ, INGEST: ALL, RECEIVER: READ, HEALTH: READ}),
     # Requests without their response yet, as masked lines: only ingestion needs them.
     Rule("audit_pending", {INGEST: ALL, WEB: READ, HEALTH: READ}),
     Rule("audit_.*", {WEB: READ, INGEST: ALL, HEALTH: READ}),

@@ -6,6 +6,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from accounts.models import TrailEntry
+from audit.models import ReceiverToken, Source
 from config import roles
 from tests.accounts.conftest import Browser, verbs
 
@@ -36,6 +37,26 @@ def test_people_sign_in_and_are_run_with_the_rights_of_the_web_process(cat, eve,
         "accounts.sign_in.refused", "accounts.user.signed_in", "accounts.totp.added", "accounts.user.created",
         "accounts.link.made", "accounts.role.changed", "accounts.link.made", "accounts.user.disabled",
         "accounts.user.enabled", "accounts.user.signed_out",
+    ]  # fmt: skip
+
+
+def test_sources_are_added_changed_and_stopped_with_the_rights_of_the_web_process(eve, as_web, settings):
+    settings.KEYBOOK.log_roots = "/var/log"
+    window = Browser()
+    window.enter("eve")
+    window.add_app()
+    for given in (
+        {"action": "receiver", "vault": "prod", "device": "http"},
+        {"action": "receiver", "vault": "prod", "device": "http"},
+        {"action": "file", "vault": "prod", "device": "file", "path": "/var/log/audit.log"},
+        {"action": "vault", "vault": "prod", "address": "https://vault.example"},
+    ):
+        assert window.post("/settings/sources/change/", given).status_code in (200, 302)
+    window.post("/settings/sources/change/", {"action": "revoke", "key": str(ReceiverToken.objects.first().pk)})
+    window.post("/settings/sources/change/", {"action": "stop", "key": str(Source.objects.get(kind="file").pk)})
+    assert verbs()[-7:] == [
+        "audit.receiver.added", "audit.receiver_token.made", "audit.receiver_token.made", "audit.source.added",
+        "audit.vault.asked", "audit.receiver_token.revoked", "audit.source.stopped",
     ]  # fmt: skip
 
 
