@@ -117,7 +117,7 @@ class Show:
 
     async def bring_up(self) -> None:
         """Start everything, tell bin/keybook where it is, and people what to do."""
-        openbao = self._openbao()
+        openbao, began = self._openbao(), time.monotonic()
         if openbao is not None:
             await asyncio.to_thread(self._token_file().touch, 0o600)
         await make_ready(self.yard, migrate=True)
@@ -126,6 +126,7 @@ class Show:
         self.home.write_env(self.yard.product_environment())
         link = await self.yard.ask("demo_link", "--role", "administrator") if self.demo else ""
         if not self.yard.interrupted:
+            say(f"\nReady after {time.monotonic() - began:.1f} s.")
             say((TRY if self.demo else READY).format(url=self.web.url, link=link, secret=BANK, elsewhere=ELSEWHERE))
         if openbao is not None:
             await self._connect(openbao)
