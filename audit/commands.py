@@ -57,7 +57,7 @@ def _about_database(error: Exception) -> str | None:
 
 
 def _leave(sentence: str, code: int) -> None:
-    sys.stderr.write(sentence.rstrip() + "\n")
+    sys.stderr.write(visible(sentence.rstrip()) + "\n")
     sys.exit(code)
 
 

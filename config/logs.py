@@ -21,4 +21,4 @@ class OneLine(logging.Formatter):
         }
         if record.exc_info and record.exc_info[0]:
             told["error"] = self.formatException(record.exc_info)
-        return json.dumps(told, ensure_ascii=False)
+        return json.dumps(told)  # in ASCII: no letter of a stranger turns a terminal's text around or speaks to it

@@ -448,6 +448,13 @@ def test_the_command_prints_a_mend_under_each_problem_and_exits_with_1(well):
     assert code == 1 and not told["workers"]["ok"] and told["postgresql"]["ok"]
 
 
+def test_no_name_speaks_to_the_terminal_or_writes_a_line_of_its_own(well):
+    Source.objects.update(trouble="\x1b[2J\x9b2J\u202eok\nok    all is well", drained_at=None)
+    _, said = run()
+    assert "\\u001b[2J\\u009b2J\\u202eok\\u000aok    all is well" in said
+    assert not {"\x1b", "\x9b", "\u202e"} & set(said)
+
+
 def test_the_command_asks_a_connected_vault_with_the_token_of_its_file(well, tmp_path, monkeypatch):
     Connection.objects.create(vault="prod", address="http://127.0.0.1:1")
     (tmp_path / "token").write_text("s.never-shown")

@@ -40,3 +40,9 @@ def test_django_and_ours_say_each_thing_once_on_standard_error():
             env={"PATH": "/usr/bin:/bin", "DJANGO_SETTINGS_MODULE": "config.settings"},
         )  # fmt: skip
         assert [json.loads(line)["message"] for line in done.stderr.splitlines()] == ["said"]
+
+
+def test_no_letter_of_a_stranger_turns_the_text_around_or_speaks_to_the_terminal():
+    line = _line("Not Found: %s", "/\x9b2J\u202e\x1b[2J")
+    assert line.isascii() and line.isprintable()
+    assert json.loads(line)["message"] == "Not Found: /\x9b2J\u202e\x1b[2J"

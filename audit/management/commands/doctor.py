@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from audit import doctor
 from audit.checks.vaults import CannotAsk
+from audit.commands import visible
 from inventory import asking
 from inventory.models import Connection
 from vault.errors import VaultError
@@ -35,9 +36,9 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"checks": [dataclasses.asdict(check) for check in checks]}))
         else:
             for check in checks:
-                self.stdout.write(f"{'ok  ' if check.ok else 'MEND'}  {check.name}: {check.detail}")
+                self.stdout.write(f"{'ok  ' if check.ok else 'MEND'}  {visible(f'{check.name}: {check.detail}')}")
                 if check.mend and not check.ok:
-                    self.stdout.write(f"      {check.mend}")
+                    self.stdout.write(f"      {visible(check.mend)}")
         if not all(check.ok for check in checks):
             sys.exit(1)
 
