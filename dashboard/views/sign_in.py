@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -126,16 +127,20 @@ def enter(request: HttpRequest) -> HttpResponse:
     if not link.sets_password:
         return sign_in.proceed(request, link.user, "link")
     request.session.cycle_key()
-    request.session[MAY_CHOOSE] = [link.user.pk, time()]
+    request.session[MAY_CHOOSE] = [link.user.pk, time(), link.user.get_session_auth_hash()]
     return redirect("enter-password")
 
 
 def _who_may_choose(request: HttpRequest) -> User | None:
-    """Return whose password this session may set, because it spent a link for that within the last quarter hour."""
-    key, since = request.session.get(MAY_CHOOSE, [None, 0])
+    """Return whose password this session may set, because it spent a link for that within the last quarter hour.
+
+    Like a session, that ends when the person is shut out or gets another password or role meanwhile.
+    """
+    key, since, carried = request.session.get(MAY_CHOOSE, [None, 0, ""])
     if time() - since > entry.LIFETIME.total_seconds():
         return None
-    return User.objects.filter(pk=key, is_active=True).first()
+    user = User.objects.filter(pk=key, is_active=True).first()
+    return user if user and constant_time_compare(carried, user.get_session_auth_hash()) else None
 
 
 @login_not_required

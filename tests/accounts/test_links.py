@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import throttle
+from accounts import people, throttle
 from accounts.entry import LinkSpent, address_of, consume, make_link
 from accounts.models import EntryLink, User
 from tests.accounts.conftest import CAST, PASSWORD, Browser, verbs, words
@@ -91,6 +91,26 @@ def test_the_right_to_choose_a_password_is_used_once_and_ends_with_the_person(br
     browser.post("/enter/password/", {"password": NEW, "again": NEW})
     browser.post("/sign-out/")
     assert browser.get("/enter/password/").headers["Location"] == "/enter/"
+
+
+@pytest.mark.parametrize("action", ["disable and enable", "role", "password"])
+def test_the_right_to_choose_a_password_ends_with_what_ends_a_session(browser, cat, eve, action):
+    browser.post("/enter/", {"code": make_link(cat, sets_password=True)})
+    if action == "role":
+        people.change_role(cat, "operator", actor=eve)
+    elif action == "password":
+        other = Browser()
+        other.post("/enter/", {"code": make_link(cat, sets_password=True)})
+        other.post("/enter/password/", {"password": NEW, "again": NEW})
+    else:
+        people.disable(cat, actor=eve)
+        people.enable(cat, actor=eve)
+    cat.refresh_from_db()
+    before = cat.password
+    late = browser.post("/enter/password/", {"password": NEW + "x", "again": NEW + "x"})
+    assert late.headers["Location"] == "/enter/"
+    cat.refresh_from_db()
+    assert cat.password == before
 
 
 def test_a_link_does_not_go_round_the_second_factor(browser, cat):
