@@ -9,14 +9,16 @@ from typing import Any
 
 from django.db import connection
 
-from audit.answers import UnknownName
-from audit.closed import Parts, parts_of
+from audit.answers import ReadSecret, UnknownName
+from audit.closed import BEGIN, END, days_of, parts_of, union
 from audit.event_filter import ALIVE
 from vault.reads import Outcome
 
-BEGIN = datetime(2015, 1, 1, tzinfo=UTC)  # no line that is accepted is older
 RECENT = timedelta(days=7)
 SEEN_WITHIN = timedelta(days=30)
+_DAYS = days_of("principal", "secret, outcome, disclosed, events AS n, first, last")
+_EVENTS = f"""SELECT secret, outcome, disclosed, count(*) AS n, min(time) AS first, max(time) AS last FROM audit_event
+              WHERE principal = %s AND time >= %s AND time < %s AND secret > 0 AND {ALIVE} GROUP BY 1, 2, 3"""  # noqa: S608 - only our own text is put together
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,21 +125,9 @@ def caller(principal_id: int) -> Caller:
 
 def secrets_of(principal_id: int, since: datetime, until: datetime, limit: int = 500) -> list[SecretUse]:
     """Return the secrets that a principal read or was denied in [since, until), most reads first."""
-    counted, values = _union(
-        parts_of("d", since, until),
-        "SELECT secret, outcome, disclosed, events AS n, first, last FROM audit_rollup_day"
-        " WHERE principal = %s AND day >= %s AND day < %s",
-        "SELECT secret, outcome, disclosed, count(*) AS n, min(time), max(time) FROM audit_event WHERE principal = %s"  # noqa: S608
-        f" AND time >= %s AND time < %s AND secret > 0 AND {ALIVE} GROUP BY 1, 2, 3",
-        [principal_id],
-    )
-    reads, denied = "disclosed > 0", f"outcome = {Outcome.DENIED.value}"
+    used, values = _used([principal_id], since, until)
     sql = f"""
-        SELECT x.secret, s.name, s.engine, reads, denied, x.first, x.last, r.first FROM (
-            SELECT secret, coalesce(sum(n) FILTER (WHERE {reads}), 0) AS reads,
-                   coalesce(sum(n) FILTER (WHERE {denied}), 0) AS denied,
-                   min(first) FILTER (WHERE {reads}) AS first, max(last) FILTER (WHERE {reads} OR {denied}) AS last
-            FROM ({counted}) c GROUP BY 1) x
+        SELECT x.secret, s.name, s.engine, reads, denied, x.first, x.last, r.first FROM ({used}) x
         JOIN audit_secret s ON s.id = x.secret LEFT JOIN audit_pair r ON r.principal = %s AND r.secret = x.secret
         WHERE reads > 0 OR denied > 0 ORDER BY reads DESC, denied DESC, s.name LIMIT %s
     """  # noqa: S608 - only our own text is put together
@@ -145,15 +135,45 @@ def secrets_of(principal_id: int, since: datetime, until: datetime, limit: int =
     return [SecretUse(row[0], row[1], row[2], int(row[3]), int(row[4]), row[5], row[6], row[7]) for row in rows]
 
 
+def uses_of(principals: Sequence[int], since: datetime | None, until: datetime | None) -> list[ReadSecret]:
+    """Return every secret that these principals together read or were denied in [since, until), most reads first."""
+    used, values = _used(principals, since or BEGIN, until or END)
+    sql = f"""
+        SELECT x.secret, s.name, v.name, reads, denied, x.first, x.last_read FROM ({used}) x
+        JOIN audit_secret s ON s.id = x.secret JOIN audit_vault v ON v.id = s.vault_id
+        WHERE reads > 0 OR denied > 0 ORDER BY reads DESC, denied DESC, s.name, s.id
+    """  # noqa: S608 - only our own text is put together
+    return [ReadSecret(row[0], row[1], row[2], int(row[3]), int(row[4]), row[5], row[6]) for row in _rows(sql, values)]
+
+
+def _used(principals: Sequence[int], since: datetime, until: datetime) -> tuple[str, list[Any]]:
+    """Return the select, with its values, of what principals did with each secret, from closed days and events."""
+    parts = parts_of("d", since, until)
+    selects, values = [], []
+    for principal in principals:
+        some, own = union(parts, _DAYS, _EVENTS, [principal])
+        selects.append(some)
+        values += own
+    reads, denied = "disclosed > 0", f"outcome = {Outcome.DENIED.value}"
+    return (
+        f"""SELECT secret, coalesce(sum(n) FILTER (WHERE {reads}), 0) AS reads,
+                   coalesce(sum(n) FILTER (WHERE {denied}), 0) AS denied,
+                   min(first) FILTER (WHERE {reads}) AS first, max(last) FILTER (WHERE {reads}) AS last_read,
+                   max(last) FILTER (WHERE {reads} OR {denied}) AS last
+            FROM ({" UNION ALL ".join(selects)}) c GROUP BY 1""",  # noqa: S608 - only our own text is put together
+        values,
+    )
+
+
 def addresses_of(principal_id: int, now: datetime, limit: int = 500) -> list[AddressUse]:
     """Return every address that a principal ever called from, the newest first use first."""
-    counted, values = _union(
+    counted, values = union(
         parts_of("a", BEGIN, now),
         "SELECT address, events AS n, reads, CASE WHEN outcome = 2 THEN events ELSE 0 END AS denied, first, last"
         " FROM audit_rollup_address WHERE principal = %s AND day >= %s AND day < %s",
-        "SELECT address, count(*) AS n, count(*) FILTER (WHERE disclosed > 0), count(*) FILTER (WHERE outcome = 2),"  # noqa: S608
-        f" min(time), max(time) FROM audit_event WHERE principal = %s AND time >= %s AND time < %s AND {ALIVE}"
-        " GROUP BY 1",
+        "SELECT address, count(*) AS n, count(*) FILTER (WHERE disclosed > 0) AS reads,"  # noqa: S608
+        " count(*) FILTER (WHERE outcome = 2) AS denied, min(time) AS first, max(time) AS last FROM audit_event"
+        f" WHERE principal = %s AND time >= %s AND time < %s AND {ALIVE} GROUP BY 1",
         [principal_id],
     )
     sql = f"""
@@ -174,13 +194,6 @@ def token_of(event_id: int) -> TokenUse | None:
         [event_id],
     )
     return TokenUse(*rows[0]) if rows else None
-
-
-def _union(parts: Parts, closed: str, raw: str, before: list[Any]) -> tuple[str, list[Any]]:
-    """Put the closed windows and the events of a stretch together; each select takes `before`, begin and end."""
-    selects = [closed] * len(parts.counted) + [raw] * len(parts.raw)
-    values = [value for span in (*parts.counted, *parts.raw) for value in (*before, *span)]
-    return " UNION ALL ".join(selects), values
 
 
 def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:

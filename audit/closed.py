@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
 from audit.rollups import WIDTHS
 
 Stretch = tuple[datetime, datetime]
+BEGIN = datetime(2015, 1, 1, tzinfo=UTC)  # no line that is accepted is older
+END = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,25 @@ def parts_of(width: str, since: datetime, until: datetime) -> Parts:
     reached = max((start for start, _ in rows), default=low - unit) + unit
     dirty = [start for start, is_dirty in rows if is_dirty]
     return _cut(since, until, low, min(high, reached), [start for start in dirty if low <= start < high], unit)
+
+
+def union(parts: Parts, closed: str, raw: str, before: list[Any]) -> tuple[str, list[Any]]:
+    """Put the closed windows and the events of a stretch together; each select takes `before`, begin and end."""
+    selects = [closed] * len(parts.counted) + [raw] * len(parts.raw)
+    values = [value for span in (*parts.counted, *parts.raw) for value in (*before, *span)]
+    return " UNION ALL ".join(selects), values
+
+
+def days_of(column: str, columns: str) -> str:
+    """Return the select of these columns of the closed days of one secret or principal, between two days.
+
+    Its values are the key, the first day and the day after the last. Rows are compared with the pair because only the
+    index of the column and the day can answer that: for a much used key PostgreSQL would take the index of the days
+    alone, and read everybody's.
+    """
+    return f"""SELECT {columns} FROM audit_rollup_day, (SELECT %s::int AS key, %s::timestamptz AS low,
+               %s::timestamptz AS high) k WHERE {column} = key
+               AND ({column}, day) >= (key, low) AND ({column}, day) < (key, high)"""  # noqa: S608 - our own names
 
 
 def _cut(

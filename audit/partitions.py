@@ -15,6 +15,13 @@ UNIQUE = {
     "audit_sighting": "CREATE UNIQUE INDEX ON {leaf} (event_id, device, flags)",
     "audit_block": "CREATE UNIQUE INDEX ON {leaf} (id)",
 }
+COUNTED = {
+    "audit_rollup_hour": "hour",
+    "audit_rollup_total": "hour",
+    "audit_rollup_day": "day",
+    "audit_rollup_address": "day",
+    "audit_closed": "start",
+}
 LOCK = 0x6B62_0001
 
 
@@ -49,7 +56,7 @@ def days_kept(connection: psycopg.Connection[tuple[object, ...]]) -> list[date]:
 
 
 def forget_before(connection: psycopg.Connection[tuple[object, ...]], day: date) -> list[date]:
-    """Detach and drop every day older than `day`; returns the days that are gone."""
+    """Detach and drop every day older than `day`, then its counts; returns the days that are gone."""
     old = [kept for kept in days_kept(connection) if kept < day]
     for kept in old:
         with connection.transaction():
@@ -58,7 +65,16 @@ def forget_before(connection: psycopg.Connection[tuple[object, ...]], day: date)
                 leaf = sql.Identifier(leaf_name(table, kept))
                 connection.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(sql.Identifier(table), leaf))
                 connection.execute(sql.SQL("DROP TABLE {}").format(leaf))
+    _forget_counts(connection, day)
     return old
+
+
+def _forget_counts(connection: psycopg.Connection[tuple[object, ...]], day: date) -> None:
+    """Delete what was counted of older days: no answer tells of a read whose event can't be shown."""
+    for table, column in COUNTED.items():
+        statement = sql.SQL("DELETE FROM {} WHERE {} < {}")
+        moment = sql.Literal(f"{day} 00:00:00+00")
+        connection.execute(statement.format(sql.Identifier(table), sql.Identifier(column), moment))
 
 
 def _exists(connection: psycopg.Connection[tuple[object, ...]], name: str) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
 from django.db import connection
 
-from audit import blocks
+from audit import blocks, callers, event_search, readers
 from audit.answers import (
     Bucket,
     DeviceState,
@@ -24,8 +25,10 @@ from audit.answers import (
     WhatRead,
     WhoRead,
 )
-from audit.event import OPERATIONS, SUPERSEDED
+from audit.event import OPERATIONS
+from audit.event_filter import ALIVE, Condition, Filter
 from audit.models import RENAMED, Device, Generation, Principal, Secret, Source
+from audit.readers import Uses, grade
 from vault.reads import Disclosure, Outcome
 
 __all__ = [
@@ -39,6 +42,7 @@ __all__ = [
     "SecretRef",
     "StoredLine",
     "UnknownName",
+    "Uses",
     "WhatRead",
     "WhoRead",
     "complete_until",
@@ -52,16 +56,11 @@ __all__ = [
     "secret",
     "secrets",
     "timeline",
+    "uses_of",
     "what_read",
     "who_read",
+    "who_read_and_from_where",
 ]
-
-_ALIVE = f"flags & {SUPERSEDED} <> {SUPERSEDED}"  # see `event_filter.ALIVE`
-_COUNTED = f"""
-    count(*) FILTER (WHERE disclosed > 0), count(*) FILTER (WHERE outcome = {Outcome.DENIED}),
-    min(time) FILTER (WHERE disclosed > 0), max(time) FILTER (WHERE disclosed > 0)
-"""
-_WORTH = f"HAVING count(*) FILTER (WHERE disclosed > 0 OR outcome = {Outcome.DENIED}) > 0"
 
 
 def find_secret(name: str, vault: str | None = None) -> SecretRef:
@@ -120,28 +119,25 @@ def secrets(prefix: str = "", limit: int = 200, after: str = "") -> list[SecretR
 
 
 def who_read(one: SecretRef, since: datetime | None = None, until: datetime | None = None) -> WhoRead:
-    """Return the readers of a secret in [since, until), most reads first."""
-    sql = f"""
-        SELECT e.principal, p.name, p.kind, p.entity_id, {_COUNTED},
-               array_agg(DISTINCT address), array_agg(DISTINCT version) FILTER (WHERE version > 0 AND disclosed > 0)
-        FROM audit_event e JOIN audit_principal p ON p.id = e.principal
-        WHERE secret = %s AND {_ALIVE} AND {_WINDOW} GROUP BY 1, 2, 3, 4 {_WORTH}
-        ORDER BY 5 DESC, 6 DESC, 2
-    """  # noqa: S608 - only our own text is put together
-    rows = _rows(sql, [one.id, *_window(since, until)])
-    texts = _addresses({address for row in rows for address in row[8]})
-    readers = [
-        Reader(
-            principal_id=row[0], principal=row[1], kind=row[2], entity_id=row[3], pod=None, grade=grade(row[2]),
-            count=row[4], denied=row[5], first=row[6], last=row[7],
-            addresses=sorted(texts[address] for address in row[8]), versions=sorted(row[9] or []),
-        )
-        for row in rows
-    ]  # fmt: skip
+    """Return the readers of a secret in [since, until), most reads first; `uses_of` tells addresses and versions."""
+    found = readers.readers_of(one.id, since, until)
     vault_id = Secret.objects.values_list("vault_id", flat=True).get(pk=one.id)
     reached = complete_until(vault_id)
     unread = _unread(vault_id, since, until or reached)
-    return WhoRead(one, since, until, reached, readers, gaps_of(vault_id, since, until), unread)
+    return WhoRead(one, since, until, reached, found, gaps_of(vault_id, since, until), unread)
+
+
+def who_read_and_from_where(one: SecretRef, since: datetime | None = None, until: datetime | None = None) -> WhoRead:
+    """Return the same with every reader's addresses and versions, for which every event is looked at."""
+    answer = who_read(one, since, until)
+    uses = readers.uses_of(one.id, since, until, [reader.principal_id for reader in answer.readers])
+    return replace(answer, readers=readers.with_uses(answer.readers, uses))
+
+
+def uses_of(answer: WhoRead, some: Sequence[Reader], newest: int) -> Uses:
+    """Return the addresses and versions of some of the readers, from the secret's newest calls of that time."""
+    principals = [reader.principal_id for reader in some]
+    return readers.uses_of(answer.secret.id, answer.since, answer.until, principals, newest)
 
 
 def what_read(name: str, since: datetime | None = None, until: datetime | None = None) -> WhatRead:
@@ -152,15 +148,10 @@ def what_read(name: str, since: datetime | None = None, until: datetime | None =
         near = get_close_matches(name, list(names), n=3, cutoff=0.4)
         hint = f" Nearest: {', '.join(near)}." if near else ""
         raise UnknownName(f"No principal named {name} was ever seen.{hint}")
-    sql = f"""
-        SELECT s.id, s.name, v.name, {_COUNTED} FROM audit_event e
-        JOIN audit_secret s ON s.id = e.secret JOIN audit_vault v ON v.id = s.vault_id
-        WHERE principal = ANY(%s) AND {_ALIVE} AND {_WINDOW} GROUP BY 1, 2, 3 {_WORTH} ORDER BY 4 DESC, 5 DESC, 2
-    """  # noqa: S608
-    rows = _rows(sql, [[one.pk for one in found], *_window(since, until)])
     ends = [end for end in map(complete_until, sorted({one.vault_id for one in found})) if end]
     kinds = sorted({one.kind for one in found})
-    return WhatRead(name, kinds, min(ends, default=None), [ReadSecret(*row) for row in rows])
+    uses = callers.uses_of([one.pk for one in found], since, until)
+    return WhatRead(name, kinds, min(ends, default=None), uses)
 
 
 _WINDOW = "time >= coalesce(%s::timestamptz, '-infinity') AND time < coalesce(%s::timestamptz, 'infinity')"
@@ -175,20 +166,6 @@ def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         cursor.execute(sql, values)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
-
-
-def _addresses(ids: Iterable[int]) -> dict[int, str]:
-    return dict(_rows("SELECT id, address FROM audit_address WHERE id = ANY(%s)", [list(ids)]))
-
-
-def grade(kind: str) -> str:
-    """Return how well a pod is proven.
-
-    Until pods are known, a service account is all that the log proves; people and pipelines are no pods.
-    """
-    return {"service_account": "service account only", "anonymous": "unknown", "token": "unknown"}.get(
-        kind, "not a pod"
-    )
 
 
 def complete_until(vault_id: int) -> datetime | None:
@@ -213,27 +190,20 @@ def gaps_of(vault_id: int, since: datetime | None = None, until: datetime | None
     return [Gap(*row) for row in rows]
 
 
-def timeline(one: SecretRef, since: datetime, until: datetime, buckets: int = 120) -> list[Bucket]:
-    """Return `buckets` equal stretches of [since, until) with the counts of the secret's events in each."""
-    sql = f"""
-        SELECT width_bucket(extract(epoch FROM time), extract(epoch FROM %s::timestamptz),
-                            extract(epoch FROM %s::timestamptz), %s),
-               count(*) FILTER (WHERE outcome IN ({Outcome.OK}, {Outcome.NOT_FOUND})),
-               count(*) FILTER (WHERE outcome = {Outcome.DENIED}),
-               count(*) FILTER (WHERE outcome IN ({Outcome.ERROR}, {Outcome.NO_RESPONSE}))
-        FROM audit_event WHERE secret = %s AND {_ALIVE} AND time >= %s AND time < %s GROUP BY 1
-    """  # noqa: S608
-    counts = {row[0]: row[1:] for row in _rows(sql, [since, until, buckets, one.id, since, until])}
+def timeline(one: SecretRef, since: datetime, until: datetime) -> list[Bucket]:
+    """Return at most about 120 bars of [since, until) with the counts of the secret's events in each."""
+    asked = Condition(" AND secret = %s", [one.id], frozenset(("secret",)))
     vault_id = Secret.objects.values_list("vault_id", flat=True).get(pk=one.id)
     known = _covered(vault_id, since, until)
-    step = (until - since) / buckets
-    bars = []
-    for number in range(buckets):
-        start, end = since + step * number, since + step * (number + 1)
-        covered = any(low < end and start <= high for low, high in known)
-        ok, denied, error = counts.get(number + 1, (0, 0, 0))
-        bars.append(Bucket(start, end, ok, denied, error, unknown=not covered))
-    return bars
+    return [
+        Bucket(bar.start, bar.end, bar.ok, bar.denied, bar.error, unknown=not _touches(known, bar.start, bar.end))
+        for bar in event_search.timeline(Filter(since, until), asked)
+    ]
+
+
+def _touches(stretches: Iterable[tuple[datetime, datetime]], start: datetime, end: datetime) -> bool:
+    """Whether one of the stretches reaches into [start, end)."""
+    return any(low < end and start <= high for low, high in stretches)
 
 
 def _covered(vault_id: int, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
@@ -281,7 +251,7 @@ def events_of_secret(
     limit: int = 100,
 ) -> list[EventRow]:
     """Return the newest events that name the secret, before the key (time, id), newest first."""
-    sql = f"""{_EVENTS} WHERE e.secret = %s AND e.{_ALIVE} AND {_WINDOW.replace("time ", "e.time ")}
+    sql = f"""{_EVENTS} WHERE e.secret = %s AND e.{ALIVE} AND {_WINDOW.replace("time ", "e.time ")}
               AND (%s::int IS NULL OR e.principal = %s)
               AND (%s::timestamptz IS NULL OR (e.time, e.id) < (%s, %s))
               ORDER BY e.time DESC, e.id DESC LIMIT %s"""

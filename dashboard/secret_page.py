@@ -10,6 +10,7 @@ from django.core.exceptions import BadRequest
 from django.http import QueryDict
 
 from audit import queries
+from audit.readers import with_uses
 from dashboard import histogram
 from dashboard.closing import Closing, record_closing
 from dashboard.event_list import Item, Place, items
@@ -21,6 +22,7 @@ from dashboard.time_range import ALL, PRESETS, TimeRange, time_range
 from dashboard.words import counted, duration
 
 PAGE = 100
+LOOKED_AT = 5_000  # of so many newest calls the addresses and versions are told; closed days don't know them
 LARGEST_PRINCIPAL = 2**31 - 1
 
 
@@ -69,6 +71,51 @@ class SecretPage:
         return max(known, key=lambda reader: reader.last or self.range.since, default=None)
 
     @cached_property
+    def first_reader(self) -> int:
+        """Return how many readers stand before those of this page; raises `BadRequest` for what is no number."""
+        text = self.query.get("readers", "")
+        number = key_of(text, most=LARGEST_PRINCIPAL)
+        if text and number is None:
+            raise BadRequest("The address says by something that is no number at which reader the list begins.")
+        return number or 0
+
+    @cached_property
+    def uses(self) -> queries.Uses:
+        """Return the addresses and versions of the readers of this page."""
+        return queries.uses_of(self.answer, self._some_readers, LOOKED_AT)
+
+    @property
+    def _some_readers(self) -> list[queries.Reader]:
+        return self.answer.readers[self.first_reader : self.first_reader + PAGE]
+
+    @cached_property
+    def shown_readers(self) -> list[queries.Reader]:
+        """Return the readers of this page, most reads first."""
+        return with_uses(self._some_readers, self.uses)
+
+    @property
+    def more_readers(self) -> int:
+        """Return how many readers come after those of this page."""
+        return max(len(self.answer.readers) - self.first_reader - PAGE, 0)
+
+    @property
+    def next_readers(self) -> int:
+        """Return where the next page of readers begins."""
+        return self.first_reader + PAGE
+
+    @property
+    def reader_place(self) -> str:
+        """Return which of the readers are shown, where these are not all."""
+        if not self.first_reader and not self.more_readers:
+            return ""
+        return f"{self.first_reader + 1:,} to {self.first_reader + len(self._some_readers):,} shown."
+
+    @property
+    def looked_at(self) -> int:
+        """Return of how many calls the addresses and versions are told."""
+        return LOOKED_AT
+
+    @cached_property
     def _buckets(self) -> list[queries.Bucket]:
         """Return the time line's counts."""
         return queries.timeline(self.secret, self.range.since, self.range.until)
@@ -101,7 +148,7 @@ class SecretPage:
 
     @cached_property
     def reader_counts(self) -> str:
-        """Return the counts in front of the closing line."""
+        """Return the counts of all the readers, in front of the closing line."""
         readers = counted(len(self.answer.readers), "principal")
         return f"{readers}, {counted(self.reads, 'read')}, {self.denied:,} denied."
 

@@ -35,4 +35,5 @@ def secret_detail(request: HttpRequest, secret_id: int) -> HttpResponse:
     except queries.NotOneSecret as miss:
         raise Http404(str(miss)) from miss
     page = SecretPage(one, request.GET, timezone.now())
-    return render(request, part_of(request, "secrets/detail.html", {"answer", "events", "drawer"}), {"page": page})
+    template = part_of(request, "secrets/detail.html", {"answer", "readers", "events", "drawer"})
+    return render(request, template, {"page": page})

@@ -16,6 +16,7 @@ from audit.queries import (
     Reader,
     SecretRef,
     StoredLine,
+    Uses,
     WhoRead,
 )
 
@@ -136,8 +137,13 @@ class Record:
         ]
         return WhoRead(one, since, until, self.complete_until, readers, gaps)
 
-    def timeline(self, one: SecretRef, since: datetime, until: datetime, buckets: int = 120) -> list[Bucket]:
+    def uses_of(self, answer: WhoRead, some: list[Reader], newest: int) -> Uses:
+        """Return the addresses and versions that `who_read` told already."""
+        return Uses({reader.principal_id: (reader.addresses, reader.versions) for reader in some})
+
+    def timeline(self, one: SecretRef, since: datetime, until: datetime) -> list[Bucket]:
         """Return equal buckets."""
+        buckets = 120
         step = (until - since) / buckets
         rows, out = self._between(one, since, until), []
         for index in range(buckets):

@@ -29,7 +29,8 @@ class Command(BaseCommand):
         with explained():
             since, until = read_time(given["since"], "--since"), read_time(given["until"], "--until")
             try:
-                answer = queries.who_read(queries.find_secret(given["secret"], given["vault"]), since, until)
+                one = queries.find_secret(given["secret"], given["vault"])
+                answer = queries.who_read_and_from_where(one, since, until)
             except queries.NotOneSecret as error:
                 raise BadInput(str(error)) from None
         self.stdout.write(json.dumps(_document(answer)) if given["json"] else _print(answer))
