@@ -15,6 +15,7 @@ from audit.sources.unpacked import PACKED, Unpacked
 TAIL = 64
 FIRST_LINE = 1024 * 1024
 _AGE = r"[._-]\d[\dTZ:.+_-]*"
+_PLACES = Path("/proc/self/fd")  # Linux: where each open file lies now
 _PACKING = r"(?:\.(?:gz|zst))?"
 
 
@@ -85,7 +86,7 @@ def open_log(path: str | Path, roots: list[str] | None = None) -> LogFile:
         raise UnusableFile(f"{shown}: {error.strerror}. Nothing was read.") from None
     if roots is not None:
         _check_roots(shown, resolved, roots)
-    return _opened(shown, resolved)
+    return _opened(shown, resolved, roots)
 
 
 def _check_roots(shown: str, resolved: str, roots: list[str]) -> None:
@@ -97,7 +98,7 @@ def _check_roots(shown: str, resolved: str, roots: list[str]) -> None:
         )
 
 
-def _opened(shown: str, resolved: str) -> LogFile:
+def _opened(shown: str, resolved: str, roots: list[str] | None) -> LogFile:
     try:
         descriptor = os.open(resolved, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except PermissionError:
@@ -113,10 +114,23 @@ def _opened(shown: str, resolved: str) -> LogFile:
         kind = "a folder" if stat.S_ISDIR(facts.st_mode) else "not a regular file"
         raise UnusableFile(f"{shown}: is {kind}. Name the audit log file itself.")
     raw = os.fdopen(descriptor, "rb", buffering=0)
+    if roots is not None:
+        _check_place(shown, raw, roots)
     handle, packed = _unpacking(raw)
     log = LogFile(resolved, handle, facts.st_ino, packed, None)
     log.fingerprint = _first_line(log)
     return log
+
+
+def _check_place(shown: str, raw: BinaryIO, roots: list[str]) -> None:
+    """Ask where the opened file lies: a folder on the way may have become a link since the path was resolved."""
+    place = _PLACES / str(raw.fileno())
+    try:
+        if place.is_symlink():
+            _check_roots(shown, str(place.readlink()), roots)
+    except UnusableFile:
+        raw.close()
+        raise
 
 
 def _unpacking(raw: BinaryIO) -> tuple[BinaryIO | Unpacked, bool]:

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from audit import actions
+from audit.sources.file import UnusableFile, open_log
 from tests.audit.lines import Call, calls, log
 from tests.audit.past import is_accounted
 
@@ -265,3 +266,22 @@ def test_each_command_prints_one_document_and_nothing_else(run, past, tmp_path):
         assert code == 0
         assert isinstance(json.loads(out), dict)
         assert out.count("\n") == 1
+
+
+def test_a_folder_that_becomes_a_link_while_a_log_is_opened_leads_nowhere(tmp_path, monkeypatch):
+    roots, inside, outside = tmp_path / "roots", tmp_path / "roots" / "folder", tmp_path / "outside"
+    for folder in (inside, outside):
+        folder.mkdir(parents=True)
+        (folder / "audit.log").write_bytes(b"{}\n")
+    really = os.open
+
+    def swap(path, *given, **named):
+        if str(path) == str(inside / "audit.log") and not inside.is_symlink():
+            inside.rename(roots / "away")
+            inside.symlink_to(outside)
+        return really(path, *given, **named)
+
+    monkeypatch.setattr(os, "open", swap)
+    with pytest.raises(UnusableFile, match="outside KEYBOOK_LOG_ROOTS"):
+        open_log(inside / "audit.log", [str(roots)])
+    assert inside.is_symlink()
