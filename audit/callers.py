@@ -123,15 +123,15 @@ def caller(principal_id: int) -> Caller:
     return Caller(*rows[0])
 
 
-def secrets_of(principal_id: int, since: datetime, until: datetime, limit: int = 500) -> list[SecretUse]:
+def secrets_of(principal_id: int, since: datetime, until: datetime) -> list[SecretUse]:
     """Return the secrets that a principal read or was denied in [since, until), most reads first."""
     used, values = _used([principal_id], since, until)
     sql = f"""
         SELECT x.secret, s.name, s.engine, reads, denied, x.first, x.last, r.first FROM ({used}) x
         JOIN audit_secret s ON s.id = x.secret LEFT JOIN audit_pair r ON r.principal = %s AND r.secret = x.secret
-        WHERE reads > 0 OR denied > 0 ORDER BY reads DESC, denied DESC, s.name LIMIT %s
+        WHERE reads > 0 OR denied > 0 ORDER BY reads DESC, denied DESC, s.name
     """  # noqa: S608 - only our own text is put together
-    rows = _rows(sql, [*values, principal_id, limit])
+    rows = _rows(sql, [*values, principal_id])
     return [SecretUse(row[0], row[1], row[2], int(row[3]), int(row[4]), row[5], row[6], row[7]) for row in rows]
 
 
@@ -165,8 +165,8 @@ def _used(principals: Sequence[int], since: datetime, until: datetime) -> tuple[
     )
 
 
-def addresses_of(principal_id: int, now: datetime, limit: int = 500) -> list[AddressUse]:
-    """Return every address that a principal ever called from, the newest first use first."""
+def addresses_of(principal_id: int, now: datetime, limit: int = 20_000) -> list[AddressUse]:
+    """Return the addresses that a principal ever called from, the newest first use first, at most `limit`."""
     counted, values = union(
         parts_of("a", BEGIN, now),
         "SELECT address, events AS n, reads, CASE WHEN outcome = 2 THEN events ELSE 0 END AS denied, first, last"

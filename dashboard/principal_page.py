@@ -129,6 +129,17 @@ class PrincipalPage:
         """Return every address that it ever called from, the newest first use first."""
         return address_lines(callers.addresses_of(self.principal.id, self.now))
 
+    @property
+    def shown_addresses(self) -> list[AddressLine]:
+        """Return the addresses of the table."""
+        return self.addresses if self.given.get("all") else self.addresses[:SHOWN]
+
+    @property
+    def address_closing(self) -> Closing:
+        """Return the closing line of its addresses."""
+        hidden = len(self.addresses) - len(self.shown_addresses)
+        return Closing(False, f"{hidden:,} more follow.") if hidden else self.record.closing
+
     @cached_property
     def strangers(self) -> list[AddressUse]:
         """Return the addresses of networks that were first used within this time."""

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from audit import actions, callers, event_search
+from audit import actions, callers, event_search, queries
 from audit.event_filter import Filter, WrongFilter, condition
 from tests.audit.conftest import forget_everything
 from tests.audit.lines import Call, log
@@ -198,6 +198,28 @@ def test_a_principals_page_counts_what_it_read_and_marks_a_network_never_used_be
     assert len(got.all("span", class_="warn-words")) == 1
 
 
+def test_a_principals_page_shows_the_first_of_many_and_counts_all(store, get, monkeypatch):
+    monkeypatch.setattr("dashboard.principal_page.SHOWN", 1)
+    one = next(p for p in callers.callers("shop/app-4"))
+    got = get(f"/principals/{one.id}/")
+    assert f"7 secrets {MANY // 5 + 1} times" in got.text and "6 more follow." in got.text
+    assert "4 addresses. 3 more follow." in got.text and len(got.all("a", href="address=")) == 1
+    every = get(f"/principals/{one.id}/?all=1")
+    assert "more follow" not in every.text and len(every.all("a", href="address=")) == 4
+
+
+def test_before_a_day_is_closed_a_principals_page_counts_its_events(store, get, monkeypatch):
+    one = next(p for p in callers.callers("shop/app-4"))
+    whole = get(f"/principals/{one.id}/").text
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM audit_closed")
+        for name in ("hour", "total", "day", "address"):
+            cursor.execute(f"DELETE FROM audit_rollup_{name}")
+    raw = get(f"/principals/{one.id}/").text
+    counts = re.compile(r"It read .* times|\d+ secrets, .* denied|10\.0\.\d\.1 \d+ \d+ \d+")
+    assert counts.findall(raw) == counts.findall(whole) != []
+
+
 def test_what_a_principal_read_in_a_part_of_a_day_is_counted_from_its_events(store):
     one = next(p for p in callers.callers("shop/app-1"))
     since, until = NOW - timedelta(days=4, hours=5), NOW - timedelta(days=1, hours=3)
@@ -234,17 +256,32 @@ def test_words_that_fit_several_things_list_them_and_words_that_fit_none_say_so(
 def test_the_pages_ask_a_fixed_number_of_times(store, signed_in):
     one = next(p for p in callers.callers("shop/app-1"))
     event = event_search.events(over(30), condition(over(30)), 1)[0].id
+    secret = queries.find_secret("secret/prod/app/key-1").id
+    assert _asked(signed_in, f"/secrets/{secret}/") == 22
     most = {
         "/": 16, "/events/?range=24h": 14, "/events/?range=30d": 15, f"/events/?event={event}&tab=who": 22,
         "/principals/": 6, f"/principals/{one.id}/": 13, "/sources/": 13, "/secrets/": 8, "/ask/?q=shop": 6,
     }  # fmt: skip
-    asked = {}
-    for address in most:
-        signed_in.get(address)
-        with CaptureQueriesContext(connection) as queries:
-            assert signed_in.get(address).status_code == 200
-        asked[address] = len(queries)
+    asked = {address: _asked(signed_in, address) for address in most}
     assert {a: n for a, n in asked.items() if n > most[a]} == {}
+
+
+def _asked(client, address: str) -> int:
+    """Return how many statements a page takes, once it is warm."""
+    client.get(address)
+    with CaptureQueriesContext(connection) as statements:
+        assert client.get(address).status_code == 200
+    return len(statements)
+
+
+def test_a_secrets_page_tells_what_the_store_holds(store, get):
+    one = queries.find_secret("secret/prod/app/key-3")
+    got = get(f"/secrets/{one.id}/?range=30d")
+    assert f"5 principals read it {MANY // 7} times in the last 30 days; 10 calls were denied." in got.text
+    assert f"{MANY // 7} ok, 10 denied, 0 errors." in got.all("figure", role="img")[0]["aria-label"]
+    known = queries.who_read_and_from_where(one)
+    assert {a for reader in known.readers for a in reader.addresses} >= {"10.0.0.1", "10.0.1.1", "10.0.2.1"}
+    assert all(reader.versions == [3] for reader in known.readers if reader.count)
 
 
 def test_a_question_that_takes_too_long_is_answered_by_a_sentence(store, signed_in):

@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from audit.queries import Gap
+from audit import queries
+from audit.queries import Gap, Uses
 from tests.dashboard.conftest import Page
 from tests.dashboard.record import HOSTILE, Record, full, small
 
@@ -125,6 +126,32 @@ def test_ranges_are_addresses(page):
     assert "read it 1 time in the last hour" in page("/secrets/1/?range=1h").text
     assert "read it 3 times in the last 24 hours" in page("/secrets/1/?range=24h").text
     assert "read it 4 times since its first read" in page("/secrets/1/?range=all").text
+
+
+def test_pages_of_readers_meet_and_the_sentence_counts_all_of_them(show, page):
+    record = show(small())
+    record.happened.clear()
+    for number in range(250):
+        name = f"shop/app-{number:03}"
+        record.add_event(record.known[0], timedelta(minutes=number), principal_id=100 + number, principal=name)
+    seen, address = [], "/secrets/1/"
+    while address:
+        got = page(address)
+        assert "250 principals read it 250 times" in got.text and "250 principals, 250 reads, 0 denied." in got.text
+        seen += [own["id"] for own in got.all("a", id="reader-")]
+        more = got.by_id("more-readers")
+        assert got.text.count("more follow") == 0 and bool(more) != ("201 to 250 shown." in got.text)
+        address = more and f"/secrets/1/{more['href']}"
+    assert len(seen) == len(set(seen)) == 250
+    assert "none at this place" in page("/secrets/1/?readers=300").text
+    page("/secrets/1/?readers=x", status=400)
+
+
+def test_addresses_of_only_the_newest_calls_say_so(show, page, monkeypatch):
+    record = show(small())
+    assert "of the newest" not in page("/secrets/1/").text
+    monkeypatch.setattr(queries, "uses_of", lambda answer, some, newest: Uses({}, capped=True))
+    assert record.known and "addresses and versions of the newest 5,000 calls" in page("/secrets/1/").text
 
 
 def test_an_absolute_range_is_half_open(page, record):
