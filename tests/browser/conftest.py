@@ -34,8 +34,12 @@ def _chromium() -> str | None:
 
 
 def pytest_collection_modifyitems(items):
-    """Mark every test of this folder, and say why when it can't run; in CI it has to."""
+    """Mark every test of this folder, and say why when it can't run; in CI it has to.
+
+    They come last: while the browser is driven, a loop runs in this thread, and Django refuses its database there.
+    """
     here = [item for item in items if Path(__file__).parent in item.path.parents]
+    items[:] = [item for item in items if item not in set(here)] + here
     missing = "no Chromium is found" if not _chromium() else "no DATABASE_URL: run it by bin/sandbox"
     able = _chromium() and os.environ.get("DATABASE_URL")
     for item in here:

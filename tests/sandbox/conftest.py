@@ -160,7 +160,7 @@ def closed_project(request, tmp_path_factory):
     if python is None:
         pytest.skip("no Python 3.11 that an ordinary user may run: this one lies in a closed home")
     home = Path(subprocess.check_output(["mktemp", "-d", "/tmp/kb-home-XXXXXX"], text=True).strip())
-    for source in (ROOT / "sandbox", *(SITE / name for name in WHEELS)):
+    for source in (ROOT / "sandbox", ROOT / "vault", *(SITE / name for name in WHEELS)):
         target = home / "project" / source.name
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("pginstall", "*.a", "__pycache__"))
     for place in (home, *home.rglob("*")):
@@ -191,7 +191,8 @@ def bare_project(tmp_path):
     """Return a function that runs a sandbox with only the wheels given (as links) beside it."""
 
     def run(*wheels: Path) -> subprocess.CompletedProcess:
-        shutil.copytree(ROOT / "sandbox", tmp_path / "sandbox")
+        for room in ("sandbox", "vault"):
+            shutil.copytree(ROOT / room, tmp_path / room)
         for wheel in wheels:
             (tmp_path / wheel.name).symlink_to(wheel)
         argv = [sys.executable, "-S", "-c", DOOR, str(tmp_path), "--no-migrate", "true"]
