@@ -65,19 +65,25 @@ class Connected:
 
 
 def wanted(wish: Wish) -> Connection:
-    """Return the unsaved connection that a wish describes; raises `Unusable` for a name or an address that is none."""
+    """Return the unsaved connection that a wish describes; raises `Unusable` for a name or an address that is none.
+
+    Under an address that is known, the certificate and the leave for plain http stay as they are unless the wish
+    names them: a page that asks for another look knows neither.
+    """
     if not NAME.fullmatch(wish.vault):
         raise Unusable(
             f"The vault's name {wish.vault!r} can't be used. Take letters, digits, '.', '_', '-' and blanks."
         )
-    try:
-        address = checked(wish.address, plain_http=wish.plain_http)
-    except VaultError as error:
-        raise Unusable(f"The address can't be used: {error}. Nothing was changed.") from None
     namespace = wish.namespace.strip("/")
     one = Connection.objects.filter(vault=wish.vault, namespace=namespace).first()
     one = one or Connection(vault=wish.vault, namespace=namespace)
-    one.address, one.plain_http, one.ca_file = address, wish.plain_http, wish.ca_file
+    same = one.address == wish.address.strip().rstrip("/")
+    plain_http, ca_file = wish.plain_http or (same and one.plain_http), wish.ca_file or (one.ca_file if same else "")
+    try:
+        one.address = checked(wish.address, plain_http=plain_http)
+    except VaultError as error:
+        raise Unusable(f"The address can't be used: {error}. Nothing was changed.") from None
+    one.plain_http, one.ca_file = plain_http, ca_file
     return one
 
 

@@ -62,6 +62,14 @@ def test_a_vault_is_kept_with_the_wish_for_a_look_and_the_page_says_what_takes_i
     assert trail() == ["audit.vault.asked"]
 
 
+def test_another_look_keeps_the_certificate_and_another_address_does_not(eve):
+    Connection.objects.create(vault="prod", address="https://vault.example:8200", ca_file="/etc/ssl/own.pem")
+    press(eve, "vault", vault="prod", address="https://vault.example:8200/")
+    assert Connection.objects.get().ca_file == "/etc/ssl/own.pem"
+    press(eve, "vault", vault="prod", address="https://other.example:8200")
+    assert Connection.objects.get().ca_file == ""
+
+
 def test_the_last_look_is_told_line_by_line_with_the_mend(eve):
     one = Connection.objects.create(vault="prod", address="https://vault.example", wanted_at=datetime.now(UTC))
     sync.keep_lines(
