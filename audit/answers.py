@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,8 +33,8 @@ class Reader:
     denied: int
     first: datetime | None
     last: datetime | None
-    addresses: list[str] = field(default_factory=list)
-    versions: list[int] = field(default_factory=list)
+    addresses: Sequence[str] = ()
+    versions: Sequence[int] = ()
     entity_id: str = ""
 
 
