@@ -202,3 +202,8 @@ class SecretPage:
         """Return the event that the drawer shows."""
         event_id = key_of(self.query.get("event", ""))
         return EventPage.find(event_id, self.query.get("tab", ""), beside(self.query)) if event_id else None
+
+    @cached_property
+    def picked_event(self) -> int:
+        """Return the key of that event; 0 when none is shown."""
+        return self.event.row.id if self.event else 0
