@@ -64,7 +64,8 @@ class Terminals:
         while True:
             command = ["bash", "-c", self.words(question)]
             done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
-            if done.returncode == 0 or time.monotonic() > until:
+            known = done.returncode == 0 and not re.search(r"^0 principals", done.stdout, re.MULTILINE)
+            if known or time.monotonic() > until:
                 return done.stdout + done.stderr
 
     def leave_running(self, text: str, last: str) -> str:
