@@ -32,6 +32,7 @@ PLAIN = ["audit_pair", "audit_closed", *(f"audit_rollup_{kind}" for kind in ("ho
 def forget_everything() -> None:
     """Empty every table of the past and drop its days: in the tests' own database only."""
     assert connection.settings_dict["NAME"].startswith("test_")
+    connection.close()  # a test before may have killed PostgreSQL under it
     tables = PARTITIONED + PLAIN + [model._meta.db_table for model in apps.get_app_config("audit").get_models()]
     with connection.cursor() as cursor:
         cursor.execute(
