@@ -44,6 +44,18 @@ class EntryLink(models.Model):
         return f"link for {self.user} until {self.ends:%Y-%m-%d %H:%M:%S}"
 
 
+class PersonArea(models.Model):
+    """One area to which a person's view is limited (`accounts.scope.Area`); several are taken together."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="areas")
+    vault = models.CharField(max_length=200, blank=True, default="")
+    namespace = models.CharField(max_length=500, blank=True, default="")
+    prefix = models.CharField(max_length=1000, blank=True, default="")
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.vault or "any vault", self.namespace, self.prefix) if part)
+
+
 class TrailEntry(models.Model):
     """One thing that somebody did in Keybook. Written once by `accounts.trail`; the database refuses to change it.
 
