@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -30,6 +31,30 @@ def _read(text: str) -> Address | None:
     except ValueError:
         return None
     return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+
+
+def read_network(text: str) -> Network:
+    """Return the network that `text` names (`10.0.0.0/8`, or one address); raises `ValueError` with the mend.
+
+    IPv4 that is written as IPv6 (`::ffff:10.0.0.0/104`) is the IPv4 network that it means.
+    """
+    shown = text.strip()
+    try:
+        found = ip_network(shown, strict=False)
+    except ValueError:
+        raise ValueError(f"“{shown[:50]}” is no network. Write one as 10.0.0.0/8, or one address.") from None
+    if "%" in shown:
+        raise ValueError(f"“{shown[:50]}” names an interface of one machine. Leave out what stands after %.")
+    if found.network_address != ip_interface(shown).ip:
+        raise ValueError(f"“{shown[:50]}” is an address within a network. Write the network as {found}.")
+    mapped = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
+    return ip_network((mapped, found.prefixlen - 96)) if mapped and found.prefixlen >= 96 else found
+
+
+def is_within(address: str, networks: Iterable[Network]) -> bool:
+    """Return whether an address, as `client_address` tells it, lies in one of the networks; none lies nowhere."""
+    found = _read(address)
+    return found is not None and any(found in network for network in networks)
 
 
 def client_address(request: HttpRequest) -> str:

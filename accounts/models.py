@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
@@ -44,16 +47,56 @@ class EntryLink(models.Model):
         return f"link for {self.user} until {self.ends:%Y-%m-%d %H:%M:%S}"
 
 
-class PersonArea(models.Model):
-    """One area to which a person's view is limited (`accounts.scope.Area`); several are taken together."""
+class AreaRow(models.Model):
+    """An area (`accounts.scope.Area`) as a row; an empty part means any."""
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="areas")
-    vault = models.CharField(max_length=200, blank=True, default="")
-    namespace = models.CharField(max_length=500, blank=True, default="")
-    prefix = models.CharField(max_length=1000, blank=True, default="")
+    LONGEST = MappingProxyType({"vault": 200, "namespace": 500, "prefix": 1000})
+
+    vault = models.CharField(max_length=LONGEST["vault"], blank=True, default="")
+    namespace = models.CharField(max_length=LONGEST["namespace"], blank=True, default="")
+    prefix = models.CharField(max_length=LONGEST["prefix"], blank=True, default="")
+
+    class Meta:
+        abstract = True
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.vault or "any vault", self.namespace, self.prefix) if part)
+
+
+class PersonArea(AreaRow):
+    """One area to which a person's view is limited; several are taken together."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="areas")
+
+
+class ApiToken(models.Model):
+    """What a script shows instead of signing in; only the SHA-256 is kept, and the row stays when the token ends.
+
+    `refused` tells the last time that it came when it was no longer good, or from elsewhere: a trace, not a count.
+    """
+
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=100)
+    sha256 = models.BinaryField(max_length=32, unique=True)
+    scopes = ArrayField(models.CharField(max_length=40))
+    networks = ArrayField(models.CharField(max_length=50), default=list)
+    made = models.DateTimeField()
+    expires = models.DateTimeField()
+    used = models.DateTimeField(null=True)
+    revoked = models.DateTimeField(null=True)
+    refused = models.DateTimeField(null=True)
+    refused_why = models.CharField(max_length=20, default="")
+    refused_from = models.CharField(max_length=45, default="")
+
+    def __str__(self) -> str:
+        """Name the token and its owner; the token itself is not known here."""
+        return f"{self.name} of {self.owner}"
+
+
+class TokenArea(AreaRow):
+    """One area to which a token is limited, within what its owner sees; several are taken together."""
+
+    token = models.ForeignKey(ApiToken, on_delete=models.CASCADE, related_name="areas")
 
 
 class TrailEntry(models.Model):

@@ -29,7 +29,8 @@ from requests import RequestException
 from accounts.adapters import safe
 from accounts.may import RANK
 from accounts.models import User
-from accounts.people import LONGEST_NAME, NotDone, change_role, create
+from accounts.not_done import NotDone
+from accounts.people import LONGEST_NAME, change_role, create
 from accounts.trail import Subject, record
 
 Claims = Mapping[str, Any]

@@ -10,14 +10,12 @@ from django.http import HttpRequest
 
 from accounts.entry import make_link
 from accounts.models import EntryLink, Role, User
+from accounts.not_done import NotDone
 from accounts.sessions import end_all
+from accounts.tokens import revoke_all
 from accounts.trail import person, record
 
 LONGEST_NAME = 64
-
-
-class NotDone(Exception):
-    """Nothing was changed; the message says why and what to do next."""
 
 
 def _name(name: str) -> str:
@@ -71,7 +69,7 @@ def _not_the_last_administrator(user: User) -> None:
 
 @transaction.atomic
 def disable(user: User, *, actor: User | str, request: HttpRequest | None = None) -> None:
-    """Shut somebody out: their sessions and links end at once, their past stays."""
+    """Shut somebody out: their sessions, links and API tokens end at once, for good; their past stays."""
     if actor == user:
         raise NotDone("You can't disable yourself. Another administrator can.")
     _not_the_last_administrator(user)
@@ -79,6 +77,7 @@ def disable(user: User, *, actor: User | str, request: HttpRequest | None = None
     user.save(update_fields=["is_active"])
     EntryLink.objects.filter(user=user, used=None).delete()
     end_all(user)
+    revoke_all(user, actor=actor, request=request)
     record(actor, "accounts.user.disabled", person(user), request=request)
 
 
@@ -92,7 +91,10 @@ def enable(user: User, *, actor: User | str, request: HttpRequest | None = None)
 
 @transaction.atomic
 def change_role(user: User, role: str, *, actor: User | str, request: HttpRequest | None = None) -> None:
-    """Give somebody another role; their sessions end at once, so that none goes on with the old rights."""
+    """Give somebody another role; their sessions end at once, so that none goes on with the old rights.
+
+    Their API tokens go on with what the new role allows (`accounts.tokens.allowed`), asked anew at every use.
+    """
     new, before = _role(role), user.role
     if new == before:
         return

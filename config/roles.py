@@ -42,6 +42,9 @@ RULES = (
     Rule("django_content_type", {WEB: ADD}),
     # The trail only grows: nobody but the owner of the schema can change or remove what stands in it.
     Rule("accounts_trail.*", {WEB: ADD}),
+    # A token's limits stay what they were when it was made: pages and the API only note its use and its end.
+    Rule("accounts_apitoken", {WEB: f"{ADD}, UPDATE (used, revoked, refused, refused_why, refused_from)"}),
+    Rule("accounts_tokenarea", {WEB: ADD}),
     Rule("(accounts|account|auth|axes|mfa|socialaccount|usersessions)_.*|django_session|django_site", {WEB: ALL}),
     # Partitions belong to the ingest role, and are reached through their parents.
     Rule(rf"({'|'.join(PARTITIONED)})_\d{{8}}", {}),

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts import people
+from accounts import areas, people, tokens
 from accounts.models import EntryLink, TrailEntry, User
 from accounts.people import NotDone
+from accounts.scope import Area
+from accounts.token_wish import Wish
 from tests.accounts.conftest import PASSWORD, Browser, verbs, words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,6 +152,7 @@ VERBS = {
     "accounts.sign_in.refused", "accounts.sign_in.locked", "accounts.link.made", "accounts.link.used",
     "accounts.link.refused", "accounts.password.set", "accounts.totp.added", "accounts.totp.removed",
     "accounts.recovery_codes.renewed", "accounts.session.ended",
+    "accounts.token.made", "accounts.token.revoked", "accounts.token.refused", "accounts.areas.changed",
 }  # fmt: skip
 
 
@@ -183,6 +186,11 @@ def test_every_verb_of_accounts_leaves_its_entry(browser, admin, cat):
     window.post("/sign-out/")
     for n in range(5):
         window.enter("cat", f"guess{n}")
+    areas.add(cat, Area("prod"), actor="command line: root")
+    token, text = tokens.create(cat, Wish("siem", ["events:read"]), actor=cat)
+    tokens.revoke(cat, token.pk, actor=cat)
+    with pytest.raises(tokens.Refused):
+        tokens.find(text, "203.0.113.9")
     for action in ({"action": "role", "role": "operator"}, {"action": "disable"}, {"action": "enable"}):
         admin.post(change, action)
     assert set(verbs()) == VERBS

@@ -11,7 +11,8 @@ from django.db import OperationalError
 
 from accounts.entry import LIFETIME_TO_SET_A_PASSWORD, address_of
 from accounts.models import Role
-from accounts.people import NotDone, create
+from accounts.not_done import NotDone
+from accounts.people import create
 
 
 class Command(BaseCommand):

@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
-from accounts.people import NotDone, disable, find
+from accounts.not_done import NotDone
+from accounts.people import disable, find
 
 
 class Command(BaseCommand):
