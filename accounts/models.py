@@ -102,7 +102,8 @@ class TokenArea(AreaRow):
 class TrailEntry(models.Model):
     """One thing that somebody did in Keybook. Written once by `accounts.trail`; the database refuses to change it.
 
-    The actor is a number and a name, no foreign key: an entry must outlive whatever it tells of, unchanged.
+    The actor is a number and a name, no foreign key: an entry must outlive whatever it tells of, unchanged. Position,
+    previous and hash are PostgreSQL's to give, when the transaction commits: until then an entry has none of them.
     """
 
     at = models.DateTimeField(db_default=Now())
@@ -115,6 +116,15 @@ class TrailEntry(models.Model):
     details = models.JSONField(default=dict)
     address = models.CharField(max_length=45)
     session = models.CharField(max_length=16)
+    position = models.BigIntegerField(null=True, unique=True, editable=False)
+    previous = models.CharField(max_length=64, default="", editable=False)
+    hash = models.CharField(max_length=64, default="", editable=False)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["actor_name", "position"], name="accounts_trail_by_actor"),
+            models.Index(fields=["at"], name="accounts_trail_by_time"),
+        )
 
     def __str__(self) -> str:
         return f"{self.actor_name}: {self.verb} {self.subject_text}"

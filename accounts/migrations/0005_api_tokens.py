@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0004_areas"),
+        ("accounts", "0004_trail_is_chained"),
     ]
 
     operations = [

@@ -21,6 +21,7 @@ def test_an_entry_says_who_did_what_to_whom_and_from_where(cat, ask):
     assert kept == {
         "id": made.pk, "actor_id": cat.pk, "actor_name": "cat", "verb": "accounts.link.made", "subject_kind": "user",
         "subject_id": 7, "subject_text": "dan", "details": {"minutes": 15}, "address": "203.0.113.9", "session": "",
+        "position": None, "previous": "", "hash": "",
     }  # fmt: skip
 
 
@@ -69,6 +70,7 @@ def test_hostile_and_endless_text_is_kept_short_and_whole(cat):
 )
 def test_the_database_refuses_to_change_or_remove_an_entry(cat, statement):
     made = _entry(cat)
+    connection.check_constraints()  # what a commit does: from now on the entry is in the chain
     refused = pytest.raises(DatabaseError, match="The trail is append-only")
     with refused, transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE accounts_trailentry ENABLE TRIGGER accounts_trail_whole")
