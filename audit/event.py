@@ -7,30 +7,14 @@ from uuid import UUID
 
 import msgspec
 
+from audit import operations
 from audit.dictionary import Address, Target, Who
 from vault.audit_line import Line, Request, decode, microseconds, request_key
 from vault.errors import NotAnAuditLine
 
 SEEN_REQUEST, SEEN_RESPONSE, SUPERSEDED, BY_TOKEN, COLLAPSED, SYNTHETIC, WRAPPED = 1, 2, 4, 8, 16, 32, 64
 SUSPICIOUS, AMENDS = 128, 8192
-OPERATIONS = [
-    "other",
-    "create",
-    "read",
-    "update",
-    "patch",
-    "delete",
-    "list",
-    "scan",
-    "help",
-    "revoke",
-    "renew",
-    "rollback",
-    "header",
-    "alias-lookahead",
-    "resolve-role",
-    "sync-activation",
-]
+OPERATIONS = operations.OPERATIONS
 
 
 class Held(msgspec.Struct, gc=False, eq=False):

@@ -1,64 +1,48 @@
-"""Which events somebody asks for: fields and values in a stretch of time, and the same as a condition in SQL."""
+"""Which events somebody asks for: a query in a stretch of time, and the same as a condition in SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
-from audit.event import OPERATIONS, SUPERSEDED
-from audit.principal import Kind
+from accounts.scope import EVERYTHING as UNLIMITED
+from accounts.scope import Scope
+from audit.event import SUPERSEDED
+from audit.query_fields import FIELDS, Sort
+from audit.query_tree import EVERYTHING, Compare, Every, Match, Not, Some, Tree, Value, Word
 from vault.reads import Disclosure, Outcome
 
-FIELDS = ("secret", "path", "principal", "kind", "operation", "outcome", "disclosed", "address", "vault")
 # What a late response amended is counted by its amendment. Written with `<>`: PostgreSQL guesses that one row in 200
 # passes `flags & 4 = 0`, and then sorts a whole month instead of walking an index to the first hundred.
 ALIVE = f"flags & {SUPERSEDED} <> {SUPERSEDED}"
-CHOICES: dict[str, list[str]] = {
-    "kind": [kind.value for kind in Kind],
-    "operation": OPERATIONS,
-    "outcome": [outcome.label for outcome in Outcome],
-    "disclosed": [disclosure.label for disclosure in Disclosure],
-}
 _LISTED = 500  # ids that are written into the statement; more are looked up by it
-Values = tuple[str, ...]
-
-
-class WrongFilter(ValueError):
-    """A field has no such value; the message says which it has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Events in [since, until) that have one of the values of each field, and none of the excluded ones."""
+    """The events in [since, until) that fit a query, as far as a scope lets them be seen."""
 
     since: datetime
     until: datetime
-    include: Mapping[str, Values] = field(default_factory=dict)
-    exclude: Mapping[str, Values] = field(default_factory=dict)
-
-    @property
-    def fields(self) -> set[str]:
-        """Return the fields that have a value."""
-        return {name for some in (self.include, self.exclude) for name, values in some.items() if values}
+    tree: Tree = EVERYTHING
+    scope: Scope = UNLIMITED
 
     def within(self, since: datetime, until: datetime) -> Filter:
         """Return the same question for another stretch of time."""
         return replace(self, since=since, until=until)
 
-    def without(self, name: str) -> Filter:
-        """Return the same question without one field."""
-        include = {key: values for key, values in self.include.items() if key != name}
-        exclude = {key: values for key, values in self.exclude.items() if key != name}
-        return replace(self, include=include, exclude=exclude)
+    def asking(self, tree: Tree) -> Filter:
+        """Return another question about the same time, for the same eyes."""
+        return replace(self, tree=tree)
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition on unqualified columns, with its values; `secrets` are the ids where one secret was asked for."""
+    """A condition on unqualified columns of `audit_event`, with its values; `fields` are the columns that it names."""
 
     sql: str
     values: list[Any]
@@ -69,42 +53,138 @@ class Condition:
         return f"{column} >= %s AND {column} < %s{self.sql}", [since, until, *self.values]
 
 
-def condition(one: Filter) -> Condition:
-    """Return the filter's fields as SQL; looks up names, raises `WrongFilter` for a word that a field does not have."""
-    parts, values, used = [], [], set()
-    for given, turn in ((one.include, ""), (one.exclude, "NOT ")):
-        for name, wanted in given.items():
-            if wanted:
-                column, sql, own = _part(name, wanted)
-                parts.append(f" AND {turn}{sql}")
-                values += own
-                used.add(column)
-    return Condition("".join(parts), values, frozenset(used))
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A piece of a condition: `TRUE`, `FALSE`, or SQL that needs no brackets around it."""
+
+    sql: str
+    values: tuple[Any, ...] = ()
+    fields: frozenset[str] = frozenset()
 
 
-def _part(name: str, wanted: Values) -> tuple[str, str, list[Any]]:
-    """Return the column, the condition and its values for one field."""
-    if name in ("outcome", "disclosed", "operation"):
-        return name, f"{name} = ANY(%s)", [[_number(name, word) for word in wanted]]
-    if name == "secret":
-        return _secret_or_path(wanted)
-    return _BY_NAME[name](wanted)
+_ALWAYS, _NEVER = _Part("TRUE"), _Part("FALSE")
+
+
+def condition(one: Filter, visible: frozenset[str] | None = None) -> Condition:
+    """Return the filter's query as SQL; looks up names, of which an unknown one fits nothing.
+
+    With `visible`, events are taken to have no value in any field that is not among these.
+    """
+    part = _Compiler(frozenset(FIELDS) if visible is None else visible).of(one.tree)
+    sql = "" if part == _ALWAYS else f" AND {part.sql}"
+    return Condition(sql, list(part.values), part.fields)
+
+
+class _Compiler:
+    """Turns a tree into SQL for rows on which only some fields are visible."""
+
+    def __init__(self, visible: frozenset[str]) -> None:
+        self.visible = visible
+
+    def of(self, tree: Tree) -> _Part:
+        """Return the condition of a tree."""
+        if isinstance(tree, Every):
+            return _joined("AND", map(self.of, tree.terms), _ALWAYS, _NEVER)
+        if isinstance(tree, Some):
+            return _joined("OR", map(self.of, tree.terms), _NEVER, _ALWAYS)
+        if isinstance(tree, Not):
+            return _not(self.of(tree.term))
+        if isinstance(tree, Word):
+            return self._word(tree.value)
+        if tree.field not in self.visible:
+            return _NEVER
+        return _match(tree) if isinstance(tree, Match) else _compare(tree)
+
+    def _word(self, value: Value) -> _Part:
+        """A word stands in the secret's name, the path or the principal's name, whatever the case of its letters."""
+        word = value.text.translate(_LOWER)
+        names = [name for name in _SEARCHED if name in self.visible]
+        return _joined("OR", (_containing(name, word, value.begins) for name in names), _NEVER, _ALWAYS)
+
+
+def _joined(word: str, parts: Iterable[_Part], neutral: _Part, decides: _Part) -> _Part:
+    """Put parts together with AND or OR; what decides alone stays alone."""
+    some = [part for part in parts if part != neutral]
+    if decides in some:
+        return decides
+    if len(some) < 2:
+        return some[0] if some else neutral
+    return _Part(
+        f"({f' {word} '.join(part.sql for part in some)})",
+        tuple(value for part in some for value in part.values),
+        frozenset[str]().union(*(part.fields for part in some)),
+    )
+
+
+def _not(part: _Part) -> _Part:
+    opposite = {_ALWAYS: _NEVER, _NEVER: _ALWAYS}
+    return _Part(f"NOT {part.sql}", part.values, part.fields) if part not in (_ALWAYS, _NEVER) else opposite[part]
+
+
+# -- columns that hold what is asked for -------------------------------------------------------------------------------
+
+_COLUMNS = {"request": "request_id"}
+_HAS = {"version": "version > 0 AND ", "duration": "duration >= 0 AND "}  # other values stand for none
+
+
+def _match(one: Match) -> _Part:
+    field = FIELDS[one.field]
+    if one.field == "kind":
+        return _kind(one.field, one.values)
+    if field.sort is Sort.TEXT:
+        return _of_text(one.field, one.values)
+    column = _COLUMNS.get(one.field, one.field)
+    if field.sort is Sort.CHOICE:
+        numbers = [_number(one.field, word) for word in field.choices if any(value.fits(word) for value in one.values)]
+        return _Part(f"{column} = ANY(%s)", (numbers,), frozenset((column,)))
+    if field.sort is Sort.REQUEST:
+        return _Part(f"{column} = ANY(%s::uuid[])", ([value.text for value in one.values],), frozenset((column,)))
+    wanted = [int(value.text) for value in one.values if value.text != "0"]  # no version and no event is numbered so
+    return _Part(f"{column} = ANY(%s)", (wanted,), frozenset((column,))) if wanted else _NEVER
+
+
+def _compare(one: Compare) -> _Part:
+    return _Part(f"({_HAS.get(one.field, '')}{one.field} {one.sign} %s)", (one.number,), frozenset((one.field,)))
 
 
 def _number(name: str, word: str) -> int:
     """Return the number that is stored for a word."""
-    words = CHOICES[name]
-    if word not in words:
-        raise WrongFilter(f"{name} has no value {word}. It has {', '.join(words)}.")
     if name == "operation":
-        return words.index(word)
+        return FIELDS[name].choices.index(word)
     return (Outcome if name == "outcome" else Disclosure)[word.upper()].value
 
 
-def _secret_or_path(wanted: Values) -> tuple[str, str, list[Any]]:
-    """A word that begins no secret's name is taken for a request path."""
-    found = _ids("audit_secret", "name", wanted)
-    return ("secret", *_among("secret", found)) if found.some else _path(wanted)
+# -- names, looked up first --------------------------------------------------------------------------------------------
+
+_SEARCHED = {"secret": "name", "path": "namespace || path", "principal": "name"}
+_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+
+
+def _containing(name: str, word: str, begins: bool) -> _Part:
+    """Return the condition that a name contains a word in small letters, or begins with it."""
+    if not word:
+        return _has_value(name)
+    fits = "= 1" if begins else "> 0"
+    text = f'strpos(lower(({_SEARCHED[name]}) COLLATE "C"), %s) {fits}'
+    return _among(name, _look_up(f"SELECT id FROM audit_{name} WHERE {text}", [word]))  # noqa: S608 - our own names
+
+
+def _of_text(name: str, wanted: tuple[Value, ...]) -> _Part:
+    if Value("", True) in wanted:
+        return _has_value(name)
+    return _BY_NAME.get(name, _by_name)(name, wanted)
+
+
+def _has_value(name: str) -> _Part:
+    return _Part("secret > 0", (), frozenset(("secret",))) if name == "secret" else _ALWAYS
+
+
+def _by_name(name: str, wanted: tuple[Value, ...]) -> _Part:
+    """Return the condition that a row's name in its dictionary is one of the values, or begins with one."""
+    column = "address" if name == "address" else "name"
+    likes = [_like(value.text) for value in wanted if value.begins]
+    sql = f"SELECT id FROM audit_{name} WHERE {column} = ANY(%s)" + f" OR {column} LIKE %s" * len(likes)  # noqa: S608
+    return _among(name, _look_up(sql, [[value.text for value in wanted if not value.begins], *likes]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +195,6 @@ class _Found:
     sql: str
     values: list[Any]
 
-    @property
-    def some(self) -> bool:
-        return bool(self.ids)
-
-
-def _ids(table: str, column: str, wanted: Values) -> _Found:
-    """Look up names and, where they end with `*`, their beginnings."""
-    exact = [word.strip("/") if table == "audit_secret" else word for word in wanted if not word.endswith("*")]
-    begins = [_like(word[:-1]) for word in wanted if word.endswith("*")]
-    likes = "".join(f" OR {column} LIKE %s" for _ in begins)
-    sql = f"SELECT id FROM {table} WHERE {column} = ANY(%s){likes}"  # noqa: S608 - our own names
-    return _look_up(sql, [exact, *begins])
-
 
 def _look_up(sql: str, values: list[Any]) -> _Found:
     with connection.cursor() as cursor:
@@ -135,54 +202,66 @@ def _look_up(sql: str, values: list[Any]) -> _Found:
         return _Found([row[0] for row in cursor.fetchall()], sql, values)
 
 
-def _among(column: str, found: _Found) -> tuple[str, list[Any]]:
+def _among(column: str, found: _Found) -> _Part:
     """Return the condition that a column holds one of the ids."""
+    fields = frozenset((column,))
+    if not found.ids:
+        return _NEVER
     if len(found.ids) == 1:
-        return f"{column} = %s", [found.ids[0]]
+        return _Part(f"{column} = %s", (found.ids[0],), fields)
     if len(found.ids) <= _LISTED:
-        return f"{column} = ANY(%s)", [found.ids]
-    return f"{column} IN ({found.sql})", found.values
+        return _Part(f"{column} = ANY(%s)", (found.ids,), fields)
+    return _Part(f"{column} IN ({found.sql})", tuple(found.values), fields)
 
 
-def _path(wanted: Values) -> tuple[str, str, list[Any]]:
-    """Paths are kept apart from their namespace, so each way to cut the word at a slash is tried."""
-    sql, values = [], []
-    for word in wanted:
-        whole, operator = (_like(word[:-1]), "LIKE") if word.endswith("*") else (word, "=")
-        cuts = [0, *(at + 1 for at, char in enumerate(whole[:-1]) if char == "/")][:12]
-        sql += [f"(path {operator} %s AND namespace = %s)"] * len(cuts)
-        values += [text for at in cuts for text in (whole[at:], whole[:at])]
-    found = _look_up(f"SELECT id FROM audit_path WHERE {' OR '.join(sql)}", values)  # noqa: S608 - our own names
-    return ("path", *_among("path", found))
+def _path(name: str, wanted: tuple[Value, ...]) -> _Part:
+    """Paths are kept apart from their namespace: a value is cut at each namespace that it can begin with."""
+    tests, values = [], []
+    for namespace in _namespaces():
+        for value in wanted:
+            if value.begins and namespace.startswith(value.text):
+                tests.append("namespace = %s")
+                values.append(namespace)
+            elif value.text.startswith(namespace):
+                rest = value.text[len(namespace) :]
+                tests.append(f"(namespace = %s AND path {'LIKE' if value.begins else '='} %s)")
+                values += [namespace, _like(rest) if value.begins else rest]
+    return _paths(tests, values)
 
 
-def _principal(wanted: Values) -> tuple[str, str, list[Any]]:
-    return ("principal", *_among("principal", _ids("audit_principal", "name", wanted)))
+def _namespace(name: str, wanted: tuple[Value, ...]) -> _Part:
+    """Namespaces are asked for without the slash at their end."""
+    known = _namespaces()
+    fitting = [one for one in known if any(value.fits(one.rstrip("/")) for value in wanted)]
+    if fitting and len(fitting) == len(known):
+        return _ALWAYS
+    return _paths(["namespace = ANY(%s)"] if fitting else [], [fitting])
 
 
-def _kind(wanted: Values) -> tuple[str, str, list[Any]]:
-    for word in wanted:
-        if word not in CHOICES["kind"]:
-            raise WrongFilter(f"kind has no value {word}. It has {', '.join(CHOICES['kind'])}.")
-    found = _look_up("SELECT id FROM audit_principal WHERE kind = ANY(%s)", [list(wanted)])
-    return ("principal", *_among("principal", found))
+def _paths(tests: list[str], values: list[Any]) -> _Part:
+    if not tests:
+        return _NEVER
+    return _among("path", _look_up(f"SELECT id FROM audit_path WHERE {' OR '.join(tests)}", values))  # noqa: S608
 
 
-def _address(wanted: Values) -> tuple[str, str, list[Any]]:
-    return ("address", *_among("address", _ids("audit_address", "address", wanted)))
+def _namespaces() -> list[str]:
+    """Return every namespace of a path, jumping through the index from one to the next."""
+    sql = """WITH RECURSIVE n AS (
+        SELECT v.id, (SELECT min(namespace) FROM audit_path WHERE vault_id = v.id) AS one FROM audit_vault v
+        UNION ALL
+        SELECT n.id, (SELECT min(namespace) FROM audit_path p WHERE p.vault_id = n.id AND p.namespace > n.one)
+        FROM n WHERE n.one IS NOT NULL) SELECT DISTINCT one FROM n WHERE one IS NOT NULL"""
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return [row[0] for row in cursor.fetchall()]
 
 
-def _vault(wanted: Values) -> tuple[str, str, list[Any]]:
-    return ("vault", *_among("vault", _ids("audit_vault", "name", wanted)))
+def _kind(name: str, wanted: tuple[Value, ...]) -> _Part:
+    words = [word for word in FIELDS[name].choices if any(value.fits(word) for value in wanted)]
+    return _among("principal", _look_up("SELECT id FROM audit_principal WHERE kind = ANY(%s)", [words]))
 
 
-_BY_NAME: dict[str, Callable[[Values], tuple[str, str, list[Any]]]] = {
-    "path": _path,
-    "principal": _principal,
-    "kind": _kind,
-    "address": _address,
-    "vault": _vault,
-}
+_BY_NAME: dict[str, Callable[[str, tuple[Value, ...]], _Part]] = {"path": _path, "namespace": _namespace}
 
 
 def _like(text: str) -> str:

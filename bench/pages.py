@@ -27,6 +27,7 @@ from accounts.models import Role, User
 from audit import callers, event_search, queries
 from audit.event_filter import Filter, condition
 from audit.ingest import connect
+from audit.query_tree import matches
 from bench import desk, filling, machine
 from bench.people import IDENTITIES, SECRETS, skewed
 from bench.report import Table
@@ -65,7 +66,7 @@ QUESTIONS: dict[str, tuple[Ask, bool]] = {
     ),
     "the last 100 events of a principal": (
         lambda d, now: event_search.events(
-            one := Filter(now - MONTH, now, {"principal": (callers.caller(1 + skewed(d, IDENTITIES)).name,)}),
+            one := Filter(now - MONTH, now, matches("principal", [callers.caller(1 + skewed(d, IDENTITIES)).name])),
             condition(one),
             100,
         ),
@@ -76,7 +77,7 @@ QUESTIONS: dict[str, tuple[Ask, bool]] = {
         False,
     ),
     "seven facets of one secret, 7 days": (
-        lambda d, now: _search(Filter(now - WEEK, now, {"secret": (_name(d),)}), event_search.facets),
+        lambda d, now: _search(Filter(now - WEEK, now, matches("secret", [_name(d)])), event_search.facets),
         True,
     ),
     "what a principal read, first ever, 7 days": (
@@ -88,7 +89,7 @@ QUESTIONS: dict[str, tuple[Ask, bool]] = {
 PAGES: dict[str, Callable[[random.Random], str]] = {
     "home": lambda d: "/",
     "events, 24 hours": lambda d: "/events/?range=24h",
-    "events of one secret, 7 days": lambda d: f"/events/?range=7d&secret={_name(d)}",
+    "events of one secret, 7 days": lambda d: f"/events/?range=7d&q=secret:{_name(d)}",
     "secrets": lambda d: "/secrets/",
     "one secret": lambda d: f"/secrets/{1 + skewed(d, SECRETS)}/",
     "the most read secret": lambda d: f"/secrets/{_HOTTEST}/",

@@ -12,7 +12,7 @@ from typing import Any
 
 from audit import callers, event_search, queries
 from audit.event_filter import Filter, condition
-from dashboard.event_query import link
+from dashboard.event_query import asking, link
 from dashboard.words import counted, iso, visible
 
 TABS = {"summary": "Summary", "who": "Who", "around": "Around", "line": "Line as stored"}
@@ -83,10 +83,11 @@ class EventPage:
     @property
     def filters(self) -> list[tuple[str, str, str]]:
         """Return the questions that this event suggests: field, value, address."""
-        fields = {"secret": self.row.secret or self.row.path, "principal": self.row.principal}
+        fields = {"secret" if self.row.secret else "path": self.row.secret or self.row.path}
+        fields["principal"] = self.row.principal
         if self.row.address:
             fields["address"] = self.row.address
-        return [(name, value, link({name: value})) for name, value in fields.items()]
+        return [(name, value, asking({name: value})) for name, value in fields.items()]
 
     @property
     def as_json(self) -> str:

@@ -9,48 +9,106 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
-from audit.event_filter import FIELDS, Filter
+from audit.event_filter import Filter
+from audit.query_language import EVERYTHING, QueryError, Tree, parse, show
+from audit.query_tree import (
+    Compare,
+    Match,
+    Not,
+    Some,
+    Value,
+    Word,
+    every,
+    matches,
+    refused,
+    show_number,
+    show_value,
+    terms_of,
+    toggled,
+    without_field,
+    without_term,
+    without_value,
+)
 from dashboard.time_range import EVENT_PRESETS, TimeRange, time_range
 from dashboard.words import iso
 
-NOT = "not."
-LONGEST = 1_000
-MOST = 20  # values of one field; a question has no use for more, and each is looked up
 LIVE = "live"
 _KEPT = ("range", "since", "until", "view")
-Values = dict[str, tuple[str, ...]]
+# Addresses of before there was a query language: a value under its field's name, or under `not.` and that.
+_OLD = ("secret", "path", "principal", "kind", "operation", "outcome", "disclosed", "address", "vault")
+_NOT = "not."
+_MOST_OLD = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One value of the question, as it stands below the fields; `without` is the same page without it."""
+    """One thing that the question asks, as it stands below the bar; `without` is the same page without it.
+
+    `joint` stands between field and value: "is", "contains", "begins with", or nothing where the value says it all.
+    """
 
     field: str
+    joint: str
     value: str
     negative: bool
     without: str
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a query is not understood, and its text in three: what stands before the place, there, and behind it."""
+
+    message: str
+    position: int
+    length: int
+    nearest: str
+    before: str
+    there: str
+    after: str
+
+    @classmethod
+    def of(cls, error: QueryError, text: str) -> Fault:
+        """Return the fault of a text."""
+        begin, end = error.position - 1, error.position - 1 + error.length
+        return cls(
+            *(error.message, error.position, error.length, error.nearest),
+            *(text[:begin], text[begin:end], text[end:]),
+        )
+
+    @property
+    def mended(self) -> str:
+        """Return the text with the nearest right word in the place of the wrong one; empty when none is near."""
+        return f"{self.before}{self.nearest}{self.after}" if self.nearest else ""
+
+
 @dataclass(frozen=True)
 class EventQuery:
-    """Fields, values and time; knows the addresses that differ from it by one thing."""
+    """A query and its time; knows the addresses that differ from it by one thing.
+
+    `text` is what was typed. Where that is not understood, `error` says why and the tree asks for everything.
+    """
 
     range: TimeRange
-    include: Values = field(default_factory=dict)
-    exclude: Values = field(default_factory=dict)
+    text: str = ""
+    tree: Tree = EVERYTHING
+    error: Fault | None = None
     kept: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, query: QueryDict, now: datetime) -> EventQuery:
-        """Read a page's query; fields that are no field of an event are left alone."""
+        """Read a page's address: the query in `q`, or a value under each field's name as older addresses have it."""
         kept = {name: value for name in _KEPT if (value := str(query.get(name, "")))}
         span = time_range(query, now, None, EVENT_PRESETS, "24h")
-        return cls(span, _values(query, ""), _values(query, NOT), kept)
+        text = _text(query)
+        try:
+            return cls(span, text, parse(text), kept=kept)
+        except QueryError as error:
+            return cls(span, text, error=Fault.of(error, text), kept=kept)
 
     @property
     def filter(self) -> Filter:
         """Return the question that the past understands."""
-        return Filter(self.range.since, self.range.until, self.include, self.exclude)
+        return Filter(self.range.since, self.range.until, self.tree)
 
     @property
     def live(self) -> bool:
@@ -59,36 +117,44 @@ class EventQuery:
 
     @property
     def chips(self) -> list[Chip]:
-        """Return every value with the address of the page without it."""
-        pairs = [(some, negative) for some, negative in ((self.include, False), (self.exclude, True))]
-        return [
-            Chip(name, value, negative, self.toggled(name, value, negative))
-            for some, negative in pairs
-            for name, values in some.items()
-            for value in values
-        ]
+        """Return everything that is asked for with the address of the page without it."""
+        return [chip for term in terms_of(self.tree) for chip in self._chips(term)]
+
+    def _chips(self, term: Tree) -> list[Chip]:
+        negative = isinstance(term, Not)
+        inner = term.term if isinstance(term, Not) else term
+        if isinstance(inner, Match):
+            return [
+                Chip(inner.field, "is", plain(value), negative,
+                     self._asking(without_value(self.tree, inner.field, value, negative)))
+                for value in inner.values
+            ]  # fmt: skip
+        return [Chip(*_said(inner), negative, self._asking(without_term(self.tree, term)))]
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """Return the name and value of each part of the question, for a form to carry."""
-        pairs = [(name, value) for name, values in self.include.items() for value in values]
-        pairs += [(NOT + name, value) for name, values in self.exclude.items() for value in values]
-        return [*pairs, *self.kept.items()]
+        """Return what a form that asks another query has to carry: the time and the view."""
+        return list(self.kept.items())
 
     @property
     def here(self) -> str:
         """Return the address of this question, from its first page on."""
-        return self._url(self.fields)
+        return self._url(self._pairs(self.text))
+
+    @property
+    def mended(self) -> str:
+        """Return the address of the query with the nearest right word; empty when there is none."""
+        return self._url(self._pairs(self.error.mended)) if self.error and self.error.mended else ""
 
     @property
     def pinned(self) -> str:
         """Return the address of this question with fixed times, for a link that is copied."""
-        times = {"since": iso(self.range.since), "until": iso(self.range.until)}
-        return self._url([*self._values(), *times.items()])
+        kept = {"view": self.kept.get("view", ""), "since": iso(self.range.since), "until": iso(self.range.until)}
+        return self._url([pair for pair in (("q", self.text), *kept.items()) if pair[1]])
 
     def at(self, **more: str) -> str:
         """Return the address of this question with more in it, such as a place in the list or an event; empty drops."""
-        pairs = [(name, value) for name, value in self.fields if name not in more]
+        pairs = [(name, value) for name, value in self._pairs(self.text) if name not in more]
         return self._url([*pairs, *((name, value) for name, value in more.items() if value)])
 
     def ranged(self, key: str) -> str:
@@ -97,34 +163,62 @@ class EventQuery:
 
     def toggled(self, name: str, value: str, negative: bool = False) -> str:
         """Return the address with this value asked for (or refused), or without it when it is already there."""
-        key, other = (NOT + name, name) if negative else (name, NOT + name)
-        pairs = [pair for pair in self.fields if pair != (other, value)]
-        return self._url([p for p in pairs if p != (key, value)] if (key, value) in pairs else [*pairs, (key, value)])
-
-    def only(self, name: str, value: str) -> str:
-        """Return the address of this time with one value and nothing else."""
-        return self._url([(name, value), *self.kept.items()])
+        return self._asking(toggled(self.tree, name, Value(value), negative))
 
     def dropped(self, name: str) -> str:
-        """Return the address without a field."""
-        return self._url([p for p in self.fields if p[0] not in (name, NOT + name)])
+        """Return the address without what is asked of a field alone."""
+        return self._asking(without_field(self.tree, name))
 
-    def _values(self) -> list[tuple[str, str]]:
-        return [pair for pair in self.fields if pair[0] not in _KEPT or pair[0] == "view"]
+    def left_out(self, term: Tree) -> str:
+        """Return the address without one term."""
+        return self._asking(without_term(self.tree, term))
+
+    def _asking(self, tree: Tree) -> str:
+        return self._url(self._pairs(show(tree)))
+
+    def _pairs(self, text: str) -> list[tuple[str, str]]:
+        return [*([("q", text)] if text else []), *self.kept.items()]
 
     @staticmethod
     def _url(pairs: list[tuple[str, str]]) -> str:
         return f"?{urlencode(pairs)}" if pairs else "?"
 
 
-def _values(query: QueryDict, prefix: str) -> Values:
-    """Return the values of each field, in the order of the fields, without empty and repeated ones."""
-    found = {}
-    for name in FIELDS:
-        typed = (value.replace("\0", "").strip()[:LONGEST] for value in query.getlist(prefix + name)[:MOST])
-        if values := tuple(dict.fromkeys(value for value in typed if value)):
-            found[name] = values
-    return found
+def plain(value: Value) -> str:
+    """Return a value as a chip shows it: without quotes, unless it is empty."""
+    return f"{value.text}{'*' if value.begins else ''}" or show_value(value)
+
+
+def _said(term: Tree) -> tuple[str, str, str]:
+    """Return the field, the words behind it and the value of a term that is no list of values."""
+    if isinstance(term, Compare):
+        return term.field, "", f"{term.sign} {show_number(term)}"
+    if isinstance(term, Word):
+        return "name or path", "begins with" if term.value.begins else "contains", term.value.text
+    return "", "", f"({show(term)})" if isinstance(term, Some) else show(term)
+
+
+def _text(query: QueryDict) -> str:
+    """Return the query's text, and behind it what an older address asks of single fields."""
+    text, old = str(query.get("q", "")).replace("\0", "").strip(), show(every(_old(query)))
+    return f"({text}) {old}" if text and old else text or old
+
+
+def _old(query: QueryDict) -> list[Tree]:
+    """Return the terms that an older address asks for."""
+    terms = []
+    for turn, prefix in ((lambda term: term, ""), (refused, _NOT)):
+        for name in _OLD:
+            typed = (str(value).replace("\0", "").strip() for value in query.getlist(prefix + name)[:_MOST_OLD])
+            if texts := [text.strip("/") if name == "secret" else text for text in typed if text]:
+                terms.append(turn(matches(name, texts)))
+    return terms
+
+
+def asking(values: Mapping[str, str], **more: str) -> str:
+    """Return the query of an address that asks for one value of each field; `more` are its other parts."""
+    text = show(every(Match(name, (Value(value),)) for name, value in values.items()))
+    return link({"q": text, **more})
 
 
 def beside(query: QueryDict) -> Callable[[str, str], str]:

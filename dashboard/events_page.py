@@ -11,12 +11,23 @@ from django.http import QueryDict
 
 from audit import coverage, event_search
 from audit.answers import EventRow
-from audit.event_filter import CHOICES, Condition, Filter, WrongFilter, condition
+from audit.event_filter import Condition, Filter, condition
+from audit.query_fields import FIELDS, Field
+from audit.query_tree import (
+    EVERYTHING,
+    Tree,
+    field_of,
+    show_term,
+    terms_of,
+    values_of,
+    without_field,
+    without_term,
+)
 from dashboard import histogram
 from dashboard.closing import Closing
 from dashboard.event_list import Item, Place, items
 from dashboard.event_page import EventPage
-from dashboard.event_query import EventQuery, beside
+from dashboard.event_query import EventQuery, beside, plain
 from dashboard.facet_list import FacetList, facet_lists
 from dashboard.keys import key_of
 from dashboard.record_holes import Known, known
@@ -26,6 +37,7 @@ from dashboard.words import counted, duration
 PAGE = 100
 INLINE = 5_000  # events; the values of more are counted by a second request, so that the page itself is there at once
 WIDE = 100_000
+MOST_WAYS = 5  # each is counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,40 +74,26 @@ class EventsPage:
         return [(key, words, self.query.ranged(key)) for key, (_, words, _) in EVENT_PRESETS.items()]
 
     @property
-    def choices(self) -> dict[str, list[str]]:
-        """Return the values of the fields that have a fixed list."""
-        return CHOICES
+    def language(self) -> list[Field]:
+        """Return the fields that a query may name."""
+        return list(FIELDS.values())
 
-    @cached_property
-    def wrong(self) -> str:
-        """Return what is wrong with the question, in a sentence; empty when it is understood."""
-        return self._understood if isinstance(self._understood, str) else ""
-
-    @cached_property
-    def _understood(self) -> Condition | str:
-        try:
-            return condition(self.query.filter)
-        except WrongFilter as wrong:
-            return str(wrong)
+    @property
+    def _filter(self) -> Filter:
+        return self.query.filter
 
     @cached_property
     def _condition(self) -> Condition:
         """Return the question in SQL; what was not understood asks for every event of the time."""
-        return self._understood if isinstance(self._understood, Condition) else condition(self._filter)
-
-    @cached_property
-    def _filter(self) -> Filter:
-        if self.wrong:
-            return Filter(self.query.range.since, self.query.range.until)
-        return self.query.filter
+        return condition(self._filter)
 
     @cached_property
     def record(self) -> Known:
         """Return what is known of this time, from the vaults that are asked for."""
         since, until = self.query.range.since, self.query.range.until
         vaults = coverage.vault_records(since, until)
-        if wanted := self.query.include.get("vault"):
-            vaults = [vault for vault in vaults if vault.name in wanted]
+        if wanted := values_of(self.query.tree, "vault"):
+            vaults = [vault for vault in vaults if any(one.fits(vault.name) for one in wanted)]
         return known(vaults, since, until, self.now)
 
     @property
@@ -210,25 +208,26 @@ class EventsPage:
     @cached_property
     def widenings(self) -> list[Widening]:
         """Return the ways to widen a question that nothing fits, those that find something first."""
-        one = self._filter
-        names = [*self.query.include, *self.query.exclude]
-        ways = [
-            Widening(
-                *(name, ", ".join(self.query.include.get(name, self.query.exclude.get(name, ())))),
-                count=event_search.count_up_to(one.without(name), WIDE), url=self.query.dropped(name),
-            )
-            for name in dict.fromkeys(names)
-        ]  # fmt: skip
+        one, tree = self._filter, self.query.tree
+        fields = dict.fromkeys(name for term in terms_of(tree) if (name := field_of(term)))
+        ways = [self._widening(name, _asked(tree, name), without_field(tree, name), self.query.dropped(name))
+                for name in list(fields)[:MOST_WAYS]]  # fmt: skip
+        others = [term for term in terms_of(tree) if not field_of(term)]
+        ways += [self._widening("", show_term(term), without_term(tree, term), self.query.left_out(term))
+                 for term in others[:MOST_WAYS]]  # fmt: skip
         wide = one.within(one.until - EVENT_PRESETS["30d"][0], one.until)
         if wide.since < one.since:
             count = event_search.count_up_to(wide, WIDE)
             ways.append(Widening("time", self.query.range.span, count, self.query.ranged("30d")))
         return sorted(ways, key=lambda way: -way.count)
 
+    def _widening(self, name: str, value: str, tree: Tree, url: str) -> Widening:
+        return Widening(name, value, event_search.count_up_to(self._filter.asking(tree), WIDE), url)
+
     @cached_property
     def in_window(self) -> int:
         """Return how many events of any kind lie in this time, counting to 100,000."""
-        return event_search.count_up_to(Filter(self._filter.since, self._filter.until), WIDE)
+        return event_search.count_up_to(self._filter.asking(EVERYTHING), WIDE)
 
     @cached_property
     def event(self) -> EventPage | None:
@@ -240,3 +239,10 @@ class EventsPage:
     def step(self) -> str:
         """Return the width of a bar in words."""
         return duration((self._bins[0].end - self._bins[0].start).total_seconds()) if self._bins else ""
+
+
+def _asked(tree: Tree, name: str) -> str:
+    """Return what a query asks of one field alone, in words."""
+    values = [*values_of(tree, name), *values_of(tree, name, negative=True)]
+    listed = ", ".join(map(plain, values))
+    return listed or " ".join(show_term(term) for term in terms_of(tree) if field_of(term) == name)

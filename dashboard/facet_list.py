@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from audit.event_search import Facets, Value
+from audit.event_search import Facets
+from audit.event_search import Value as Count
+from audit.query_tree import Value, values_of
 from dashboard.event_query import EventQuery
 
 TITLES = {
@@ -59,17 +61,17 @@ def facet_lists(facets: Facets, query: EventQuery) -> list[FacetList]:
     return lists
 
 
-def _with_chosen(name: str, values: list[Value], query: EventQuery) -> list[FacetValue]:
+def _with_chosen(name: str, values: list[Count], query: EventQuery) -> list[FacetValue]:
     """Return the values; a chosen one that no event has any more stays, with its count of zero."""
-    chosen = [*query.include.get(name, ()), *query.exclude.get(name, ())]
+    chosen = [*values_of(query.tree, name), *values_of(query.tree, name, negative=True)]
     known = {value.value for value in values}
-    missing = [Value(value, 0) for value in chosen if value not in known and not value.endswith("*")]
+    missing = [Count(value.text, 0) for value in chosen if value.text not in known and not value.begins]
     return [_value(name, value, query) for value in [*values, *missing]]
 
 
-def _value(name: str, value: Value, query: EventQuery) -> FacetValue:
-    included = value.value in query.include.get(name, ())
-    excluded = value.value in query.exclude.get(name, ())
+def _value(name: str, value: Count, query: EventQuery) -> FacetValue:
+    included = Value(value.value) in values_of(query.tree, name)
+    excluded = Value(value.value) in values_of(query.tree, name, negative=True)
     state = "included" if included else "excluded" if excluded else ""
     return FacetValue(
         *(value.value, value.count, value.kind, state),

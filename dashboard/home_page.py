@@ -12,6 +12,7 @@ from django.urls import reverse
 from audit import coverage, event_search, lookup, pulse
 from audit.event_filter import Filter, condition
 from audit.principal import Kind
+from audit.query_tree import Match, Value, matches, show
 from dashboard import histogram
 from dashboard.record_holes import Known, known
 from dashboard.source_health import SourceHealth
@@ -77,14 +78,14 @@ class HomePage:
         people, root = used.get(Kind.HUMAN, none), used.get(Kind.ROOT, none)
         denied = sum(bar.denied for bar in self._bins)
         return [
-            Ready("Calls denied, last 24 hours", denied, "calls", _events(outcome="denied", range="24h")),
+            Ready("Calls denied, last 24 hours", denied, "calls", _events("outcome:denied", "24h")),
             Ready(
                 "Secrets read by people, last 7 days", people.reads,
-                f"reads by {people.principals}", _events(kind="human", range="7d", **{"not.disclosed": "none"}),
+                f"reads by {people.principals}", _events("kind:human -disclosed:none", "7d"),
             ),
             Ready(
                 "The root token used, last 7 days", root.events, "calls",
-                _events(kind="root", range="7d"), "warn-words" if root.events else "",
+                _events("kind:root", "7d"), "warn-words" if root.events else "",
             ),
         ]  # fmt: skip
 
@@ -123,16 +124,16 @@ class Question:
     def answer(self) -> str:
         """Return the one page that answers; empty when the words mean nothing, or several things."""
         if self.asked.endswith("*"):
-            return _events(secret=self.asked, range=self.range)
+            return _events(show(matches("secret", [self.asked])), self.range)
         found = self.exact or self.near
         return found[0].url if len(found) == 1 else ""
 
     def _url(self, one: lookup.Match) -> str:
         if one.sort == "address":
-            return _events(address=one.name, range=self.range)
+            return _events(show(Match("address", (Value(one.name),))), self.range)
         page = "secret-detail" if one.sort == "secret" else "principal-detail"
         return f"{reverse(page, args=[one.id])}?{urlencode({'range': self.range})}"
 
 
-def _events(**values: str) -> str:
-    return f"{reverse('event-list')}?{urlencode(values)}"
+def _events(query: str, key: str) -> str:
+    return f"{reverse('event-list')}?{urlencode({'q': query, 'range': key})}"

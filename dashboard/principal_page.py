@@ -14,7 +14,7 @@ from django.http import QueryDict
 from audit import callers, coverage
 from audit.callers import AddressUse, Caller, CallerRow, SecretUse
 from dashboard.closing import Closing
-from dashboard.event_query import EventQuery
+from dashboard.event_query import EventQuery, asking
 from dashboard.record_holes import Known, known
 from dashboard.time_range import PRESETS, time_range
 from dashboard.words import counted, short_iso
@@ -85,7 +85,7 @@ class PrincipalPage:
     @cached_property
     def query(self) -> EventQuery:
         """Return the time, in the form that the time's fields take."""
-        return EventQuery(time_range(self.given, self.now, None), {}, {}, {})
+        return EventQuery(time_range(self.given, self.now, None))
 
     @cached_property
     def ranges(self) -> list[tuple[str, str, str]]:
@@ -179,7 +179,7 @@ class PrincipalPage:
         span = self.query.range
         times = {"range": span.key} if span.key in PRESETS else {}
         times = times or {"since": short_iso(span.since), "until": short_iso(span.until)}
-        return f"?{urlencode({'principal': self.principal.name, 'vault': self.principal.vault, **more, **times})}"
+        return asking({"principal": self.principal.name, "vault": self.principal.vault, **more}, **times)
 
 
 def address_lines(uses: Sequence[AddressUse]) -> list[AddressLine]:

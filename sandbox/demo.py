@@ -34,7 +34,7 @@ Open  {url}{link}
 Try   1  who read the bank's log-in:   {url}/secrets/?q={secret}
       2  the same in a second terminal:   bin/keybook who_read {secret}
       3  what one service read:   bin/keybook what_read payments/ledger
-      4  where its stolen token was used:   {url}/events/?address={elsewhere}
+      4  where its stolen token was used:   {url}/events/?q=address:{elsewhere}
 
 Ctrl-C stops everything; `make demo` goes on with these data, `make demo RESET=1` starts afresh.
 """

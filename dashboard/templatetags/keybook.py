@@ -14,12 +14,14 @@ from django import template
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from audit import queries
 from dashboard import paths, words
+from dashboard.event_query import asking
 from dashboard.strip import Strip, strip
 
 register = template.Library()
@@ -121,6 +123,12 @@ def kind_words(kind: str) -> str:
 def event_address(page: Any, event_id: int) -> str:
     """Return the address of the page as it is, with an event in its drawer."""
     return str(page.beside(str(event_id), ""))
+
+
+@register.simple_tag
+def events_asking(range: str, **values: str) -> str:
+    """Return the address of the events that have these values, over a ready range."""
+    return f"{reverse('event-list')}{asking(values, range=range)}"
 
 
 @register.filter("words")

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from accounts.may import needs
 from audit import callers
 from audit.answers import UnknownName
-from audit.event_filter import CHOICES
+from audit.query_fields import FIELDS
 from dashboard.forms import AskForm
 from dashboard.principal_page import PrincipalList, PrincipalPage
 from dashboard.views.parts import part_of
@@ -27,7 +27,9 @@ def principal_list(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         raise BadRequest("No principal's name holds a null character, or is longer than 1,000 characters.")
     kind = request.GET.get("kind", "")
-    page = PrincipalList(form.cleaned_data["q"], kind if kind in CHOICES["kind"] else "", form.cleaned_data["after"])
+    page = PrincipalList(
+        form.cleaned_data["q"], kind if kind in FIELDS["kind"].choices else "", form.cleaned_data["after"]
+    )
     return render(request, "principals/list.html", {"page": page})
 
 

@@ -213,7 +213,7 @@ def pages(site, chromium, session) -> dict[str, str]:
         "home": "/",
         "ask": "/ask/?q=secret/prod",
         "events": "/events/?range=30d",
-        "question": "/events/?range=7d&vault=eu-prod&secret=secret/prod/*&not.outcome=error&kind=service_account",
+        "question": "/events/?range=7d&q=vault:eu-prod secret:secret/prod/* -outcome:error kind:service_account bank",
         "no event": "/events/?range=1h&principal=nobody&outcome=denied",
         "event who": f"/events/?range=30d&event={event}&tab=who",
         "event around": f"/events/?range=30d&event={event}&tab=around",

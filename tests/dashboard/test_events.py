@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from urllib.parse import parse_qs
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from audit import actions, callers, event_search, queries
-from audit.event_filter import Filter, WrongFilter, condition
+from audit.event_filter import Filter, condition
+from audit.query_tree import every, matches
 from tests.audit.conftest import forget_everything
 from tests.audit.lines import Call, log
 from tests.dashboard.conftest import Page
@@ -71,7 +73,8 @@ def ids(page: Page) -> list[int]:
 
 
 def over(days: float, **fields: str) -> Filter:
-    return Filter(NOW - timedelta(days=days), NOW + timedelta(seconds=1), {n: (v,) for n, v in fields.items()})
+    tree = every(matches(name, [value]) for name, value in fields.items())
+    return Filter(NOW - timedelta(days=days), NOW + timedelta(seconds=1), tree)
 
 
 # -- before anything is there ------------------------------------------------------------------------------------------
@@ -120,10 +123,14 @@ def test_a_capped_count_is_of_the_newest_and_says_so(store, monkeypatch, get):
     assert "Counts over the newest 50 events" in got.text
 
 
-def test_a_word_that_a_field_does_not_have_is_told_with_those_it_has(get, store):
-    with pytest.raises(WrongFilter, match=r"outcome has no value denid\. It has ok, denied"):
-        condition(over(1, outcome="denid"))
-    assert "outcome has no value denid" in get("/events/?outcome=denid").text
+def test_what_is_not_understood_is_told_with_its_place_and_the_nearest_word_and_everything_is_shown(get, store):
+    for address in ("/events/?range=30d&q=outcome:denid", "/events/?range=30d&outcome=denid"):
+        got = get(address)
+        assert 'outcome has no value "denid" at position 9. Nearest: denied.' in got.text
+        assert "The rows below show every event of this time." in got.text
+        assert f"{sum(store.values())} events" in got.text
+        assert got.all("a", href="q=outcome%3Adenied") and got.by_id("ask")["value"] == "outcome:denid"
+    assert 'No field "outcme" at position 12. Nearest: outcome' in get("/events/?q=kind:human+outcme:ok").text
 
 
 # -- the list --------------------------------------------------------------------------------------------------------
@@ -147,17 +154,33 @@ def test_pages_meet_in_both_directions_without_a_double_or_a_loss(store, get):
 
 
 def test_a_filter_shows_only_what_fits_and_an_exclusion_the_rest(store, get):
-    got = get("/events/?range=30d&outcome=denied")
+    got = get("/events/?range=30d&q=outcome:denied")
     assert len(ids(got)) == store["denied"] and f"{store['denied']} events." in got.text
-    rest = get("/events/?range=30d&secret=secret/prod/app/key-3&not.outcome=denied")
+    rest = get("/events/?range=30d&q=secret:secret/prod/app/key-3+-outcome:denied")
     assert not set(ids(got)) & set(ids(rest)) and rest.all("li", class_="filter-chip-not")
 
 
 def test_a_path_of_the_vault_and_a_prefix_find_what_they_name(store, get):
-    by_path = get("/events/?range=30d&secret=secret/data/prod/app/key-3")
-    by_name = get("/events/?range=30d&secret=secret/prod/app/key-3")
+    by_path = get("/events/?range=30d&q=path:secret/data/prod/app/key-3")
+    by_name = get("/events/?range=30d&q=secret:secret/prod/app/key-3")
     assert ids(by_path) == ids(by_name) != []
-    assert f"{sum(store.values())} events" in get("/events/?range=30d&secret=secret/*").text
+    assert f"{sum(store.values())} events" in get("/events/?range=30d&q=secret:secret/*").text
+
+
+def test_an_address_of_before_the_query_language_asks_the_same(store, get):
+    old = get("/events/?range=30d&secret=secret/prod/app/key-3&secret=secret/no*&not.outcome=denied")
+    text = "secret:secret/prod/app/key-3,secret/no* -outcome:denied"
+    new = get("/events/?range=30d&q=" + text.replace(" ", "+"))
+    assert ids(old) == ids(new) != [] and old.by_id("ask")["value"] == text
+    assert old.all("li", class_="filter-chip-not")
+
+
+def test_a_chip_goes_and_a_value_comes_without_touching_the_rest_of_the_query(store, get):
+    got = get("/events/?range=30d&q=(app-1+OR+app-2)+-outcome:error+version>=1")
+    links = {own.get("aria-label", ""): parse_qs(own["href"][1:])["q"][0] for own in got.all("a", href="q=")}
+    assert links["Without outcome error"] == "(app-1 OR app-2) version>=1"
+    assert links["Without version >= 1"] == "(app-1 OR app-2) -outcome:error"
+    assert links["Leave out shop/app-1"] == "(app-1 OR app-2) -outcome:error version>=1 -principal:shop/app-1"
 
 
 def test_an_empty_answer_offers_what_would_find_something(store, get):
@@ -203,9 +226,9 @@ def test_a_principals_page_shows_the_first_of_many_and_counts_all(store, get, mo
     one = next(p for p in callers.callers("shop/app-4"))
     got = get(f"/principals/{one.id}/")
     assert f"7 secrets {MANY // 5 + 1} times" in got.text and "6 more follow." in got.text
-    assert "4 addresses. 3 more follow." in got.text and len(got.all("a", href="address=")) == 1
+    assert "4 addresses. 3 more follow." in got.text and len(got.all("a", href="address%3A")) == 1
     every = get(f"/principals/{one.id}/?all=1")
-    assert "more follow" not in every.text and len(every.all("a", href="address=")) == 4
+    assert "more follow" not in every.text and len(every.all("a", href="address%3A")) == 4
 
 
 def test_before_a_day_is_closed_a_principals_page_counts_its_events(store, get, monkeypatch):
@@ -240,8 +263,9 @@ def test_principals_go_on_from_page_to_page(store, get, monkeypatch):
 
 @pytest.mark.parametrize(
     "asked, leads",
-    [("secret/prod/app/key-1", "/secrets/"), ("shop/app-2", "/principals/"), ("203.0.113.9", "/events/?address="),
-     ("secret/prod/*", "/events/?secret="), ("/v1/secret/data/prod/app/key-1", "/secrets/")],
+    [("secret/prod/app/key-1", "/secrets/"), ("shop/app-2", "/principals/"),
+     ("203.0.113.9", "/events/?q=address%3A203"),
+     ("secret/prod/*", "/events/?q=secret%3Asecret%2Fprod%2F%2A"), ("/v1/secret/data/prod/app/key-1", "/secrets/")],
 )  # fmt: skip
 def test_the_one_field_leads_to_what_is_named_in_it(store, signed_in, asked, leads):
     answer = signed_in.get("/ask/", {"q": asked})
