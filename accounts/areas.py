@@ -42,6 +42,14 @@ def read_area(vault: str = "", namespace: str = "", prefix: str = "") -> Area:
     return area
 
 
+def read_areas(vault: str, namespace: str, prefixes: Iterable[str]) -> list[Area]:
+    """Return the areas of several paths of one namespace; without anything none, which limits nothing."""
+    paths = [path for path in prefixes if path.strip()]
+    if not (paths or vault.strip() or namespace.strip()):
+        return []
+    return [read_area(vault, namespace, path) for path in paths or [""]]
+
+
 def in_words(areas: Iterable[Area]) -> list[str]:
     """Return areas as the trail and the pages print them: `prod`, `prod, namespace eu, secret/prod`."""
     return [_words(area) for area in areas]

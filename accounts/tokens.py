@@ -24,6 +24,7 @@ from kit import tokens as forms
 
 PREFIX = "kbk_"
 MOST_LIVE = 20  # of one person
+ENDED_SHOWN = 20
 USED_EVERY = timedelta(minutes=10)  # a busy token is written once in that time
 REFUSED_AGAIN = timedelta(days=1)  # the same refusal is told once in that time,
 REFUSED_OTHERWISE = timedelta(minutes=10)  # another reason or address once in this
@@ -186,6 +187,14 @@ def create(owner: User, wish: Wish, *, actor: User | str, request: HttpRequest |
 def live(owner: User) -> QuerySet[ApiToken]:
     """Return the tokens of a person that are neither revoked nor expired."""
     return ApiToken.objects.filter(owner=owner, revoked=None, expires__gt=timezone.now())
+
+
+def of(owner: User, ended: int = ENDED_SHOWN) -> tuple[list[ApiToken], int]:
+    """Return the tokens of a person, the good ones first, the newest first, and how many ended ones are left out."""
+    good = list(live(owner).prefetch_related("areas").order_by("-pk"))
+    others = ApiToken.objects.filter(owner=owner).exclude(pk__in=[one.pk for one in good])
+    shown = list(others.prefetch_related("areas").order_by("-pk")[:ended])
+    return good + shown, others.count() - len(shown)
 
 
 @transaction.atomic

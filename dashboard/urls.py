@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path, register_converter
 
 from dashboard.keys import Key
-from dashboard.views import account, events, home, live, people, principals, secrets, settings, sign_in, sources
+from dashboard.views import account, events, home, live, people, principals, secrets, settings, sign_in, sources, tokens
 
 register_converter(Key, "key")
 
@@ -31,6 +31,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/password/", account.password, name="account-password"),
     path("account/second-factor/", account.factor, name="second-factor"),
     path("account/sessions/<key:session_id>/end/", account.end_session, name="session-end"),
+    path("account/tokens/", tokens.token_list, name="account-tokens"),
+    path("account/tokens/new/", tokens.token_new, name="account-token-new"),
+    path("account/tokens/<key:token_id>/revoke/", tokens.token_revoke, name="account-token-revoke"),
     path("settings/sources/", settings.sources, name="settings-sources"),
     path("settings/sources/change/", settings.sources_change, name="settings-sources-change"),
     path("people/", people.people_list, name="people"),

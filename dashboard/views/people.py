@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypedDict, cast
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from accounts import entry, people, second_factor, step_up
+from accounts import areas, entry, people, second_factor, step_up, tokens
 from accounts.may import needs
 from accounts.models import TrailEntry, User
+from accounts.not_done import NotDone
+from accounts.scope import EVERYTHING
 from dashboard.keys import key_of
 from dashboard.people_forms import PersonForm
+from dashboard.token_list import tokens_of, vaults_within
 from dashboard.views.sign_in import again, page, refused
 
 SHOWN = 100  # entries of the trail on one page
@@ -24,6 +27,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "enable": people.enable,
     "remove-factor": second_factor.remove,
 }
+VERBS_BY_KEY: dict[str, Callable[..., None]] = {"area-remove": areas.remove, "token-revoke": tokens.revoke}
 
 
 class _Given(TypedDict):
@@ -60,7 +64,7 @@ def person_new(request: HttpRequest) -> HttpResponse:
     actor = cast(User, request.user)
     try:
         user, code = people.create(form.cleaned_data["name"], form.cleaned_data["role"], actor=actor, request=request)
-    except people.NotDone as why:
+    except NotDone as why:
         return refused(request, "accounts/new.html", form, why)
     return _link_page(request, user, code)
 
@@ -83,6 +87,10 @@ def _person_page(request: HttpRequest, user: User, why: str = "") -> HttpRespons
     words = {
         "person": user,
         "factor": second_factor.totp_of(user),
+        "areas": user.areas.order_by("pk"),
+        "vaults": vaults_within(EVERYTHING),
+        "typed": request.POST,
+        "tokens": tokens_of(user),
         "why": why,
         "roles": [(value, label.lower()) for value, label in User._meta.get_field("role").flatchoices],
     }
@@ -101,20 +109,25 @@ def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
     if action in {"link", "password"}:
         return _link_page(request, user, entry.make_link(user, sets_password=action == "password", **given))
     try:
-        _do(action, user, request.POST.get("role", ""), given)
-    except people.NotDone as why:
+        _do(action, user, request.POST, given)
+    except NotDone as why:
         return _person_page(request, user, str(why))
     return redirect("person", user_id)
 
 
-def _do(action: str, user: User, role: str, given: _Given) -> None:
+def _do(action: str, user: User, form: QueryDict, given: _Given) -> None:
     """Call the verb that the pressed button names; raises `NotDone`."""
     if action == "role":
-        people.change_role(user, role, **given)
+        people.change_role(user, form.get("role", ""), **given)
     elif action in VERBS:
         VERBS[action](user, **given)
+    elif action in VERBS_BY_KEY:
+        VERBS_BY_KEY[action](user, key_of(form.get("key", "")) or 0, **given)
+    elif action == "area-add":
+        parts = (form.get(name, "") for name in ("vault", "namespace", "prefix"))
+        areas.add(user, areas.read_area(*parts), **given)
     else:
-        raise people.NotDone("This button is not one of ours. Nothing was changed.")
+        raise NotDone("This button is not one of ours. Nothing was changed.")
 
 
 @require_safe
