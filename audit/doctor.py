@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from audit.checks import database, deployment, findings, ingestion, vaults
+from audit.checks import database, deployment, findings, ingestion, trail, vaults
 from kit.check import Check
 
 __all__ = ["Check", "examine"]
@@ -31,6 +31,7 @@ def examine(ask: vaults.Ask | None = None) -> list[Check]:
         ingestion.sources,
         ingestion.receiver,
         findings.findings,
+        trail.anchored,
         deployment.deployment,
     ]
     if ask is not None:

@@ -84,6 +84,12 @@ app.conf.update(
             "last_run_at": datetime(2000, 1, 1, tzinfo=UTC),  # so it is due as soon as beat starts
             "options": {"queue": "ingest", "expires": 55.0},
         },
+        "anchor the trail": {
+            "task": "accounts.anchor_trail",
+            "schedule": timedelta(minutes=1),
+            "last_run_at": datetime(2000, 1, 1, tzinfo=UTC),
+            "options": {"queue": "ingest", "expires": 55.0},
+        },
         "look at vaults": {
             "task": "audit.look_at_vaults",
             "schedule": timedelta(seconds=10),
@@ -95,7 +101,7 @@ app.conf.update(
     worker_redirect_stdouts=False,
     timezone="UTC",
 )
-app.autodiscover_tasks(["audit"])
+app.autodiscover_tasks(["accounts", "audit"])
 app.autodiscover_tasks(["audit"], related_name="vault_tasks")
 
 

@@ -41,7 +41,8 @@ RULES = (
     Rule("django_migrations", {WEB: READ, HEALTH: READ, INGEST: READ, BEAT: READ}),
     Rule("django_content_type", {WEB: ADD}),
     # The trail only grows: nobody but the owner of the schema can change or remove what stands in it.
-    Rule("accounts_trail.*", {WEB: ADD}),
+    # The ingest worker reads it, to keep its head in the anchor.
+    Rule("accounts_trail.*", {WEB: ADD, INGEST: READ}),
     # A token's limits stay what they were when it was made: pages and the API only note its use and its end.
     Rule("accounts_apitoken", {WEB: f"{ADD}, UPDATE (used, revoked, refused, refused_why, refused_from)"}),
     Rule("accounts_tokenarea", {WEB: ADD}),

@@ -51,6 +51,7 @@ class Environment(BaseSettings):
     # The receiver reads these two itself, without Django (receiver/settings.py).
     receiver_deadline_ms: int = Field(default=250, ge=1, le=60_000, alias="KEYBOOK_RECEIVER_DEADLINE_MS")
     receiver_body: int = Field(default=16 * 1024 * 1024, ge=1024, le=1024**3, alias="KEYBOOK_RECEIVER_BODY")
+    anchor: str = Field(default="", alias="KEYBOOK_ANCHOR")
     vault_token_files: str = Field(default="", alias="KEYBOOK_VAULT_TOKEN_FILES")
 
     @field_validator("trusted_proxies")

@@ -79,6 +79,7 @@ def settings(folder: Path) -> dict[str, str]:
         "KEYBOOK_SECURE_COOKIES": "false",
         "KEYBOOK_SECRET_KEY": secrets.token_urlsafe(48),
         "KEYBOOK_LOG_ROOTS": f"{folder}:{named}",
+        "KEYBOOK_ANCHOR": str(folder / "trail.anchor"),
     }
 
 

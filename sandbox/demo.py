@@ -91,6 +91,8 @@ class Show:
         """Return Keybook's settings: fixed in the demo, while in `up` what the environment names stands."""
         found = {"KEYBOOK_SECURE_COOKIES": "false", "KEYBOOK_SECRET_KEY": self.home.secret_key()}
         found["KEYBOOK_EMBEDDED"] = str(self._embeds("DATABASE_URL") or self._embeds("REDIS_URL")).lower()
+        if self._embeds("DATABASE_URL"):  # of another database the heads would be another's
+            found["KEYBOOK_ANCHOR"] = str(self.home.folder("anchor") / "trail.jsonl")
         if openbao:
             token = f"{openbao.vault}={self._token_file()}@{openbao.client.url}"
             found["KEYBOOK_REQUIRE_MFA"] = "false"  # the demo's person sees the settings at once

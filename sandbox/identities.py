@@ -9,7 +9,8 @@ from dataclasses import dataclass
 TERMINAL = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 # Variables of the tools, which are none of the product's business.
 TOOLS = ("KEYBOOK_HOME", "KEYBOOK_SANDBOX_STATE", "KEYBOOK_AUDIT_LOG", "KEYBOOK_PG_", "KEYBOOK_AUDIT_HTTP",
-         "KEYBOOK_CHROMIUM", "KEYBOOK_PYTHON", "KEYBOOK_URL", "KEYBOOK_BENCH", "KEYBOOK_VAULT_TOKEN_FILES")  # fmt: skip
+         "KEYBOOK_CHROMIUM", "KEYBOOK_PYTHON", "KEYBOOK_URL", "KEYBOOK_BENCH", "KEYBOOK_ANCHOR",
+         "KEYBOOK_VAULT_TOKEN_FILES")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ INGEST = Identity(
     "keybook_ingest",
     (
         "REDIS_URL",
+        "KEYBOOK_ANCHOR",
         "KEYBOOK_LOG_ROOTS",
         "KEYBOOK_MAX_LINE",
         "KEYBOOK_RETENTION_DAYS",

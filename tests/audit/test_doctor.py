@@ -17,12 +17,14 @@ import pytest
 from django.conf import settings
 from django.core.checks import Error
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+from accounts import anchor
+from accounts.models import TrailEntry
 from audit import actions, doctor, partitions, receivers
-from audit.checks import database, vaults
+from audit.checks import database, trail, vaults
 from audit.ingest import connect
 from audit.models import Alarm, Device, Gap, Generation, Pending, Quarantine, ReceiverToken, Source, Spool, Vault
 from audit.sources.spool import KIND
@@ -43,6 +45,7 @@ def well(past, tmp_path, monkeypatch):
     """A log that was just read to its end, in a place of its own, with partitions ahead."""
     monkeypatch.setattr(settings.KEYBOOK, "log_roots", str(tmp_path))
     monkeypatch.setattr(settings.KEYBOOK, "redis_url", "")
+    monkeypatch.setattr(settings.KEYBOOK, "anchor", str(tmp_path / "trail.anchor"))
     log = tmp_path / "audit.log"
     log.write_bytes(b"\n".join(Call(1, at=datetime.now(UTC)).lines()) + b"\n")
     actions.follow_file(str(log), vault="prod")
@@ -71,7 +74,7 @@ def test_a_healthy_installation_has_only_good_lines(well):
     found = [check for check in doctor.examine(lambda _: None) if not check.name.startswith(tuple(settled))]
     assert [check for check in found if not check.ok or check.mend] == []
     names = {"postgresql", "migrations", "durability", "partitions", "disk", "broker", "workers", "source prod/file",
-             "quarantine", "gaps", "devices", "unanswered", "debug"}  # fmt: skip
+             "quarantine", "gaps", "devices", "unanswered", "trail anchor", "debug"}  # fmt: skip
     assert {check.name for check in found} == names
 
 
@@ -428,6 +431,54 @@ def test_what_check_deploy_finds_is_told(well, monkeypatch):
 
 
 # The command ------------------------------------------------------------------------------------------------------
+
+
+# The trail's anchor -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def entries(well):
+    """Three entries of the trail, the first of them an hour old, and the anchor of the first."""
+    for number in range(3):
+        with transaction.atomic():
+            at = NOW - timedelta(hours=1) if not number else NOW
+            TrailEntry.objects.create(at=at, actor_name="ann", verb="a.b", subject_kind="x", subject_text=str(number))
+        if not number:
+            assert anchor.now().position == 1
+    return anchor.place()
+
+
+def test_a_trail_without_an_anchor(well, monkeypatch):
+    monkeypatch.setattr(settings.KEYBOOK, "anchor", "")
+    assert "KEYBOOK_ANCHOR" in bad("trail anchor").mend
+
+
+def test_an_anchor_that_keeps_up_and_one_that_does_not(entries, monkeypatch):
+    assert "has entry 1" in line("trail anchor").detail and line("trail anchor").ok
+    monkeypatch.setattr(trail, "LATE", -1)
+    assert "wait for" in bad("trail anchor").detail and "follow" in bad("trail anchor").mend
+    anchor.now()
+    assert "has entry 3" in line("trail anchor").detail and line("trail anchor").ok
+
+
+def test_an_anchor_that_is_lost_while_entries_wait(entries):
+    entries.unlink()
+    assert "wait for" in bad("trail anchor").detail
+
+
+def test_an_anchor_that_is_no_plain_file(entries, tmp_path):
+    entries.unlink()
+    entries.symlink_to(tmp_path / "elsewhere")
+    assert "can't be opened" in bad("trail anchor").detail
+
+
+def test_a_trail_that_lost_what_was_anchored(entries):
+    anchor.now()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE accounts_trailentry DISABLE TRIGGER accounts_trail_unchanged")
+        cursor.execute("DELETE FROM accounts_trailentry WHERE position = 3")
+        cursor.execute("ALTER TABLE accounts_trailentry ENABLE TRIGGER accounts_trail_unchanged")
+    assert "Entry 3" in bad("trail anchor").detail and "verify_trail" in bad("trail anchor").mend
 
 
 def run(*words):

@@ -13,12 +13,14 @@ import psycopg
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import InterfaceError, OperationalError, close_old_connections
 
+from accounts import anchor
 from audit import actions
 from audit.batch import LostRace
 from audit.commands import explained
 from audit.models import Source
 
 _HOUSE = 300.0
+_ANCHOR = 60.0
 
 
 class Command(BaseCommand):
@@ -49,12 +51,15 @@ class Command(BaseCommand):
                 actions.keep_house()
                 _look()
                 return
-        house = 0.0
+        house = anchored = 0.0
         while not stop.is_set():
             try:
                 if time.monotonic() - house > _HOUSE:
                     actions.keep_house()
                     house = time.monotonic()
+                if time.monotonic() - anchored > _ANCHOR:
+                    anchor.keep()
+                    anchored = time.monotonic()
                 _look()
             except LostRace as error:
                 sys.stderr.write(f"{error}\n")
