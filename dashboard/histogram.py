@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -68,6 +69,7 @@ class Chart:
     error: int
     sentence: str
     stretches: list[Stretch]
+    slots: str  # JSON for the brush: [start in ms, its words, ok, denied, error, unknown] of each bar, then the end
 
 
 def chart(buckets: Sequence[Bucket], missing: str) -> Chart:
@@ -86,7 +88,29 @@ def chart(buckets: Sequence[Bucket], missing: str) -> Chart:
         error=totals[2],
         sentence=_sentence(buckets, totals, missing),
         stretches=[s for s in stretches if s.unknown or s.ok or s.denied or s.error],
+        slots=_slots(buckets),
     )
+
+
+def _slots(buckets: Sequence[Bucket]) -> str:
+    """Return where every bar begins and what it holds, for dragging and for walking along the picture by keys."""
+    fine = any(utc(b.start).second for b in buckets[1:])
+    bars = [
+        [_epoch(b.start), _slot_words(b.start, fine), b.ok, b.denied, b.error, int(b.unknown)]
+        for b in buckets
+    ]  # fmt: skip
+    ends = [[_epoch(b.end), _slot_words(b.end, fine)] for b in buckets[-1:]]
+    return json.dumps([*bars, *ends], separators=(",", ":"))
+
+
+def _epoch(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _slot_words(moment: datetime, fine: bool) -> str:
+    """Return `18 Nov 02:00`, with seconds where bars begin within a minute."""
+    here = utc(moment)
+    return f"{here.day} {here:%b} {here:%H:%M:%S}" if fine else f"{here.day} {here:%b} {here:%H:%M}"
 
 
 def _width(buckets: Sequence[Bucket]) -> str:

@@ -1,5 +1,7 @@
 // Follows the newest events every two seconds; stops while the tab is hidden, the page is scrolled or text is chosen, and says so.
 
+import { fetchInto } from "./fetch.js";
+
 const EVERY = 2000;
 const WHY = { hidden: "this tab was hidden", scroll: "you scrolled", selection: "you selected text", drawer: "an event is open" };
 let halted = "";
@@ -14,19 +16,6 @@ function reason() {
   return document.getSelection()?.isCollapsed === false ? "selection" : "";
 }
 
-function fetched(address, target) {
-  const nonce = document.getElementById("waiting").dataset.nonce;
-  const link = document.createElement("a");
-  for (const [name, value] of Object.entries({
-    "hx-get": address, "hx-target": target, "hx-swap": target === "#rows" ? "outerHTML" : "innerHTML",
-    "hx-trigger": "tick", "hx-nonce": nonce,
-  })) link.setAttribute(name, value);
-  link.hidden = true;
-  rows().append(link);
-  globalThis.htmx.process(link);
-  link.dispatchEvent(new Event("tick"));
-}
-
 function look() {
   const box = rows();
   if (!box || busy) return;
@@ -37,9 +26,9 @@ function look() {
   const address = new URL(box.dataset.live, location.href);
   if (halted) {
     address.searchParams.set("seen", box.dataset.newest || `${new Date().toISOString()}~1`);
-    fetched(address.pathname + address.search, "#waiting");
+    fetchInto(address.pathname + address.search, "#waiting", {}, rows());
   } else {
-    fetched(address.pathname + address.search, "#rows");
+    fetchInto(address.pathname + address.search, "#rows", {}, rows());
   }
 }
 

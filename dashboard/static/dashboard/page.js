@@ -1,5 +1,6 @@
 // Keeps the drawer's focus and address in order, copies, walks by keys, and follows live. Pages read the same without it.
 
+import { leaveBrush, startBrush } from "./brush.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
 
@@ -66,7 +67,7 @@ document.addEventListener("click", (event) => {
 }, true);
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]")) leaveDrawer();
+  if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]") && !leaveDrawer()) leaveBrush();
 });
 
 document.addEventListener("htmx:after:swap", (event) => {
@@ -79,8 +80,10 @@ document.addEventListener("htmx:after:swap", (event) => {
     closeDrawer("");
   }
   showCopyButtons(document);
+  startBrush();
 });
 
 showCopyButtons(document);
+startBrush();
 startKeys();
 startLive();
