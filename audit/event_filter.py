@@ -97,7 +97,7 @@ class _Compiler:
 
     def _word(self, value: Value) -> _Part:
         """A word stands in the secret's name, the path or the principal's name, whatever the case of its letters."""
-        word = value.text.translate(_LOWER)
+        word = folded(value.text)
         names = [name for name in _SEARCHED if name in self.visible]
         return _joined("OR", (_containing(name, word, value.begins) for name in names), _NEVER, _ALWAYS)
 
@@ -182,7 +182,7 @@ def _has_value(name: str) -> _Part:
 def _by_name(name: str, wanted: tuple[Value, ...]) -> _Part:
     """Return the condition that a row's name in its dictionary is one of the values, or begins with one."""
     column = "address" if name == "address" else "name"
-    likes = [_like(value.text) for value in wanted if value.begins]
+    likes = [beginning(value.text) for value in wanted if value.begins]
     sql = f"SELECT id FROM audit_{name} WHERE {column} = ANY(%s)" + f" OR {column} LIKE %s" * len(likes)  # noqa: S608
     return _among(name, _look_up(sql, [[value.text for value in wanted if not value.begins], *likes]))
 
@@ -225,7 +225,7 @@ def _path(name: str, wanted: tuple[Value, ...]) -> _Part:
             elif value.text.startswith(namespace):
                 rest = value.text[len(namespace) :]
                 tests.append(f"(namespace = %s AND path {'LIKE' if value.begins else '='} %s)")
-                values += [namespace, _like(rest) if value.begins else rest]
+                values += [namespace, beginning(rest) if value.begins else rest]
     return _paths(tests, values)
 
 
@@ -264,7 +264,12 @@ def _kind(name: str, wanted: tuple[Value, ...]) -> _Part:
 _BY_NAME: dict[str, Callable[[str, tuple[Value, ...]], _Part]] = {"path": _path, "namespace": _namespace}
 
 
-def _like(text: str) -> str:
+def folded(text: str) -> str:
+    """Return a text with A to Z in small letters: what `lower(... COLLATE "C")` makes of it, on every server."""
+    return text.translate(_LOWER)
+
+
+def beginning(text: str) -> str:
     """Return the pattern of everything that begins with a text."""
     for char in ("\\", "%", "_"):
         text = text.replace(char, f"\\{char}")

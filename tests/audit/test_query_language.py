@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -136,3 +138,28 @@ def test_a_value_clicked_on_is_asked_for_and_a_second_click_takes_it_away(tree, 
 )
 def test_a_click_keeps_the_rest_of_the_query(text, name, value, negative, becomes):
     assert show(toggled(parse(text), name, Value(value), negative)) == becomes
+
+
+# -- its document ------------------------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[2] / "docs" / "query-language.md").read_text()
+
+
+def test_every_field_is_in_the_document_with_what_its_values_are():
+    rows = re.findall(r"(?m)^\| `([a-z]+)` \| ([a-z ]+) \|", PAGE)
+    assert rows == [(name, field.sort.value) for name, field in FIELDS.items()]
+
+
+def test_the_documents_examples_parse_and_its_errors_are_those_that_are_told():
+    blocks = re.findall(r"(?m)^ {4}(\S.*)$", PAGE)
+    syntax = PAGE.partition("## Syntax")[2].partition("## Fields")[0]
+    examples = [one for row in re.findall(r"(?m)^\| (`.*?`) \|", syntax) for one in re.findall(r"`([^`]+)`", row)]
+    for text in blocks + examples:
+        assert parse(show(parse(text))) == parse(text)
+    assert len(blocks) == 4 and len(examples) > 14
+    wrong = re.findall(r"(?m)^\| `(.+)` \| (.+) \|$", PAGE.partition("## What is wrong")[2].partition("## Limits")[0])
+    assert len(wrong) == 4
+    for text, message in wrong:
+        with pytest.raises(QueryError) as caught:
+            parse(text)
+        assert caught.value.message == message
