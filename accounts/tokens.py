@@ -25,6 +25,7 @@ from kit import tokens as forms
 PREFIX = "kbk_"
 MOST_LIVE = 20  # of one person
 ENDED_SHOWN = 20
+SOON = timedelta(days=14)
 USED_EVERY = timedelta(minutes=10)  # a busy token is written once in that time
 REFUSED_AGAIN = timedelta(days=1)  # the same refusal is told once in that time,
 REFUSED_OTHERWISE = timedelta(minutes=10)  # another reason or address once in this
@@ -184,9 +185,19 @@ def create(owner: User, wish: Wish, *, actor: User | str, request: HttpRequest |
     return token, text
 
 
+def all_live() -> QuerySet[ApiToken]:
+    """Return the tokens of everybody that are neither revoked nor expired."""
+    return ApiToken.objects.filter(revoked=None, expires__gt=timezone.now())
+
+
+def ends_soon(token: ApiToken) -> bool:
+    """Return whether the last quarter of its time has begun, and no more than 14 days are left."""
+    return token.expires - timezone.now() < min(SOON, (token.expires - token.made) / 4)
+
+
 def live(owner: User) -> QuerySet[ApiToken]:
-    """Return the tokens of a person that are neither revoked nor expired."""
-    return ApiToken.objects.filter(owner=owner, revoked=None, expires__gt=timezone.now())
+    """Return those of one person."""
+    return all_live().filter(owner=owner)
 
 
 def of(owner: User, ended: int = ENDED_SHOWN) -> tuple[list[ApiToken], int]:
