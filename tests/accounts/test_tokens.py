@@ -7,7 +7,10 @@ import random
 import string
 from datetime import timedelta
 from hashlib import sha256
+from threading import Thread
+from time import sleep
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
@@ -81,10 +84,10 @@ def test_of_a_thousand_near_misses_none_passes_and_none_is_looked_up(cat, django
     assert find(token, HERE).owner == cat
 
 
-def test_a_thousand_whole_tokens_of_nobody_are_told_from_mistyped_ones_and_leave_nothing(cat):
+def test_whole_tokens_of_nobody_are_told_from_mistyped_ones_and_leave_nothing(cat):
     make(cat)
     before = verbs()
-    assert {refused(tokens.forms.make("kbk_"))[0] for _ in range(1_000)} == {"unknown"}
+    assert {refused(tokens.forms.make("kbk_"))[0] for _ in range(100)} == {"unknown"}
     assert verbs() == before
 
 
@@ -280,6 +283,35 @@ def test_whose_address_counts_is_decided_by_the_trusted_proxies(cat, ask, settin
         assert refused(token, address)[0] == "network"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_whoever_is_disabled_while_a_token_is_made_for_them_has_none_that_is_good():
+    """Making waits for the row of its owner, and looks at them as they are once it has it."""
+    cat = User.objects.create_user("cat")
+    with connection.cursor() as cursor, psycopg.connect(**connection.get_connection_params()) as other:
+        cursor.execute("SET lock_timeout = '10s'")
+        other.execute("UPDATE accounts_user SET is_active = false")
+        waiting = Thread(target=lambda: (sleep(0.3), other.commit()))
+        waiting.start()
+        with pytest.raises(NotDone, match="cat is disabled"):
+            make(cat)
+        waiting.join()
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_somebody_else_holds_keeps_no_request_waiting():
+    cat = User.objects.create_user("cat")
+    token = make(cat)
+    with connection.cursor() as cursor, psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SELECT 1 FROM accounts_apitoken FOR UPDATE")
+        cursor.execute("SET statement_timeout = '2s'")
+        assert find(token, HERE).owner == cat
+        assert ApiToken.objects.get().used is None
+        other.rollback()
+        assert find(token, HERE) and ApiToken.objects.get().used
+        cursor.execute("RESET statement_timeout")
+
+
 # What use and refusal leave -----------------------------------------------------------------------------------------
 
 
@@ -305,7 +337,7 @@ def test_a_use_that_cannot_be_noted_fails_no_request(cat, caplog):
         with caplog.at_level(logging.WARNING, "accounts.tokens"):
             assert find(token, HERE).owner == cat
     assert ApiToken.objects.get().used is None
-    assert "could not be noted" in caplog.text and token not in caplog.text
+    assert "its use could not be noted" in caplog.text and token not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -328,10 +360,10 @@ def test_a_refused_token_leaves_who_came_from_where_and_why(cat, spoil, why):
     assert (entry.subject_text, entry.details) == ("siem of cat", {"why": why, "address": HERE})
 
 
-def test_a_thousand_refusals_flood_nobody(cat):
+def test_two_hundred_refusals_flood_nobody(cat):
     token = make(cat, networks=["10.0.0.0/8"])
-    for n in range(1_000):
-        refused(token, f"203.0.113.{n % 200}")
+    for n in range(200):
+        refused(token, f"203.0.113.{n}")
     assert verbs().count("accounts.token.refused") == 1
 
 
