@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from accounts.models import AreaRow, PersonArea, User
 from accounts.not_done import NotDone
 from accounts.scope import Area, Scope
-from accounts.trail import person, record
+from accounts.trail import Detail, person, record
 
 MOST = 20
 
@@ -93,5 +93,7 @@ def _locked(user: User, actor: User | str) -> list[PersonArea]:
 def _tell(
     user: User, before: list[PersonArea], after: list[PersonArea], actor: User | str, request: HttpRequest | None
 ) -> None:
-    facts = {name: in_words(map(area_of, rows)) for name, rows in (("before", before), ("after", after))}
-    record(actor, "accounts.areas.changed", person(user), details=dict(facts), request=request)
+    facts: dict[str, Detail] = {
+        name: in_words(map(area_of, rows)) for name, rows in (("before", before), ("after", after))
+    }
+    record(actor, "accounts.areas.changed", person(user), details=facts, request=request)

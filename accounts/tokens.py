@@ -9,7 +9,7 @@ from hmac import compare_digest
 from typing import Any
 
 from django.db import DatabaseError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -19,12 +19,13 @@ from accounts.models import ApiToken, TokenArea, User
 from accounts.not_done import NotDone
 from accounts.scope import Scope
 from accounts.token_wish import SCOPES, Wish, allowed, terms
-from accounts.trail import Subject, record
+from accounts.trail import Detail, Subject, record
 from kit import tokens as forms
 
 PREFIX = "kbk_"
 MOST_LIVE = 20  # of one person
 ENDED_SHOWN = 20
+SOON = timedelta(days=14)
 USED_EVERY = timedelta(minutes=10)  # a busy token is written once in that time
 REFUSED_AGAIN = timedelta(days=1)  # the same refusal is told once in that time,
 REFUSED_OTHERWISE = timedelta(minutes=10)  # another reason or address once in this
@@ -121,33 +122,32 @@ def _note_use(token: ApiToken) -> None:
     """Keep when the token was last used, to about ten minutes."""
     now = timezone.now()
     if token.used is None or token.used < now - USED_EVERY:
-        _note(token, Q(used=None) | Q(used__lt=now - USED_EVERY), used=now)
+        _note(token, "used", used=now)
 
 
 def _note_refusal(token: ApiToken, why: str, address: str) -> None:
     """Tell a refusal in the trail and on the pages, so seldom that nobody floods them."""
-    now = timezone.now()
-    otherwise = ~Q(refused_why=why, refused_from=address) & Q(refused__lt=now - REFUSED_OTHERWISE)
-    due = Q(refused=None) | Q(refused__lt=now - REFUSED_AGAIN) | otherwise
-    _note(token, due, told=why, refused=now, refused_why=why, refused_from=address)
+    now, same = timezone.now(), (token.refused_why, token.refused_from) == (why, address)
+    if token.refused is None or token.refused < now - (REFUSED_AGAIN if same else REFUSED_OTHERWISE):
+        _note(token, "refused", told=why, refused=now, refused_why=why, refused_from=address)
 
 
-def _note(token: ApiToken, due: Q, told: str = "", **values: Any) -> None:
-    """Write `values` into a token's row if it is `due` and free, and what is `told` of it into the trail.
+def _note(token: ApiToken, guard: str, told: str = "", **values: Any) -> None:
+    """Write `values` into a token's row and what is `told` of it into the trail, if `guard` is as it was read.
 
     Somebody else who has the row now writes the same; a database that takes no writes keeps nobody from reading.
     """
     try:
         with transaction.atomic():
-            rows = ApiToken.objects.filter(due, pk=token.pk)
-            if not rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk"):
+            rows = ApiToken.objects.filter(pk=token.pk, **{guard: getattr(token, guard)})
+            if not rows.select_for_update(skip_locked=True).values_list("pk"):
                 return
             rows.update(**values)
             if told:
-                facts = {"why": told, "address": values["refused_from"]}
-                record("nobody", "accounts.token.refused", _subject(token), details=dict(facts))
+                facts: dict[str, Detail] = {"why": told, "address": values["refused_from"]}
+                record("nobody", "accounts.token.refused", _subject(token), details=facts)
     except DatabaseError as error:
-        logger.warning("The use of API token %s could not be noted: %s", token.pk, str(error).splitlines()[:1])
+        logger.warning("API token %s: its use could not be noted: %s", token.pk, str(error).partition("\n")[0])
 
 
 def _subject(token: ApiToken) -> Subject:
@@ -157,7 +157,7 @@ def _subject(token: ApiToken) -> Subject:
 @transaction.atomic
 def create(owner: User, wish: Wish, *, actor: User | str, request: HttpRequest | None = None) -> tuple[ApiToken, str]:
     """Make a token for `owner` and return its row with the token itself, which is shown this once; raises `NotDone`."""
-    User.objects.select_for_update().get(pk=owner.pk)
+    owner = User.objects.select_for_update().get(pk=owner.pk)  # as they are now: disabling them waits, or came before
     granted = terms(wish, owner)
     if live(owner).count() >= MOST_LIVE:
         raise NotDone(f"{owner.username} has {MOST_LIVE} API tokens that are good. Revoke one that is not used first.")
@@ -174,19 +174,29 @@ def create(owner: User, wish: Wish, *, actor: User | str, request: HttpRequest |
     TokenArea.objects.bulk_create(
         TokenArea(token=token, vault=one.vault, namespace=one.namespace, prefix=one.prefix) for one in granted.areas
     )
-    facts = {
+    facts: dict[str, Detail] = {
         "scopes": granted.scopes,
         "areas": in_words(granted.areas) or "as far as the owner",
         "networks": granted.networks or "any",
         "expires": f"{token.expires:%Y-%m-%dT%H:%M:%SZ}",
     }
-    record(actor, "accounts.token.made", _subject(token), details=dict(facts), request=request)
+    record(actor, "accounts.token.made", _subject(token), details=facts, request=request)
     return token, text
 
 
+def all_live() -> QuerySet[ApiToken]:
+    """Return the tokens of everybody that are neither revoked nor expired."""
+    return ApiToken.objects.filter(revoked=None, expires__gt=timezone.now())
+
+
+def ends_soon(token: ApiToken) -> bool:
+    """Return whether the last quarter of its time has begun, and no more than 14 days are left."""
+    return token.expires - timezone.now() < min(SOON, (token.expires - token.made) / 4)
+
+
 def live(owner: User) -> QuerySet[ApiToken]:
-    """Return the tokens of a person that are neither revoked nor expired."""
-    return ApiToken.objects.filter(owner=owner, revoked=None, expires__gt=timezone.now())
+    """Return those of one person."""
+    return all_live().filter(owner=owner)
 
 
 def of(owner: User, ended: int = ENDED_SHOWN) -> tuple[list[ApiToken], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from audit.checks import database, deployment, findings, ingestion, trail, vaults
+from audit.checks import api_tokens, database, deployment, findings, ingestion, trail, vaults
 from kit.check import Check
 
 __all__ = ["Check", "examine"]
@@ -30,6 +30,7 @@ def examine(ask: vaults.Ask | None = None) -> list[Check]:
         ingestion.workers,
         ingestion.sources,
         ingestion.receiver,
+        api_tokens.api_tokens,
         findings.findings,
         trail.anchored,
         deployment.deployment,

@@ -9,13 +9,12 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from accounts import tokens
-from accounts.areas import area_of, in_words
+from accounts.areas import area_of
 from accounts.models import ApiToken, User
-from accounts.scope import Scope
+from accounts.scope import Area, Scope
 from accounts.token_wish import allowed
 from audit.models import Vault
 
-SOON = timedelta(days=14)
 REFUSED_RECENTLY = timedelta(days=30)
 WHY = {"expired": "expired", "revoked": "revoked", "owner": "its owner is disabled", "network": "not its network"}
 
@@ -27,7 +26,7 @@ class TokenRow:
     token: ApiToken
     may: list[str]
     off: list[str]
-    areas: list[str]
+    areas: list[Area]
     good: bool
     soon: bool
     trouble: str
@@ -61,9 +60,9 @@ def _row(token: ApiToken, owner: User, now: datetime) -> TokenRow:
         token=token,
         may=[one for one in token.scopes if one in may],
         off=[one for one in token.scopes if one not in may],
-        areas=in_words(map(area_of, token.areas.all())),
+        areas=[area_of(row) for row in token.areas.all()],
         good=good,
-        soon=good and token.expires < now + SOON,
+        soon=good and tokens.ends_soon(token),
         trouble=f"{WHY.get(token.refused_why, token.refused_why)}, from {token.refused_from or '?'}" if recent else "",
     )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from accounts.models import TrailEntry
+from accounts import tokens
+from accounts.models import ApiToken, TrailEntry
 from audit.models import ReceiverToken, Source
 from config import roles
 from tests.accounts.conftest import Browser, verbs
@@ -58,6 +61,42 @@ def test_sources_are_added_changed_and_stopped_with_the_rights_of_the_web_proces
         "audit.receiver.added", "audit.receiver_token.made", "audit.receiver_token.made", "audit.source.added",
         "audit.vault.asked", "audit.receiver_token.revoked", "audit.source.stopped",
     ]  # fmt: skip
+
+
+def test_tokens_are_made_used_refused_and_revoked_with_the_rights_of_the_web_process(cat, eve, as_web):
+    window = Browser()
+    window.enter("eve")
+    window.add_app()
+    window.post(f"/people/{cat.pk}/change/", {"action": "area-add", "prefix": "secret"})
+    given = {"name": "x", "scopes": ["events:read"], "days": "7", "networks": "203.0.113.0/24", "prefixes": "secret"}
+    token = re.search(r"kbk_[\w-]+", window.post("/account/tokens/new/", given).content.decode())[0]
+    assert tokens.find(token, "203.0.113.9").owner == eve
+    with pytest.raises(tokens.Refused):
+        tokens.find(token, "192.0.2.1")
+    row = ApiToken.objects.get()
+    assert row.used and row.refused
+    window.post(f"/account/tokens/{row.pk}/revoke/")
+    assert verbs()[-4:] == [
+        "accounts.areas.changed", "accounts.token.made", "accounts.token.refused", "accounts.token.revoked",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE accounts_apitoken SET expires = now() + interval '9 years'",
+        "UPDATE accounts_apitoken SET scopes = '{trail:read}'",
+        "UPDATE accounts_apitoken SET networks = '{}'",
+        "UPDATE accounts_apitoken SET owner_id = 1",
+        "DELETE FROM accounts_apitoken",
+        "DELETE FROM accounts_tokenarea",
+        "UPDATE accounts_tokenarea SET prefix = ''",
+    ],
+)
+def test_the_web_process_has_no_right_to_widen_a_token_that_was_made(db, as_web, statement):
+    refused = pytest.raises(DatabaseError, match="permission denied")
+    with refused, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
 
 
 @pytest.mark.parametrize(
