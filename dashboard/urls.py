@@ -3,7 +3,20 @@
 from django.urls import URLPattern, URLResolver, path, register_converter
 
 from dashboard.keys import Key
-from dashboard.views import account, events, home, live, people, principals, secrets, settings, sign_in, sources, tokens
+from dashboard.views import (
+    account,
+    events,
+    home,
+    live,
+    people,
+    principals,
+    secrets,
+    settings,
+    sign_in,
+    sources,
+    tokens,
+    trail,
+)
 
 register_converter(Key, "key")
 
@@ -40,5 +53,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("people/new/", people.person_new, name="person-new"),
     path("people/<key:user_id>/", people.person, name="person"),
     path("people/<key:user_id>/change/", people.person_change, name="person-change"),
-    path("trail/", people.trail, name="trail"),
+    path("trail/", trail.trail, name="trail"),
 ]

@@ -1,4 +1,4 @@
-"""People and the trail, for administrators: making, disabling, changing the role; what was done."""
+"""People, for administrators: making, disabling, changing the role."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from django.views.decorators.http import require_safe
 
 from accounts import areas, entry, people, second_factor, step_up, tokens
 from accounts.may import needs
-from accounts.models import TrailEntry, User
+from accounts.models import User
 from accounts.not_done import NotDone
 from accounts.scope import EVERYTHING
 from dashboard.keys import key_of
 from dashboard.people_forms import PersonForm
 from dashboard.token_list import tokens_of, vaults_within
 from dashboard.views.sign_in import again, page, refused
-
-SHOWN = 100  # entries of the trail on one page
-
 
 VERBS: dict[str, Callable[..., None]] = {
     "disable": people.disable,
@@ -128,14 +125,3 @@ def _do(action: str, user: User, form: QueryDict, given: _Given) -> None:
         areas.add(user, areas.read_area(*parts), **given)
     else:
         raise NotDone("This button is not one of ours. Nothing was changed.")
-
-
-@require_safe
-@needs("trail.read")
-def trail(request: HttpRequest) -> HttpResponse:
-    """Show the newest entries, or those before the one that `before` names."""
-    before = key_of(request.GET.get("before", ""))
-    rows = TrailEntry.objects.filter(pk__lt=before) if before else TrailEntry.objects.all()
-    entries = list(rows.order_by("-pk")[: SHOWN + 1])
-    more = entries[SHOWN - 1].pk if len(entries) > SHOWN else None
-    return render(request, "accounts/trail.html", {"entries": entries[:SHOWN], "before": more})
