@@ -18,6 +18,9 @@ function closeDrawer(address) {
   if (address) history.replaceState(history.state, "", address);
 }
 
+// Whether the answer that was swapped in holds the drawer itself, open or not.
+const brought = (target) => target?.id === "answer" && drawer()?.closest("#answer") !== null;
+
 function leaveDrawer() {
   const link = drawer()?.querySelector("[data-closes]");
   if (!link) return false;
@@ -76,7 +79,7 @@ document.addEventListener("htmx:after:swap", (event) => {
     mark(opener);
     drawer().scrollTop = 0;
     drawer().querySelector("h1, h2")?.focus();
-  } else if (target?.id !== "facets" && !document.querySelector("[data-live]")) {
+  } else if (target?.id !== "facets" && !document.querySelector("[data-live]") && !brought(target)) {
     closeDrawer("");
   }
   showCopyButtons(document);
