@@ -115,6 +115,12 @@ def principal_name(name: str, kind: str, limit: int = 0) -> SafeString:
 
 
 @register.simple_tag
+def kind_icon(kind: str) -> SafeString:
+    """Draw the icon of a kind of principal, named by the kind."""
+    return icon(*KINDS.get(kind, ("person-dashed", kind)))
+
+
+@register.simple_tag
 def kind_words(kind: str) -> str:
     """Return a kind of principal in words."""
     return KINDS.get(kind, ("", kind))[1]

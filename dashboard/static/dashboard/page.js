@@ -1,8 +1,10 @@
 // Keeps the drawer's focus and address in order, copies, walks by keys, and follows live. Pages read the same without it.
 
 import { leaveBrush, startBrush } from "./brush.js";
+import { show } from "./fetch.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
+import { startQuery } from "./query.js";
 
 const drawer = () => document.getElementById("drawer");
 let opener = "";
@@ -61,7 +63,7 @@ document.addEventListener("click", (event) => {
   if (facet && event.altKey) {
     event.preventDefault();
     event.stopImmediatePropagation();
-    location.assign(facet.dataset.alt);
+    show(facet.dataset.alt);
   }
   if (plain && event.target.closest("[data-closes]")) {
     event.preventDefault();
@@ -84,9 +86,11 @@ document.addEventListener("htmx:after:swap", (event) => {
   }
   showCopyButtons(document);
   startBrush();
+  startQuery();
 });
 
 showCopyButtons(document);
 startBrush();
+startQuery();
 startKeys();
 startLive();
