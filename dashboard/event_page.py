@@ -12,13 +12,14 @@ from typing import Any
 
 from audit import callers, event_search, queries
 from audit.event_filter import Filter, condition
-from dashboard.event_query import asking, link
+from dashboard.event_query import alone, link
 from dashboard.words import counted, iso, visible
 
 TABS = {"summary": "Summary", "who": "Who", "around": "Around", "line": "Line as stored"}
 AROUND = timedelta(minutes=5)
 NEAR = 8
 Address = Callable[[str, str], str]  # of an event and a tab
+Narrowed = Callable[[str, str, bool], str]  # of a field, a value, and whether the value is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,13 @@ class EventPage:
     row: queries.EventRow
     tab: str
     address: Address
+    narrowed: Narrowed = alone
 
     @classmethod
-    def find(cls, event_id: int, tab: str, address: Address) -> EventPage | None:
+    def find(cls, event_id: int, tab: str, address: Address, narrowed: Narrowed = alone) -> EventPage | None:
         """Return the event's page, or None when the event is unknown or past retention."""
         try:
-            return cls(queries.event(event_id), tab if tab in TABS else next(iter(TABS)), address)
+            return cls(queries.event(event_id), tab if tab in TABS else next(iter(TABS)), address, narrowed)
         except LookupError:
             return None
 
@@ -81,13 +83,16 @@ class EventPage:
         return link({**times, "event": str(self.row.id)})
 
     @property
-    def filters(self) -> list[tuple[str, str, str]]:
-        """Return the questions that this event suggests: field, value, address."""
+    def filters(self) -> list[tuple[str, str, str, str]]:
+        """Return the questions that this event suggests: field, value, the addresses with it and without it."""
         fields = {"secret" if self.row.secret else "path": self.row.secret or self.row.path}
         fields["principal"] = self.row.principal
         if self.row.address:
             fields["address"] = self.row.address
-        return [(name, value, asking({name: value})) for name, value in fields.items()]
+        return [
+            (name, value, self.narrowed(name, value, False), self.narrowed(name, value, True))
+            for name, value in fields.items()
+        ]
 
     @property
     def as_json(self) -> str:

@@ -25,6 +25,7 @@ from audit.query_tree import (
     show_value,
     terms_of,
     toggled,
+    values_of,
     without_field,
     without_term,
     without_value,
@@ -74,6 +75,11 @@ class Fault:
             *(error.message, error.position, error.length, error.nearest),
             *(text[:begin], text[begin:end], text[end:]),
         )
+
+    @property
+    def fact(self) -> str:
+        """Return the sentence without the nearest word, which a page shows as something to take."""
+        return self.message.partition(" Nearest: ")[0]
 
     @property
     def mended(self) -> str:
@@ -165,6 +171,11 @@ class EventQuery:
         """Return the address with this value asked for (or refused), or without it when it is already there."""
         return self._asking(toggled(self.tree, name, Value(value), negative))
 
+    def asked(self, name: str, value: str, negative: bool = False) -> str:
+        """Return the address with this value asked for (or refused), as it already is or not."""
+        there = Value(value) in values_of(self.tree, name, negative)
+        return self._asking(self.tree if there else toggled(self.tree, name, Value(value), negative))
+
     def dropped(self, name: str) -> str:
         """Return the address without what is asked of a field alone."""
         return self._asking(without_field(self.tree, name))
@@ -219,6 +230,12 @@ def asking(values: Mapping[str, str], **more: str) -> str:
     """Return the query of an address that asks for one value of each field; `more` are its other parts."""
     text = show(every(Match(name, (Value(value),)) for name, value in values.items()))
     return link({"q": text, **more})
+
+
+def alone(name: str, value: str, negative: bool = False) -> str:
+    """Return the query of an address that asks for one value (or refuses it) and nothing else."""
+    term = Match(name, (Value(value),))
+    return link({"q": show(refused(term) if negative else term)})
 
 
 def beside(query: QueryDict) -> Callable[[str, str], str]:

@@ -233,7 +233,7 @@ class EventsPage:
     def event(self) -> EventPage | None:
         """Return the event that the drawer shows."""
         event_id = key_of(self.given.get("event", ""))
-        return EventPage.find(event_id, self.given.get("tab", ""), self.beside) if event_id else None
+        return EventPage.find(event_id, self.given.get("tab", ""), self.beside, self.query.asked) if event_id else None
 
     @property
     def step(self) -> str:

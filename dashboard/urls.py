@@ -29,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("principals/<key:principal_id>/", principals.principal_detail, name="principal-detail"),
     path("sources/", sources.source_list, name="source-list"),
     path("events/", events.event_list, name="event-list"),
+    path("events/suggest/", events.event_suggest, name="event-suggest"),
     path("events/<key:event_id>/", events.event_detail, name="event-detail"),
     path("health/live", live.live, name="live"),
     path("sign-in/", sign_in.by_password, name="sign-in"),

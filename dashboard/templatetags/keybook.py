@@ -97,20 +97,27 @@ def secret_name(name: str, limit: int = 0, narrow: int = 0) -> SafeString:
 
 
 @register.simple_tag
-def principal_chip(name: str, kind: str, limit: int = 40) -> SafeString:
-    """Draw a principal: kind icon and name."""
+def principal_chip(name: str, kind: str, limit: int = 40, narrow: int = 0) -> SafeString:
+    """Draw a principal: kind icon and name; `narrow` draws a shorter print for narrow places too."""
     shape, word = KINDS.get(kind, ("person-dashed", kind))
-    return format_html(
-        '<span class="principal">{}{}</span>',
-        icon(shape, word),
-        _quoted(paths.principal_print(name, kind, limit), "path"),
-    )
+    wide = paths.principal_print(name, kind, limit)
+    short = paths.principal_print(name, kind, narrow) if narrow else wide
+    drawn = _quoted(wide, "path")
+    if short != wide:
+        drawn = _quoted(wide, "path when-wide") + _quoted(short, "path when-narrow")
+    return format_html('<span class="principal">{}{}</span>', icon(shape, word), drawn)
 
 
 @register.simple_tag
 def principal_name(name: str, kind: str, limit: int = 0) -> SafeString:
     """Draw a principal's name without its icon."""
     return _quoted(paths.principal_print(name, kind, limit), "path")
+
+
+@register.simple_tag
+def kind_icon(kind: str) -> SafeString:
+    """Draw the icon of a kind of principal, named by the kind."""
+    return icon(*KINDS.get(kind, ("person-dashed", kind)))
 
 
 @register.simple_tag

@@ -11,6 +11,7 @@ from accounts.may import needs
 from dashboard.event_page import EventPage
 from dashboard.event_query import EventQuery, beside
 from dashboard.events_page import EventsPage
+from dashboard.offers import Offers
 from dashboard.views.parts import part_of
 
 PARTS = {"answer", "rows", "facets", "drawer", "waiting"}
@@ -23,6 +24,13 @@ def event_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     page = EventsPage(EventQuery.read(request.GET, now), request.GET, now)
     return render(request, part_of(request, "events/list.html", PARTS), {"page": page})
+
+
+@require_safe
+@needs("record.read")
+def event_suggest(request: HttpRequest) -> HttpResponse:
+    """Show what may follow in a query that is being typed, and what is wrong with it so far."""
+    return render(request, "events/suggest.html", {"offers": Offers.read(request.GET, timezone.now())})
 
 
 @require_safe

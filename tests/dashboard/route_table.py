@@ -48,6 +48,7 @@ TABLE = {
     "principal-detail": row("/principals/1/", get=404, post=405),
     "source-list": row("/sources/", get=200, post=405),
     "event-list": row("/events/", get=200, post=405),
+    "event-suggest": row("/events/suggest/", get=200, post=405),
     "event-detail": row("/events/1/", get=200, post=405),
     # The doors.
     "live": row("/health/live", get=204, post=405, nobody=(204, 405)),

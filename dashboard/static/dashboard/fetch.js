@@ -4,7 +4,9 @@ const nonce = () => document.querySelector("script[nonce]").nonce;
 
 // `more` are further hx- attributes; `parent` must stay in the page until the answer is there.
 export function fetchInto(address, target, more = {}, parent = document.body) {
+  parent.querySelector(":scope > a.asking")?.remove();
   const link = document.createElement("a");
+  link.className = "asking";
   const swap = target === "#rows" || target === "#answer" ? "outerHTML" : "innerHTML";
   const all = { "hx-get": address, "hx-target": target, "hx-swap": swap, "hx-trigger": "tick", "hx-nonce": nonce(), ...more };
   for (const [name, value] of Object.entries(all)) link.setAttribute(name, value);
@@ -12,14 +14,10 @@ export function fetchInto(address, target, more = {}, parent = document.body) {
   parent.append(link);
   globalThis.htmx.process(link);
   link.dispatchEvent(new Event("tick"));
-  return link;
 }
 
 // Shows another question in place, or as a page of its own where there is no answer to replace.
 export function show(address) {
   if (!document.getElementById("answer")) return location.assign(address);
-  document.querySelector("body > a.asking")?.remove();
-  const link = fetchInto(address, "#answer", { "hx-push-url": "true" });
-  link.className = "asking";
-  return undefined;
+  return fetchInto(address, "#answer", { "hx-push-url": "true" });
 }

@@ -1,4 +1,4 @@
-// Single keys: j and k walk the rows, Enter opens, / asks, g and a letter goes to a page, ? tells. They can be switched off.
+// Single keys: j and k walk the rows, Enter opens, / asks, c copies a link, g and a letter goes to a page, ? tells. They can be switched off.
 
 const OFF = "keybook-keys-off";
 const PLACES = { h: "home", e: "events", s: "secrets", p: "principals" };
@@ -23,10 +23,17 @@ function go(key) {
   if (link) location.assign(link.href);
 }
 
+// The link of what is open, else of the page.
+function copyLink() {
+  const button = document.querySelector("#drawer [data-copy]") ?? document.querySelector("[data-copy]");
+  if (button && !button.hidden) button.click();
+}
+
 function press(event) {
   if (event.key === "j" || event.key === "k") return walk(event.key === "j" ? 1 : -1);
   if (event.key === "/") return document.getElementById("ask")?.focus();
   if (event.key === "?") return help()?.showModal();
+  if (event.key === "c") return copyLink();
   if (event.key === "g") { going = Date.now(); return undefined; }
   return undefined;
 }
@@ -45,7 +52,7 @@ export function startKeys() {
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
     if (localStorage.getItem(OFF) === "yes" && event.key !== "?") return;
     if (going && Date.now() - going < 1500 && PLACES[event.key]) return go(event.key);
-    if (["j", "k", "/", "?", "g"].includes(event.key)) {
+    if (["j", "k", "/", "?", "g", "c"].includes(event.key)) {
       event.preventDefault();
       press(event);
     }

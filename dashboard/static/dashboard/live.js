@@ -16,11 +16,17 @@ function reason() {
   return document.getSelection()?.isCollapsed === false ? "selection" : "";
 }
 
+// The reason why the list stands still; empty when it follows.
+function halt(why) {
+  halted = why;
+  document.getElementById("range-live")?.classList.toggle("halted", why !== "");
+}
+
 function look() {
   const box = rows();
   if (!box || busy) return;
   const now = reason();
-  if (now) halted = now;
+  if (now) halt(now);
   if (now === "hidden") return;
   busy = true;
   const address = new URL(box.dataset.live, location.href);
@@ -34,8 +40,9 @@ function look() {
 
 export function startLive() {
   let seen = new Set([...document.querySelectorAll("#rows .row-link")].map((link) => link.id));
-  document.addEventListener("htmx:after:swap", () => {
+  document.addEventListener("htmx:after:swap", (event) => {
     busy = false;
+    if (event.detail?.ctx?.target?.id === "answer") halt("");
     const box = rows();
     if (!box) return;
     const why = box.querySelector("[data-why]");
@@ -50,7 +57,7 @@ export function startLive() {
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-resume]")) return;
     event.preventDefault();
-    halted = "";
+    halt("");
     document.getSelection()?.removeAllRanges();
     scrollTo(0, 0);
     busy = false;

@@ -1,8 +1,10 @@
 // Keeps the drawer's focus and address in order, copies, walks by keys, and follows live. Pages read the same without it.
 
 import { leaveBrush, startBrush } from "./brush.js";
+import { show } from "./fetch.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
+import { startQuery } from "./query.js";
 
 const drawer = () => document.getElementById("drawer");
 let opener = "";
@@ -17,6 +19,9 @@ function closeDrawer(address) {
   mark("");
   if (address) history.replaceState(history.state, "", address);
 }
+
+// Whether the answer that was swapped in holds the drawer itself, open or not.
+const brought = (target) => target?.id === "answer" && drawer()?.closest("#answer") !== null;
 
 function leaveDrawer() {
   const link = drawer()?.querySelector("[data-closes]");
@@ -58,7 +63,7 @@ document.addEventListener("click", (event) => {
   if (facet && event.altKey) {
     event.preventDefault();
     event.stopImmediatePropagation();
-    location.assign(facet.dataset.alt);
+    show(facet.dataset.alt);
   }
   if (plain && event.target.closest("[data-closes]")) {
     event.preventDefault();
@@ -76,14 +81,16 @@ document.addEventListener("htmx:after:swap", (event) => {
     mark(opener);
     drawer().scrollTop = 0;
     drawer().querySelector("h1, h2")?.focus();
-  } else if (target?.id !== "facets" && !document.querySelector("[data-live]")) {
+  } else if (target?.id !== "facets" && !document.querySelector("[data-live]") && !brought(target)) {
     closeDrawer("");
   }
   showCopyButtons(document);
   startBrush();
+  startQuery();
 });
 
 showCopyButtons(document);
 startBrush();
+startQuery();
 startKeys();
 startLive();
