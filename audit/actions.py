@@ -13,7 +13,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models import Min
 
-from audit import devices, partitions, rollups, rotation, spooling
+from audit import devices, lineage, partitions, rollups, spooling
 from audit.ingest import Busy, Report, Turn, connect, find_generation, turn
 from audit.models import Device, Generation, Source, Vault
 from audit.sources.file import LogFile, UnusableFile, family, open_log
@@ -244,8 +244,8 @@ def _stamp(path: str | Path) -> tuple[int, int, int]:
 
 def _read_family(work: Turn, source: Source, logs: list[LogFile], deadline: float) -> Report:
     source.refresh_from_db()
-    found = _look_again(source, logs) if rotation.is_lost(source, logs) else logs
-    chain = rotation.Chain(work, source, found)
+    found = _look_again(source, logs) if lineage.is_lost(source, logs) else logs
+    chain = lineage.Chain(work, source, found)
     cursor = None
     for log in found:
         if log.fingerprint is None or log.settled:

@@ -34,11 +34,11 @@ class Chain:
 
     def link(self, log: LogFile) -> tuple[int, str]:
         """Return the generation that a log follows and how that one ended; 0 and nothing for what we knew before."""
-        if self.source.live is None or not _is_in(self.since, log):
+        if log not in self.since:
             return 0, ""
         at = self.since.index(log)
         self.work.wait()  # the older file's last lines may still be on their way
-        older = self._newest(self.since[at - 1]) if at else self.source.live
+        older = self._newest(self.since[at - 1]) if at else Generation.objects.get(pk=self.source.live_id or 0)
         if self.lost and not at:
             return older.pk, VANISHED
         return older.pk, CUT if self._was_cut(older) else RENAMED
@@ -56,7 +56,7 @@ class Chain:
     def _was_cut(self, older: Generation) -> bool:
         """Whether one of the files after `older` was there while `older` was written: then its lines stood in that."""
         place = _places(self.logs, bytes(older.fingerprint))[0]
-        after = [one for one in self.logs[place + 1 :] if one.fingerprint is None or _is_in(self.since, one)]
+        after = [one for one in self.logs[place + 1 :] if one.fingerprint is None or one in self.since]
         files = [one for one in after if not one.packed and one.fingerprint != bytes(older.fingerprint)]
         return any(self.was_live(one) or _was_there(older, one) for one in files)
 
@@ -81,10 +81,6 @@ def is_lost(source: Source, logs: Sequence[LogFile]) -> bool:
 
 def _places(logs: Sequence[LogFile], content: bytes) -> list[int]:
     return [place for place, log in enumerate(logs) if log.fingerprint == content]
-
-
-def _is_in(logs: Sequence[LogFile], log: LogFile) -> bool:
-    return any(one is log for one in logs)
 
 
 def _since(source: Source, logs: Sequence[LogFile]) -> list[LogFile]:
