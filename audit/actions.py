@@ -264,7 +264,7 @@ def _read_family(work: Turn, source: Source, logs: list[LogFile], deadline: floa
     if cursor is not None:
         work.accept_unanswered(cursor)
     work.wait()
-    if found[-1].fingerprint is None and not any(chain.was_live(log) for log in found):
+    if source.live_inode and found[-1].fingerprint is None and not any(chain.was_live(log) for log in found):
         Source.objects.filter(pk=source.pk).update(live_inode=0)  # another file may get its inode
     return work.report
 

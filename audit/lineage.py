@@ -7,7 +7,7 @@ in a file made later, and *copied and cut* when they stand in a file that was th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import Min
 
@@ -16,6 +16,7 @@ from audit.ingest import Turn
 from audit.models import RENAMED, Generation, Source
 from audit.sources.file import LogFile
 
+_OPENING = timedelta(milliseconds=20)  # a line may get its time a little before its file is made
 CUT = "copytruncate"
 VANISHED = "vanished"
 _WORDS = {
@@ -106,12 +107,11 @@ def _first_met(source: Source, contents: Sequence[bytes]) -> dict[bytes, int]:
 
 
 def _was_there(older: Generation, log: LogFile) -> bool:
-    """Whether a file was made before half of an older log was written.
+    """Whether a file was there already when the first line of an older log was written, by the same clock as ours.
 
-    Half, because a file system's clock may be 10 ms late, and the first or last line as near to a rotation as that. A
-    log written tomorrow has another clock than ours.
+    A short log is asked by its middle: a file system's clock may be 10 ms late.
     """
     if log.born is None or older.first_time is None or older.last_time is None:
         return False
-    middle = older.first_time + (older.last_time - older.first_time) / 2
-    return log.born < middle <= datetime.now(UTC)
+    begun = older.first_time + min((older.last_time - older.first_time) / 2, _OPENING)
+    return log.born < begun <= datetime.now(UTC)

@@ -19,7 +19,7 @@ from tests.audit.lines import Call
 LOOKS_IN_TIME = {
     "rename, write, look": "",
     "rename, look, write, look": "",
-    "rename, late, write, look": "",
+    "linger, write, look": "",
     "pack, write, look": "",
     "pack, look, write, look": "",
     "cut, write, look": "copytruncate",
@@ -35,7 +35,8 @@ LOOKS_IN_TIME = {
 TWO_UNREAD = {
     "rename, write, rename, write, look": "",
     "rename, write, rename, look, write, look": "",
-    "rename, late, write, pack, write, look": "",
+    "rename, write, linger, write, look": "",
+    "rename, write, linger, look, write, look": "",
     "cut, write, cut, write, look": "copytruncate copytruncate",
     "cut, write, cut, look, write, look": "copytruncate copytruncate",
     "cut, write, cut, tear, look, write, look": "copytruncate copytruncate",
@@ -98,8 +99,6 @@ class Rotated:
         for _ in range(2):
             self.out.write(b"".join(line + b"\n" for line in self.call().lines()))
 
-    late = write  # to the renamed file, until the vault is told
-
     def tear(self) -> None:
         """Write the beginning of a line."""
         lines = b"".join(line + b"\n" for line in self.call().lines())
@@ -117,6 +116,15 @@ class Rotated:
         """Rename the live log and begin a new one."""
         self._shift()
         self.path.rename(f"{self.path}.1")
+        self._reopen()
+
+    def linger(self) -> None:
+        """Rename the live log and make a new one, but go on writing to the old as long again and longer."""
+        self._shift()
+        self.path.rename(f"{self.path}.1")
+        self.path.touch()
+        for _ in range(4):
+            self.do("write")
         self._reopen()
 
     def pack(self) -> None:
