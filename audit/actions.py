@@ -13,10 +13,9 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models import Min
 
-from audit import devices, partitions, rollups, spooling
-from audit.batch import Cursor, GapNote
+from audit import devices, lineage, partitions, rollups, spooling
 from audit.ingest import Busy, Report, Turn, connect, find_generation, turn
-from audit.models import RENAMED, Device, Generation, Source, Vault
+from audit.models import Device, Generation, Source, Vault
 from audit.sources.file import LogFile, UnusableFile, family, open_log
 from audit.sources.spool import KIND
 from vault import framing
@@ -243,21 +242,20 @@ def _stamp(path: str | Path) -> tuple[int, int, int]:
     return (facts.st_ino, facts.st_size, facts.st_mtime_ns)
 
 
-def _read_family(work: Turn, source: Source, logs: Sequence[LogFile], deadline: float) -> Report:
+def _read_family(work: Turn, source: Source, logs: list[LogFile], deadline: float) -> Report:
     source.refresh_from_db()
-    border = _border(source, logs)
-    before = source.live_id if border else 0
+    found = _look_again(source, logs) if lineage.is_lost(source, logs) else logs
+    chain = lineage.Chain(work, source, found)
     cursor = None
-    for log in logs:
+    for log in found:
         if log.fingerprint is None or log.settled:
             continue
-        live = log is logs[-1]
+        live = log is found[-1]
         stamp = _stamp(log.path)
-        cursor = find_generation(work.looker, work.device_id, log, before or 0, border)
-        gaps = _gap_before(work, cursor) if cursor.position == 0 else []
-        if live and source.live_id != cursor.id:
+        cursor = find_generation(work.looker, work.device_id, log, *chain.link(log))
+        gaps = chain.gap_before(cursor) if cursor.position == 0 else []
+        if live and (source.live_id, source.live_inode) != (cursor.id, log.inode):
             Source.objects.filter(pk=source.pk).update(live_id=cursor.id, live_inode=log.inode)
-        before = cursor.id if border else 0
         still = not live and time.time() - stamp[2] / 1e9 > _GRACE  # a torn last line stays torn
         cursor = work.read(log, cursor, at_end=still, deadline=deadline, gaps=gaps)
         if still and work.report.drained:
@@ -266,38 +264,17 @@ def _read_family(work: Turn, source: Source, logs: Sequence[LogFile], deadline: 
     if cursor is not None:
         work.accept_unanswered(cursor)
     work.wait()
+    if source.live_inode and found[-1].fingerprint is None and not any(chain.was_live(log) for log in found):
+        Source.objects.filter(pk=source.pk).update(live_inode=0)  # another file may get its inode
     return work.report
 
 
-def _border(source: Source, logs: Sequence[LogFile]) -> str:
-    """How the live log was changed since we last saw it: not, renamed (nothing lost), copied and cut, or gone."""
-    live = logs[-1]
-    if source.live is None or live.fingerprint in (None, bytes(source.live.fingerprint)):
-        return ""
-    old = bytes(source.live.fingerprint)
-    found = [log for log in logs[:-1] if log.fingerprint == old]
-    if not found:
-        return "vanished"
-    copied = live.inode == source.live_inode and all(log.inode != live.inode for log in found)
-    return "copytruncate" if copied else RENAMED
-
-
-def _gap_before(work: Turn, cursor: Cursor) -> list[GapNote]:
-    """The note for what may be lost between this generation and the one before it: from its last line on."""
-    new = Generation.objects.get(pk=cursor.id)
-    if new.border in ("", RENAMED) or new.follows_id is None:
-        return []
-    work.wait()  # the older file's last lines may still be on their way
-    older = new.follows
-    while older is not None and older.last_time is None:
-        older = older.follows
-    start = older.last_time if older else None
-    words = {
-        "copytruncate": "the log was copied and cut; lines written between the copy and the cut are in no file",
-        "vanished": "the log was cut or replaced, and no file has its earlier content; lines after our cursor are lost",
-    }
-    detail = f"{new.path}: {words[new.border]}. Rotate by rename and SIGHUP to lose nothing."
-    return [GapNote(new.border, f"{new.follows_id}-{new.pk}", start, None, detail)]
+def _look_again(source: Source, logs: list[LogFile]) -> list[LogFile]:
+    """Open the family anew, to be closed with `logs`: a rotation may have passed between two openings."""
+    first = len(logs)
+    for log in _open_family(source):
+        logs.append(log)
+    return logs[first:]
 
 
 def keep_house() -> None:

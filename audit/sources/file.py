@@ -6,10 +6,12 @@ import os
 import re
 import stat
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
+from audit.sources import birth
 from audit.sources.unpacked import PACKED, Unpacked
 
 TAIL = 64
@@ -25,7 +27,10 @@ class UnusableFile(Exception):
 
 @dataclass(slots=True)
 class LogFile:
-    """One regular file, opened: `fingerprint` is the SHA-256 of its first whole line, None while it has none."""
+    """One regular file, opened: `fingerprint` is the SHA-256 of its first whole line, None while it has none.
+
+    `born` is when the file was made, None where the file system does not keep that.
+    """
 
     path: str
     handle: BinaryIO | Unpacked
@@ -34,6 +39,7 @@ class LogFile:
     fingerprint: bytes | None
     damaged: str = ""
     settled: bool = False
+    born: datetime | None = None
 
     def read(self, position: int, size: int) -> bytes:
         """Return up to `size` bytes from (unpacked) offset `position`; a damaged archive gives what is whole."""
@@ -117,7 +123,7 @@ def _opened(shown: str, resolved: str, roots: list[str] | None) -> LogFile:
     if roots is not None:
         _check_place(shown, raw, roots)
     handle, packed = _unpacking(raw)
-    log = LogFile(resolved, handle, facts.st_ino, packed, None)
+    log = LogFile(resolved, handle, facts.st_ino, packed, None, born=birth.born(descriptor))
     log.fingerprint = _first_line(log)
     return log
 

@@ -86,8 +86,8 @@ def follow_while(database, folder, seed, harm):
     return json.loads((logs / "truth.json").read_text()), Outcome(database)
 
 
-def check(truth, outcome, bounded=True):
-    """Nothing is lost or doubled; `bounded`: and what a copy and cut destroyed lies in a gap."""
+def check(truth, outcome):
+    """Nothing is lost or doubled, what a copy and cut destroyed lies in a gap, and a renaming makes none."""
     destroyed_everywhere = None
     for name, device in truth["devices"].items():
         written = {(id, side): datetime.fromisoformat(at) for id, side, at in device["written"]}
@@ -96,10 +96,11 @@ def check(truth, outcome, bounded=True):
         assert not lost, f"{name}: {len(lost)} of {len(written)} entries lost, rotations {device['rotations']}"
         assert outcome.shown[name] <= set(written)
         bounds = [(start, end) for d, kind, start, end in outcome.gaps if d == name and kind == "copytruncate"]
-        for key in destroyed - outcome.shown[name] if bounded else ():
+        for key in destroyed - outcome.shown[name]:
             assert any(start <= written[key] <= end for start, end in bounds), (
                 f"{name}: no gap covers {key} {written[key]}"
             )
+        assert len(bounds) <= device["rotations"].count("copytruncate")
         gone = destroyed - outcome.shown[name]
         destroyed_everywhere = gone if destroyed_everywhere is None else destroyed_everywhere & gone
     everything = {(id, side) for device in truth["devices"].values() for id, side, _ in device["written"]}
