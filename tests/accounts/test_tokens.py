@@ -299,14 +299,14 @@ def test_whoever_is_disabled_while_a_token_is_made_for_them_has_none_that_is_goo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_row_that_somebody_else_holds_keeps_no_request_waiting():
+def test_a_row_that_somebody_else_holds_keeps_no_request_waiting(caplog):
     cat = User.objects.create_user("cat")
     token = make(cat)
     with connection.cursor() as cursor, psycopg.connect(**connection.get_connection_params()) as other:
         other.execute("SELECT 1 FROM accounts_apitoken FOR UPDATE")
         cursor.execute("SET statement_timeout = '2s'")
         assert find(token, HERE).owner == cat
-        assert ApiToken.objects.get().used is None
+        assert ApiToken.objects.get().used is None and caplog.text == ""  # it did not wait until a time ran out
         other.rollback()
         assert find(token, HERE) and ApiToken.objects.get().used
         cursor.execute("RESET statement_timeout")
