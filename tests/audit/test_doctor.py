@@ -441,7 +441,7 @@ def entries(well):
     """Three entries of the trail, the first of them an hour old, and the anchor of the first."""
     for number in range(3):
         with transaction.atomic():
-            at = NOW - timedelta(hours=1) if not number else NOW
+            at = datetime.now(UTC) - timedelta(hours=0 if number else 1)
             TrailEntry.objects.create(at=at, actor_name="ann", verb="a.b", subject_kind="x", subject_text=str(number))
         if not number:
             assert anchor.now().position == 1
