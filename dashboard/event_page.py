@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
+from accounts.scope import Scope
 from audit import callers, event_search, queries
 from audit.event_filter import Filter, condition
 from dashboard.event_query import asking, link
@@ -45,12 +46,14 @@ class EventPage:
     row: queries.EventRow
     tab: str
     address: Address
+    scope: Scope
 
     @classmethod
-    def find(cls, event_id: int, tab: str, address: Address) -> EventPage | None:
-        """Return the event's page, or None when the event is unknown or past retention."""
+    def find(cls, event_id: int, tab: str, address: Address, scope: Scope) -> EventPage | None:
+        """Return the event's page, or None when the event is unknown, past retention or not to be seen."""
         try:
-            return cls(queries.event(event_id), tab if tab in TABS else next(iter(TABS)), address)
+            row = queries.event(event_id, scope=scope)
+            return cls(row, tab if tab in TABS else next(iter(TABS)), address, scope)
         except LookupError:
             return None
 
@@ -67,7 +70,9 @@ class EventPage:
     @cached_property
     def lines(self) -> list[Line]:
         """Return the lines as stored, one for each device and type."""
-        return [Line(line, laid_out(line.text)) for line in queries.lines_of(self.row.id)]
+        if self.row.hidden:
+            return []
+        return [Line(line, laid_out(line.text)) for line in queries.lines_of(self.row.id, scope=self.scope)]
 
     @property
     def what(self) -> str:
@@ -150,7 +155,7 @@ class EventPage:
         return [rung for rung in self._rungs() if rung.quote]
 
     def _rungs(self) -> Iterator[Rung]:
-        auth, token = self._auth, callers.token_of(self.row.id)
+        auth, token = self._auth, callers.token_of(self.row.id, scope=self.scope)
         yield Rung("Entity", str(auth.get("entity_id") or ""))
         yield Rung("Alias", str(auth.get("display_name") or ""), "as the auth method named it")
         for key, value in sorted(self._part(auth, "metadata").items()):
@@ -160,13 +165,13 @@ class EventPage:
         yield Rung("Allowed by", ", ".join(names))
         yield Rung("Policies", ", ".join(map(str, auth.get("policies") or [])))
         if token:
-            yield Rung("Token", token.hmac, f"first seen {iso(token.first)}")
+            yield Rung("Token", token.hmac, f"first seen {iso(token.first)}" if token.first else "")
         yield Rung("Token type", str(auth.get("token_type") or ""))
         yield Rung("Address", self.row.address, self._address_words())
 
     def _address_words(self) -> str:
         """Say how often the principal called from this address, and since when."""
-        used = callers.addresses_of(self.row.principal_id, self.row.time + AROUND)
+        used = callers.addresses_of(self.row.principal_id, self.row.time + AROUND, scope=self.scope)
         here = next((use for use in used if use.address == self.row.address), None)
         return f"{counted(here.events, 'call')} by this principal since {iso(here.first)[:19]}Z" if here else ""
 

@@ -11,6 +11,7 @@ from accounts.may import needs
 from dashboard.event_page import EventPage
 from dashboard.event_query import EventQuery, beside
 from dashboard.events_page import EventsPage
+from dashboard.limits import scope_for
 from dashboard.views.parts import part_of
 
 PARTS = {"answer", "rows", "facets", "drawer", "waiting"}
@@ -21,7 +22,7 @@ PARTS = {"answer", "rows", "facets", "drawer", "waiting"}
 def event_list(request: HttpRequest) -> HttpResponse:
     """Show the events that the address asks for; htmx gets the part that it asks for."""
     now = timezone.now()
-    page = EventsPage(EventQuery.read(request.GET, now), request.GET, now)
+    page = EventsPage(EventQuery.read(request.GET, now), request.GET, now, scope_for(request))
     return render(request, part_of(request, "events/list.html", PARTS), {"page": page})
 
 
@@ -29,7 +30,7 @@ def event_list(request: HttpRequest) -> HttpResponse:
 @needs("record.read")
 def event_detail(request: HttpRequest, event_id: int) -> HttpResponse:
     """Show one event as a page of its own."""
-    page = EventPage.find(event_id, request.GET.get("tab", ""), beside(request.GET))
+    page = EventPage.find(event_id, request.GET.get("tab", ""), beside(request.GET), scope_for(request))
     if page is None:
         raise Http404(f"No event {event_id} is known. It may be older than what is kept.")
     return render(request, "events/detail.html", {"event": page})
