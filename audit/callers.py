@@ -13,7 +13,7 @@ from accounts.scope import Scope
 from audit import scoping
 from audit.answers import ReadSecret, UnknownName
 from audit.closed import BEGIN, END, days_of, parts_of, union
-from audit.event_filter import ALIVE
+from audit.event import ALIVE
 from audit.reach import Sql
 from vault.reads import Outcome
 
@@ -98,7 +98,7 @@ def callers(
     known, ids = _known(scope)
     inner, covered = scoping.among(scope)
     seen = scoping.view(scope, *span)
-    last, own = seen.select("time", f"principal = p.id AND time >= %s AND time < %s AND {ALIVE}", span, _NEWEST)
+    last, own = seen.select("time", (f"principal = p.id AND time >= %s AND time < %s AND {ALIVE}", [*span]), _NEWEST)
     sql = f"""
         WITH p AS MATERIALIZED (
             SELECT id, name, kind, vault_id FROM audit_principal WHERE starts_with(name, %s){known}
@@ -115,7 +115,7 @@ def callers(
     return [CallerRow(*row) for row in _rows(sql, values)]
 
 
-_NEWEST = " ORDER BY time DESC LIMIT 1"
+_NEWEST: Sql = (" ORDER BY time DESC LIMIT 1", [])
 
 
 def _known(scope: Scope) -> Sql:
@@ -230,12 +230,12 @@ def _all_calls(principal_id: int, now: datetime) -> Sql:
 def _seen_calls(principal_id: int, now: datetime, scope: Scope) -> Sql:
     seen = scoping.view_of(scope, [principal_id], BEGIN, now)
     where = f"principal = %s AND time >= %s AND time < %s AND {ALIVE}"
-    return seen.select(_PER_ADDRESS, where, [principal_id, BEGIN, now], " GROUP BY 1")
+    return seen.select(_PER_ADDRESS, (where, [principal_id, BEGIN, now]), (" GROUP BY 1", []))
 
 
 def token_of(event_id: int, *, scope: Scope) -> TokenUse | None:
     """Return the token that an event was called with, where the log shows one and the event is in scope."""
-    seen, values = scoping.inside(scope).select("token", "id = %s", [event_id])
+    seen, values = scoping.inside(scope).select("token", ("id = %s", [event_id]))
     rows = _rows(
         f"""SELECT encode(t.hmac, 'hex'), t.accessor, t.first_time FROM ({seen}) e
             JOIN audit_token t ON t.id = e.token""",  # noqa: S608 - only our own text is put together

@@ -10,7 +10,7 @@ from django.db import connection
 
 from accounts.scope import Scope
 from audit.closed import parts_of
-from audit.event_filter import ALIVE
+from audit.event import ALIVE
 from audit.reach import vaults_of
 
 

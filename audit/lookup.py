@@ -10,7 +10,7 @@ from django.db import connection
 from accounts.scope import Scope
 from audit import scoping
 from audit.closed import BEGIN, END, parts_of, union
-from audit.event_filter import ALIVE
+from audit.event import ALIVE
 from audit.reach import Sql, secret_in
 
 MOST = 20
@@ -74,7 +74,7 @@ def _used(scope: Scope) -> Sql:
     """Return ` AND ...`, true of tokens with which an event in scope was called."""
     if scope.everything:
         return "", []
-    seen, values = scoping.inside(scope).select("1", "principal = t.principal_id AND token = t.id", [])
+    seen, values = scoping.inside(scope).select("1", ("principal = t.principal_id AND token = t.id", []))
     return f" AND EXISTS ({seen})", values
 
 
@@ -89,7 +89,7 @@ def _is_seen(address: str, scope: Scope) -> bool:
         cursor.execute(*union(parts_of("a", BEGIN, END), closed, raw, [row[0]]))
         some = list({who for (who,) in cursor.fetchall()})
         where = f"address = %s AND principal = ANY(%s) AND {ALIVE}"
-        seen, values = scoping.view_of(scope, some, BEGIN, END).select("1", where, [row[0], some], " LIMIT 1")
+        seen, values = scoping.view_of(scope, some, BEGIN, END).select("1", (where, [row[0], some]), (" LIMIT 1", []))
         cursor.execute(seen, values)
         return cursor.fetchone() is not None
 

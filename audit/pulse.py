@@ -10,7 +10,7 @@ from django.db import connection
 from accounts.scope import Scope
 from audit import scoping
 from audit.closed import parts_of, union
-from audit.event_filter import ALIVE
+from audit.event import ALIVE
 from audit.principal import Kind
 from audit.reach import Sql
 
@@ -51,7 +51,7 @@ _WHERE = f"principal = ANY(%s) AND time >= %s AND time < %s AND {ALIVE}"
 
 def _seen(principals: list[int], since: datetime, until: datetime, scope: Scope) -> Sql:
     seen = scoping.view_of(scope, principals, since, until)
-    counted, values = seen.select(f"principal, {_COUNTS}", _WHERE, [principals, since, until], " GROUP BY 1")
+    counted, values = seen.select(f"principal, {_COUNTS}", (_WHERE, [principals, since, until]), (" GROUP BY 1", []))
     return f"SELECT principal, sum(n), sum(reads), sum(denied) FROM ({counted}) x GROUP BY 1", values  # noqa: S608
 
 

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.fields import BooleanField
 
-from accounts.scope import Scope
+from accounts.scope import EVERYTHING, Scope
 from audit import blocks, callers, event_search, readers, scoping
 from audit.answers import (
     Bucket,
@@ -30,12 +30,11 @@ from audit.answers import (
     WhoRead,
 )
 from audit.closed import BEGIN, END
-from audit.event import OPERATIONS
-from audit.event_filter import ALIVE, Condition, Filter
+from audit.event import ALIVE
+from audit.event_filter import Condition, Filter
 from audit.models import RENAMED, Device, Generation, Principal, Secret, Source
 from audit.reach import secret_in, vaults_of
 from audit.readers import Uses, grade
-from vault.reads import Disclosure, Outcome
 
 __all__ = [
     "Bucket",
@@ -226,12 +225,13 @@ def gaps_of(vault_id: int, since: datetime | None = None, until: datetime | None
 
 def timeline(one: SecretRef, since: datetime, until: datetime) -> list[Bucket]:
     """Return at most about 120 bars of [since, until) with the counts of the secret's events in each."""
+    # Whoever has the `SecretRef` may see all of its events.
     asked = Condition(" AND secret = %s", [one.id], frozenset(("secret",)))
     vault_id = Secret.objects.values_list("vault_id", flat=True).get(pk=one.id)
     known = _covered(vault_id, since, until)
     return [
         Bucket(bar.start, bar.end, bar.ok, bar.denied, bar.error, unknown=not _touches(known, bar.start, bar.end))
-        for bar in event_search.timeline(Filter(since, until), asked)
+        for bar in event_search.timeline(Filter(since, until, scope=EVERYTHING), asked)
     ]
 
 
@@ -292,7 +292,7 @@ def events_of_secret(
               ORDER BY e.time DESC, e.id DESC LIMIT %s"""
     moment, number = before or (None, None)
     values = [one.id, *_window(since, until), principal_id, principal_id, moment, moment, number, limit]
-    return [_event_row(row) for row in _rows(sql, values)]
+    return [event_search.event_row(row) for row in _rows(sql, values)]
 
 
 def event(event_id: int, *, scope: Scope) -> EventRow:
@@ -302,22 +302,11 @@ def event(event_id: int, *, scope: Scope) -> EventRow:
     """
     rows = _rows(f"{_EVENTS} WHERE e.id = %s", [event_id])
     if rows and not scope.everything:
-        seen, values = scoping.view_of(scope, [rows[0][6]], BEGIN, END).select("*", "id = %s", [event_id])
+        seen, values = scoping.view_of(scope, [rows[0][6]], BEGIN, END).select("*", ("id = %s", [event_id]))
         rows = _rows(_SHOWN.format(events=f"({seen})", join="LEFT JOIN"), values)
     if not rows:
         raise LookupError(f"There is no event {event_id}, or it is past retention.")
-    return _event_row(rows[0])
-
-
-def _event_row(row: tuple[Any, ...]) -> EventRow:
-    hidden = row[4] == scoping.HIDDEN
-    return EventRow(
-        id=row[0], time=row[1], outcome=Outcome(row[2]).label,
-        disclosed=Disclosure(row[3]).label if row[3] else "", operation="" if hidden else OPERATIONS[row[4]],
-        path=row[5] or "", principal_id=row[6], principal=row[7], kind=row[8], address=row[9], version=row[10] or None,
-        request_id="" if hidden else str(row[11]), devices=[] if hidden else sorted({row[12], *row[16]}),
-        secret_id=row[13], secret=row[14], vault=row[15], hidden=hidden,
-    )  # fmt: skip
+    return event_search.event_row(rows[0])
 
 
 def lines_of(event_id: int, *, scope: Scope) -> list[StoredLine]:
@@ -325,7 +314,7 @@ def lines_of(event_id: int, *, scope: Scope) -> list[StoredLine]:
 
     A line tells all that its event does: outside of the scope there is none, beside it neither.
     """
-    seen, values = scoping.inside(scope).select("time, device, block, line, flags & 3", "id = %s", [event_id])
+    seen, values = scoping.inside(scope).select("time, device, block, line, flags & 3", ("id = %s", [event_id]))
     own = _rows(seen, values)
     if not own:
         raise LookupError(f"There is no event {event_id}, or it is past retention.")

@@ -15,8 +15,7 @@ from django.db import connection
 
 from accounts.scope import Scope
 from audit.closed import parts_of, union
-from audit.event import OPERATIONS, SUPERSEDED
-from audit.event_filter import ALIVE
+from audit.event import ALIVE, OPERATIONS, SUPERSEDED
 from audit.reach import Sql, secret_in
 from vault.reads import Outcome
 
@@ -29,66 +28,75 @@ _LOGIN = f"""operation IN {_WRITES} AND path IN (
     WHERE starts_with(a.path, 'auth/') AND strpos(a.path, '/login') > 0 AND starts_with(m.path, 'auth/')
     AND (a.path = m.path || 'login' OR starts_with(a.path, m.path || 'login/')))"""  # noqa: S608 - our own text
 _BESIDE = f"""(SELECT id, time, '00000000-0000-0000-0000-000000000000'::uuid AS request_id, principal, 0 AS token,
-    0 AS path, 0 AS secret, address, 0 AS version, 0 AS duration, 0 AS block, vault, 0::smallint AS device,
+    0 AS path, 0 AS secret, address, 0 AS version, -1 AS duration, 0 AS block, vault, 0::smallint AS device,
     {HIDDEN}::smallint AS operation, outcome, 0::smallint AS disclosed, (flags & {SUPERSEDED})::smallint AS flags,
     0::smallint AS line FROM audit_event WHERE (outcome = {Outcome.DENIED.value} OR {_LOGIN})"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
+class Leg:
+    """One source of a SELECT: a relation with the name and columns of `audit_event`, and a condition on its rows."""
+
+    relation: Sql = ("audit_event", [])
+    condition: Sql = ("", [])
+    beside: bool = False  # its rows are redacted
+
+
+@dataclass(frozen=True, slots=True)
 class View:
-    """The events that somebody sees in one stretch of time, as one or two sources of a SELECT.
+    """The events that somebody sees in one stretch of time: those in scope and, redacted, those beside it."""
 
-    Each leg is a relation with the name and columns of `audit_event`, its values, and a condition with its values.
-    """
-
-    legs: tuple[tuple[str, list[Any], str, list[Any]], ...]
+    legs: tuple[Leg, ...] = (Leg(),)
 
     @property
     def whole(self) -> bool:
         """Whether nothing is hidden."""
-        return len(self.legs) == 1 and not self.legs[0][2]
+        return self.legs == (Leg(),)
 
-    def select(self, columns: str, where: str, values: Sequence[Any], tail: str = "", last: Sequence[Any] = ()) -> Sql:
-        """Return `SELECT columns FROM the events WHERE where tail`; `tail` (ORDER BY, LIMIT) then holds of each leg.
+    def select(self, columns: str, where: Sql, tail: Sql = ("", []), beside: Sql | None = None) -> Sql:
+        """Return `SELECT columns FROM the events WHERE where tail`; of redacted rows `beside` is asked, if given.
 
-        Whoever gives a tail, or aggregates, puts the legs together again.
+        `tail` (ORDER BY, LIMIT, GROUP BY) holds of each leg: whoever gives one puts the legs together again.
         """
-        selects, all_values = [], []
-        for relation, own, condition, more in self.legs:
-            selects.append(f"SELECT {columns} FROM {relation} WHERE {where}{condition}{tail}")  # noqa: S608 - our own text
-            all_values += [*own, *values, *more, *last]
-        if len(selects) > 1 and tail:
+        selects, values = [], list[Any]()
+        for leg in self.legs:
+            asked, given = beside if beside is not None and leg.beside else where
+            selects.append(f"SELECT {columns} FROM {leg.relation[0]} WHERE {asked}{leg.condition[0]}{tail[0]}")  # noqa: S608 - our own text
+            values += [*leg.relation[1], *given, *leg.condition[1], *tail[1]]
+        if len(selects) > 1 and tail[0]:
             selects = [f"({select})" for select in selects]
-        return " UNION ALL ".join(selects), all_values
+        return " UNION ALL ".join(selects), values
+
+
+WHOLE = View()
 
 
 def view(scope: Scope, since: datetime, until: datetime) -> View:
     """Return what somebody sees in [since, until): principals with an event in scope there bring theirs beside it."""
     if scope.everything:
-        return View((("audit_event", [], "", []),))
+        return WHOLE
     return _limited(scope, principals_in(scope, since, until))
 
 
 def view_of(scope: Scope, some: Sequence[int], since: datetime, until: datetime) -> View:
     """Return the same where only the events of these principals are asked for."""
     if scope.everything:
-        return View((("audit_event", [], "", []),))
+        return WHOLE
     return _limited(scope, principals_in(scope, since, until, some))
 
 
 def inside(scope: Scope) -> View:
     """Return the events in scope alone: what a stream shows, since nothing without a window lies beside it."""
-    inner, values = among(scope)
-    return View((("audit_event", [], inner, values),))
+    return View((Leg(condition=among(scope)),))
 
 
 def _limited(scope: Scope, principals: list[int]) -> View:
     inner, values = among(scope)
-    legs = [("audit_event", list[Any](), inner, values)]
+    legs = [Leg(condition=(inner, values))]
     if principals:
         who, own = _listed("principal", principals)
-        outside = f" AND NOT (true{inner}) AND {who}) audit_event"
-        legs.append((_BESIDE + outside, [*values, *own], "", []))
+        relation = f"{_BESIDE} AND NOT (true{inner}) AND {who}) audit_event"
+        legs.append(Leg((relation, [*values, *own]), beside=True))
     return View(tuple(legs))
 
 

@@ -66,23 +66,25 @@ QUESTIONS: dict[str, tuple[Ask, bool]] = {
         False,
     ),
     "time line of all events, 30 days": (
-        lambda d, now: _search(Filter(now - MONTH, now), event_search.timeline),
+        lambda d, now: _search(Filter(now - MONTH, now, scope=EVERYTHING), event_search.timeline),
         False,
     ),
     "the last 100 events of a principal": (
         lambda d, now: event_search.events(
-            one := Filter(now - MONTH, now, matches("principal", [_caller(d)])),
+            one := Filter(now - MONTH, now, matches("principal", [_caller(d)]), scope=EVERYTHING),
             condition(one),
             100,
         ),
         False,
     ),
     "the first 100 events of a window of 6 hours": (
-        lambda d, now: event_search.events(one := Filter(*_window(d, now)), condition(one), 100),
+        lambda d, now: event_search.events(one := Filter(*_window(d, now), scope=EVERYTHING), condition(one), 100),
         False,
     ),
     "seven facets of one secret, 7 days": (
-        lambda d, now: _search(Filter(now - WEEK, now, matches("secret", [_name(d)])), event_search.facets),
+        lambda d, now: _search(
+            Filter(now - WEEK, now, matches("secret", [_name(d)]), scope=EVERYTHING), event_search.facets
+        ),
         True,
     ),
     "what a principal read, first ever, 7 days": (

@@ -122,13 +122,13 @@ class EventPage:
     @cached_property
     def after(self) -> list[queries.EventRow]:
         """Return the events of the five minutes after it, the nearest last."""
-        one = Filter(self.row.time, self.row.time + AROUND)
+        one = Filter(self.row.time, self.row.time + AROUND, scope=self.scope)
         return event_search.events(one, condition(one), NEAR, after=(self.row.time, self.row.id))
 
     @cached_property
     def before(self) -> list[queries.EventRow]:
         """Return the events of the five minutes before it, the nearest first."""
-        one = Filter(self.row.time - AROUND, self.row.time + timedelta(microseconds=1))
+        one = Filter(self.row.time - AROUND, self.row.time + timedelta(microseconds=1), scope=self.scope)
         return event_search.events(one, condition(one), NEAR, before=(self.row.time, self.row.id))
 
     @property

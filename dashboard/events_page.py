@@ -82,7 +82,7 @@ class EventsPage:
 
     @property
     def _filter(self) -> Filter:
-        return self.query.filter
+        return self.query.filter(self.scope)
 
     @cached_property
     def _condition(self) -> Condition:

@@ -59,7 +59,7 @@ class HomePage:
 
     @cached_property
     def _bins(self) -> list[event_search.Bin]:
-        one = Filter(self.now - DAY, self.now)
+        one = Filter(self.now - DAY, self.now, scope=self.scope)
         return event_search.timeline(one, condition(one))
 
     @cached_property

@@ -75,7 +75,7 @@ def ids(page: Page) -> list[int]:
 
 def over(days: float, **fields: str) -> Filter:
     tree = every(matches(name, [value]) for name, value in fields.items())
-    return Filter(NOW - timedelta(days=days), NOW + timedelta(seconds=1), tree)
+    return Filter(NOW - timedelta(days=days), NOW + timedelta(seconds=1), tree, scope=EVERYTHING)
 
 
 # -- before anything is there ------------------------------------------------------------------------------------------
