@@ -94,6 +94,7 @@ class EventRow:
     secret_id: int = 0
     secret: str = ""
     vault: str = ""
+    hidden: bool = False  # beside a limited view: only time, outcome, vault, who and from where are told
 
 
 @dataclass(frozen=True, slots=True)

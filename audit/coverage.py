@@ -9,8 +9,10 @@ from typing import Any
 
 from django.db import connection
 
+from accounts.scope import Scope
 from audit.answers import Gap
 from audit.models import RENAMED
+from audit.reach import vaults_of
 
 Stretch = tuple[datetime, datetime]
 PAUSE = timedelta(minutes=1)  # files that follow each other within a minute leave no hole
@@ -88,9 +90,11 @@ class VaultRecord:
         return sorted(gaps, key=lambda gap: (gap.start is not None, gap.start))
 
 
-def vault_records(since: datetime, until: datetime, vaults: Sequence[int] | None = None) -> list[VaultRecord]:
-    """Return the record of each vault in [since, until), by name; three queries however many there are."""
-    return group_by_vault(device_records(since, until, vaults))
+def vault_records(
+    since: datetime, until: datetime, vaults: Sequence[int] | None = None, *, scope: Scope
+) -> list[VaultRecord]:
+    """Return the record of each vault of the scope in [since, until), by name; three queries however many there are."""
+    return group_by_vault(device_records(since, until, vaults, scope=scope))
 
 
 def group_by_vault(devices: Iterable[DeviceRecord]) -> list[VaultRecord]:
@@ -101,10 +105,12 @@ def group_by_vault(devices: Iterable[DeviceRecord]) -> list[VaultRecord]:
     return list(by_vault.values())
 
 
-def device_records(since: datetime, until: datetime, vaults: Sequence[int] | None = None) -> list[DeviceRecord]:
-    """Return the record of each device in [since, until), by vault and name."""
+def device_records(
+    since: datetime, until: datetime, vaults: Sequence[int] | None = None, *, scope: Scope
+) -> list[DeviceRecord]:
+    """Return the record of each device of the scope's vaults in [since, until), by vault and name."""
     with connection.cursor() as cursor:
-        found = _devices(cursor, vaults)
+        found = _devices(cursor, vaults, vaults_of(scope))
         _add_files(cursor, found, since, until)
         _add_gaps(cursor, found, since, until)
     return list(found.values())
@@ -121,15 +127,16 @@ def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
     return whole
 
 
-def _devices(cursor: Any, vaults: Sequence[int] | None) -> dict[int, DeviceRecord]:
+def _devices(cursor: Any, vaults: Sequence[int] | None, names: list[str] | None) -> dict[int, DeviceRecord]:
     cursor.execute(
         """SELECT d.id, d.name, v.id, v.name, d.last_time, count(s.id), min(s.drained_at),
                   coalesce(bool_or(s.id IS NOT NULL AND s.drained_at IS NULL), false),
                   coalesce(array_agg(s.kind) FILTER (WHERE s.id IS NOT NULL), '{}'),
                   coalesce(array_agg(s.trouble) FILTER (WHERE s.trouble <> ''), '{}')
            FROM audit_device d JOIN audit_vault v ON v.id = d.vault_id LEFT JOIN audit_source s ON s.device_id = d.id
-           WHERE %s::int[] IS NULL OR v.id = ANY(%s) GROUP BY d.id, v.id ORDER BY v.name, d.name""",
-        [vaults, vaults],
+           WHERE (%s::int[] IS NULL OR v.id = ANY(%s)) AND (%s::text[] IS NULL OR v.name = ANY(%s))
+           GROUP BY d.id, v.id ORDER BY v.name, d.name""",
+        [vaults, vaults, names, names],
     )
     return {row[0]: DeviceRecord(*row) for row in cursor.fetchall()}
 

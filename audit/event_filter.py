@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
-from accounts.scope import EVERYTHING as UNLIMITED
 from accounts.scope import Scope
-from audit.event import SUPERSEDED
+from audit import scoping
+from audit.event import ALIVE
 from audit.query_fields import FIELDS, Sort
 from audit.query_tree import EVERYTHING, Compare, Every, Match, Not, Some, Tree, Value, Word
+from audit.reach import Sql
+from audit.scoping import WHOLE, View
 from vault.reads import Disclosure, Outcome
 
-# What a late response amended is counted by its amendment. Written with `<>`: PostgreSQL guesses that one row in 200
-# passes `flags & 4 = 0`, and then sorts a whole month instead of walking an index to the first hundred.
-ALIVE = f"flags & {SUPERSEDED} <> {SUPERSEDED}"
+# What is told of an event beside a limited view; of everything else it has no value there (docs/decisions/0010).
+BESIDE = frozenset(("id", "time", "outcome", "vault", "principal", "kind", "address"))
 _LISTED = 500  # ids that are written into the statement; more are looked up by it
 
 
@@ -29,7 +30,7 @@ class Filter:
     since: datetime
     until: datetime
     tree: Tree = EVERYTHING
-    scope: Scope = UNLIMITED
+    scope: Scope = field(kw_only=True)
 
     def within(self, since: datetime, until: datetime) -> Filter:
         """Return the same question for another stretch of time."""
@@ -42,15 +43,29 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition on unqualified columns of `audit_event`, with its values; `fields` are the columns that it names."""
+    """A condition on unqualified columns of `audit_event`, with its values; `fields` are the columns that it names.
+
+    `view` is what of the events is seen at all, and `beside` the same question of those that are seen redacted.
+    """
 
     sql: str
     values: list[Any]
     fields: frozenset[str]
+    view: View = WHOLE
+    beside: Sql = ("", [])
 
-    def over(self, since: datetime, until: datetime, column: str = "time") -> tuple[str, list[Any]]:
-        """Return the whole WHERE for a stretch of time."""
+    def over(self, since: datetime, until: datetime, column: str = "time") -> Sql:
+        """Return the whole WHERE for a stretch of time, of somebody who sees everything."""
         return f"{column} >= %s AND {column} < %s{self.sql}", [since, until, *self.values]
+
+    def select(self, columns: str, span: tuple[datetime, datetime], more: Sql = ("", []), tail: Sql = ("", [])) -> Sql:
+        """Return the SELECT of the seen events of a stretch of time that fit, and `more`; `tail` holds of each leg."""
+
+        def where(asked: Sql) -> Sql:
+            window = f"time >= %s AND time < %s{asked[0]}{more[0]} AND {ALIVE}"
+            return window, [*span, *asked[1], *more[1]]
+
+        return self.view.select(columns, where((self.sql, self.values)), tail, where(self.beside))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +86,13 @@ def condition(one: Filter, visible: frozenset[str] | None = None) -> Condition:
     With `visible`, events are taken to have no value in any field that is not among these.
     """
     part = _Compiler(frozenset(FIELDS) if visible is None else visible).of(one.tree)
-    sql = "" if part == _ALWAYS else f" AND {part.sql}"
-    return Condition(sql, list(part.values), part.fields)
+    view = scoping.view(one.scope, one.since, one.until)
+    beside = ("", []) if view.whole else _sql(_Compiler(BESIDE).of(one.tree))
+    return Condition(*_sql(part), part.fields, view, beside)
+
+
+def _sql(part: _Part) -> Sql:
+    return "" if part == _ALWAYS else f" AND {part.sql}", list(part.values)
 
 
 class _Compiler:

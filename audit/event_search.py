@@ -12,8 +12,10 @@ from django.db import connection
 
 from audit.answers import EventRow
 from audit.closed import Parts, parts_of
-from audit.event import OPERATIONS
-from audit.event_filter import ALIVE, Condition, Filter, condition
+from audit.event import ALIVE, OPERATIONS
+from audit.event_filter import BESIDE, Condition, Filter, condition
+from audit.reach import Sql
+from audit.scoping import HIDDEN
 from vault.reads import Disclosure, Outcome
 
 CAP = 200_000  # facets count the newest so many events of a question
@@ -75,8 +77,8 @@ _SHOWN = """
            d.address, e.version, e.request_id, v.name, e.secret, coalesce(s.name, ''), w.name,
            ARRAY(SELECT DISTINCT o.name FROM audit_sighting g JOIN audit_device o ON o.id = g.device
                  WHERE g.event_id = e.id AND g.time = e.time)
-    FROM e JOIN audit_principal p ON p.id = e.principal JOIN audit_path a ON a.id = e.path
-    JOIN audit_address d ON d.id = e.address JOIN audit_device v ON v.id = e.device
+    FROM e JOIN audit_principal p ON p.id = e.principal {join} audit_path a ON a.id = e.path
+    JOIN audit_address d ON d.id = e.address {join} audit_device v ON v.id = e.device
     JOIN audit_vault w ON w.id = e.vault LEFT JOIN audit_secret s ON s.id = e.secret
 """
 _COLUMNS = (
@@ -88,29 +90,31 @@ def events(
     one: Filter, known: Condition, limit: int, before: Place | None = None, after: Place | None = None
 ) -> list[EventRow]:
     """Return at most `limit` events, newest first: the newest, those before a place, or the ones next after it."""
-    where, values = known.over(one.since, one.until)
     order = "ASC" if after else "DESC"
+    where: Sql = ("", [])
     if place := after or before:
-        where += f" AND time {'>=' if after else '<='} %s AND (time, id) {'>' if after else '<'} (%s, %s)"
-        values += [place[0], *place]
-    sql = f"""WITH e AS MATERIALIZED (SELECT {_COLUMNS} FROM audit_event WHERE {where} AND {ALIVE}
-              ORDER BY time {order}, id {order} LIMIT %s) {_SHOWN} ORDER BY e.time DESC, e.id DESC"""  # noqa: S608
-    return [_row(row) for row in _rows(sql, [*values, limit])]
+        sign = ">" if after else "<"
+        where = (f" AND time {sign}= %s AND (time, id) {sign} (%s, %s)", [place[0], *place])
+    tail = f" ORDER BY time {order}, id {order} LIMIT %s"
+    seen, values = known.select(_COLUMNS, (one.since, one.until), where, (tail, [limit]))
+    if not known.view.whole:
+        seen, values = f"SELECT * FROM ({seen}) x{tail}", [*values, limit]  # noqa: S608 - our own text
+    shown = _SHOWN.format(join="JOIN" if known.view.whole else "LEFT JOIN")
+    sql = f"WITH e AS MATERIALIZED ({seen}) {shown} ORDER BY e.time DESC, e.id DESC"
+    return [event_row(row) for row in _rows(sql, values)]
 
 
 def count_up_to(one: Filter, most: int) -> int:
     """Return how many events fit, counting no further than `most`."""
-    where, values = condition(one).over(one.since, one.until)
-    sql = f"SELECT count(*) FROM (SELECT FROM audit_event WHERE {where} AND {ALIVE} LIMIT %s) x"  # noqa: S608
-    return int(_rows(sql, [*values, most])[0][0])
+    seen, values = condition(one).select("", (one.since, one.until), tail=(" LIMIT %s", [most]))
+    return min(int(_rows(f"SELECT count(*) FROM ({seen}) x", values)[0][0]), most)  # noqa: S608 - our own text
 
 
 def count_after(one: Filter, known: Condition, place: Place, most: int = 1_000) -> int:
     """Return how many events came after a place in the list, counting no further than `most`."""
-    where, values = known.over(max(one.since, place[0]), one.until)
-    sql = f"""SELECT count(*) FROM (SELECT FROM audit_event WHERE {where} AND {ALIVE}
-              AND (time, id) > (%s, %s) LIMIT %s) x"""  # noqa: S608
-    return int(_rows(sql, [*values, *place, most])[0][0])
+    span = (max(one.since, place[0]), one.until)
+    seen, values = known.select("", span, (" AND (time, id) > (%s, %s)", [*place]), (" LIMIT %s", [most]))
+    return min(int(_rows(f"SELECT count(*) FROM ({seen}) x", values)[0][0]), most)  # noqa: S608 - our own text
 
 
 def timeline(one: Filter, known: Condition) -> list[Bin]:
@@ -120,6 +124,8 @@ def timeline(one: Filter, known: Condition) -> list[Bin]:
     events the bars are then as wide as those.
     """
     step = next((s for s in STEPS if (one.until - one.since) / s <= BARS), STEPS[-1])
+    if not known.view.whole:
+        return _bins(one, step, _seen(one, known, step))
     raw = Parts(raw=[(one.since, one.until)])
     source = next((s for s in _SOURCES if known.fields <= s.fields), None)
     if source is None or (one.until - one.since) / source.unit < 7:
@@ -166,11 +172,21 @@ def _counts(known: Condition, closed: _Source | None, parts: Parts, step: timede
         where, own = known.over(*span, column)
         selects.append(f"SELECT date_bin(%s, {column}, %s), outcome, {count} FROM {table} WHERE {where} GROUP BY 1, 2")  # noqa: S608
         values += [step, ORIGIN, *own]
+    return _bars(_rows(" UNION ALL ".join(selects), values))
+
+
+def _bars(rows: Iterable[tuple[Any, ...]]) -> dict[datetime, dict[int, int]]:
     bars: dict[datetime, dict[int, int]] = {}
-    for start, outcome, count in _rows(" UNION ALL ".join(selects), values):
+    for start, outcome, count in rows:
         bar = bars.setdefault(start, {})
         bar[outcome] = bar.get(outcome, 0) + int(count)
     return bars
+
+
+def _seen(one: Filter, known: Condition, step: timedelta) -> dict[datetime, dict[int, int]]:
+    """Count what a limited view shows by bar and outcome, from events alone."""
+    columns = f"date_bin('{step.total_seconds()} s', time, '{ORIGIN.isoformat()}'), outcome, count(*)"
+    return _bars(_rows(*known.select(columns, (one.since, one.until), tail=(" GROUP BY 1, 2", []))))
 
 
 def _bins(one: Filter, step: timedelta, bars: dict[datetime, dict[int, int]]) -> list[Bin]:
@@ -192,11 +208,14 @@ _LARGE = ("principal", "secret", "address")
 
 def facets(one: Filter, known: Condition) -> Facets:
     """Return how often each value occurs among the events that fit, or among the newest 200,000 of them."""
-    where, values = known.over(one.since, one.until)
+    newest: Sql = (" ORDER BY time DESC LIMIT %s", [CAP])
+    names = ", ".join((*_SMALL, *_LARGE))
+    seen, values = known.select(names if known.view.whole else f"time, {names}", (one.since, one.until), tail=newest)
+    if not known.view.whole:
+        seen, values = f"SELECT * FROM ({seen}) x{newest[0]}", [*values, CAP]  # noqa: S608 - our own text
     fields = " ".join(f"WHEN {name} IS NOT NULL THEN '{name}'" for name in _LARGE)
     sql = f"""
-        WITH f AS (SELECT {", ".join((*_SMALL, *_LARGE))} FROM audit_event WHERE {where} AND {ALIVE}
-                   ORDER BY time DESC LIMIT %s),
+        WITH f AS ({seen}),
         g AS (SELECT {", ".join(_SMALL)}, CASE {fields} END AS field, coalesce({", ".join(_LARGE)}) AS value,
                      count(*) AS n
               FROM f GROUP BY GROUPING SETS (({", ".join(_SMALL)}), {", ".join(f"({name})" for name in _LARGE)})),
@@ -213,7 +232,7 @@ def facets(one: Filter, known: Condition) -> Facets:
         WHERE field IS NULL
         ORDER BY 1, 2 DESC, 4
     """  # noqa: S608 - our own names
-    return _facets(_rows(sql, [*values, CAP]))
+    return _facets(_rows(sql, values))
 
 
 def _facets(rows: Iterable[tuple[Any, ...]]) -> Facets:
@@ -225,7 +244,8 @@ def _facets(rows: Iterable[tuple[Any, ...]]) -> Facets:
         if not name:
             words = (Outcome(outcome).label, OPERATIONS[operation], Disclosure(disclosed).label, text)
             for facet, word in zip(_SMALL, words, strict=True):
-                small[facet][word] += int(count)
+                if operation != HIDDEN or facet in BESIDE:
+                    small[facet][word] += int(count)
         elif text and len(values.setdefault(name, [])) < TOP:  # events that name no secret have none to count
             values[name].append(Value(text, int(count), kind))
             others[name] = max(distinct - len(values[name]), 0)
@@ -234,12 +254,15 @@ def _facets(rows: Iterable[tuple[Any, ...]]) -> Facets:
     return Facets(values, others, sum(small["outcome"].values()))
 
 
-def _row(row: Sequence[Any]) -> EventRow:
+def event_row(row: Sequence[Any]) -> EventRow:
+    """Return the event of a row of `_SHOWN`; of a redacted one what is hidden is empty."""
+    hidden = row[4] == HIDDEN
     return EventRow(
         id=row[0], time=row[1], outcome=Outcome(row[2]).label,
-        disclosed=Disclosure(row[3]).label if row[3] else "", operation=OPERATIONS[row[4]], path=row[5],
-        principal_id=row[6], principal=row[7], kind=row[8], address=row[9], version=row[10] or None,
-        request_id=str(row[11]), devices=sorted({row[12], *row[16]}), secret_id=row[13], secret=row[14], vault=row[15],
+        disclosed=Disclosure(row[3]).label if row[3] else "", operation="" if hidden else OPERATIONS[row[4]],
+        path=row[5] or "", principal_id=row[6], principal=row[7], kind=row[8], address=row[9], version=row[10] or None,
+        request_id="" if hidden else str(row[11]), devices=[] if hidden else sorted({row[12], *row[16]}),
+        secret_id=row[13], secret=row[14], vault=row[15], hidden=hidden,
     )  # fmt: skip
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from django.db import connection
 
+from accounts.scope import Scope
 from audit.closed import parts_of
-from audit.event_filter import ALIVE
+from audit.event import ALIVE
+from audit.reach import vaults_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Missed:
 
 
 def today(now: datetime) -> dict[int, Today]:
-    """Return what each device gave since midnight, by its key."""
+    """Return what each device gave since midnight, by its key; which of them are shown is for `coverage` to say."""
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     kept = _rows(
         "SELECT device, sum(lines), sum(bytes) FROM audit_block WHERE time >= %s AND time < %s GROUP BY 1",
@@ -91,46 +93,53 @@ def _events_since(midnight: datetime, now: datetime) -> dict[int, int]:
     return {device: int(count) for device, count in rows}
 
 
-def quarantine(since: datetime, limit: int = 50) -> list[Bad]:
-    """Return the newest bytes that are no audit line."""
+def quarantine(since: datetime, limit: int = 50, *, scope: Scope) -> list[Bad]:
+    """Return the newest bytes that are no audit line; a limited view has no preview of them: it may name a secret."""
+    vaults = vaults_of(scope)
     rows = _rows(
-        """SELECT v.name, d.name, g.path, q.position, q.length, q.reason, q.preview, q.at FROM audit_quarantine q
+        """SELECT v.name, d.name, g.path, q.position, q.length, q.reason, CASE WHEN %s THEN q.preview ELSE '' END, q.at
+           FROM audit_quarantine q
            JOIN audit_generation g ON g.id = q.generation_id JOIN audit_device d ON d.id = g.device_id
-           JOIN audit_vault v ON v.id = d.vault_id WHERE q.at >= %s ORDER BY q.id DESC LIMIT %s""",
-        [since, limit],
+           JOIN audit_vault v ON v.id = d.vault_id WHERE q.at >= %s AND (%s::text[] IS NULL OR v.name = ANY(%s))
+           ORDER BY q.id DESC LIMIT %s""",
+        [scope.everything, since, vaults, vaults, limit],
     )
     return [Bad(*row) for row in rows]
 
 
-def alarms(since: datetime) -> list[AlarmRow]:
-    """Return the alarms that were last raised since then, the newest first."""
+def alarms(since: datetime, *, scope: Scope) -> list[AlarmRow]:
+    """Return the alarms of the scope's vaults that were last raised since then, the newest first."""
+    vaults = vaults_of(scope)
     rows = _rows(
         """SELECT v.name, d.name, a.kind, a.count, a.first_at, a.last_at, a.detail FROM audit_alarm a
            JOIN audit_device d ON d.id = a.device_id JOIN audit_vault v ON v.id = d.vault_id
-           WHERE a.last_at >= %s ORDER BY a.last_at DESC LIMIT 50""",
-        [since],
+           WHERE a.last_at >= %s AND (%s::text[] IS NULL OR v.name = ANY(%s)) ORDER BY a.last_at DESC LIMIT 50""",
+        [since, vaults, vaults],
     )
     return [AlarmRow(*row) for row in rows]
 
 
-def spool() -> list[Waiting]:
-    """Return what the receiver took and ingestion has not read yet."""
+def spool(*, scope: Scope) -> list[Waiting]:
+    """Return what the receiver took of the scope's vaults and ingestion has not read yet."""
+    vaults = vaults_of(scope)
     rows = _rows(
         """SELECT v.name, d.name, count(s.id), min(s.received_at) FROM audit_spool s
            JOIN audit_device d ON d.id = s.device_id JOIN audit_vault v ON v.id = d.vault_id
-           GROUP BY 1, 2 ORDER BY 1, 2""",
-        [],
+           WHERE %s::text[] IS NULL OR v.name = ANY(%s) GROUP BY 1, 2 ORDER BY 1, 2""",
+        [vaults, vaults],
     )
     return [Waiting(*row) for row in rows]
 
 
-def missed(since: datetime) -> list[Missed]:
-    """Return which devices lack entries that another has."""
+def missed(since: datetime, *, scope: Scope) -> list[Missed]:
+    """Return which devices of the scope's vaults lack entries that another has."""
+    vaults = vaults_of(scope)
     rows = _rows(
         """SELECT v.name, d.name, count(*), min(g.start), max(g.start) FROM audit_gap g
            JOIN audit_device d ON d.id = g.device_id JOIN audit_vault v ON v.id = d.vault_id
-           WHERE g.kind = 'missed' AND g.start >= %s GROUP BY 1, 2 ORDER BY 1, 2""",
-        [since],
+           WHERE g.kind = 'missed' AND g.start >= %s AND (%s::text[] IS NULL OR v.name = ANY(%s))
+           GROUP BY 1, 2 ORDER BY 1, 2""",
+        [since, vaults, vaults],
     )
     return [Missed(*row) for row in rows]
 

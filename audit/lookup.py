@@ -7,6 +7,12 @@ from typing import Any
 
 from django.db import connection
 
+from accounts.scope import Scope
+from audit import scoping
+from audit.closed import BEGIN, END, parts_of, union
+from audit.event import ALIVE
+from audit.reach import Sql, secret_in
+
 MOST = 20
 
 
@@ -31,22 +37,61 @@ _TOKENS = """SELECT 'token', p.id, p.name, p.kind, v.name FROM audit_token t
              WHERE t.device_id IN (SELECT id FROM audit_device) AND t.hmac = %s"""
 
 
-def what_is(text: str) -> list[Match]:
-    """Return what is named exactly so, or as a path of the vault; nothing means that no name is this one."""
-    token = _digest(text)
-    selects = [f"{_SECRETS} = ANY(%s) LIMIT {MOST}", f"{_PRINCIPALS} = %s LIMIT {MOST}", f"{_ADDRESSES} = %s"]
-    values: list[Any] = [_spellings(text), text, text]
-    if token:
-        selects.append(f"{_TOKENS} LIMIT {MOST}")
-        values.append(token)
+def what_is(text: str, *, scope: Scope) -> list[Match]:
+    """Return what is named exactly so, or as a path of the vault; nothing means that no name is this one.
+
+    To a limited view only what it shows has a name: secrets in scope, their callers, and where these called from.
+    """
+    (inner, own), (known, ids) = secret_in(scope, "s"), _known(scope)
+    selects = [f"{_SECRETS} = ANY(%s){inner} LIMIT {MOST}", f"{_PRINCIPALS} = %s{known} LIMIT {MOST}"]
+    values: list[Any] = [_spellings(text), *own, text, *ids]
+    if scope.everything or _is_seen(text, scope):
+        selects.append(f"{_ADDRESSES} = %s")
+        values.append(text)
+    if token := _digest(text):
+        used, covered = _used(scope)
+        selects.append(f"{_TOKENS}{used} LIMIT {MOST}")
+        values += [token, *covered]
     return _matches(selects, values)
 
 
-def what_begins(text: str) -> list[Match]:
-    """Return some of what begins so."""
+def what_begins(text: str, *, scope: Scope) -> list[Match]:
+    """Return some of what begins so, of what the view shows."""
+    (inner, own), (known, ids) = secret_in(scope, "s"), _known(scope)
     pattern = "".join(f"\\{char}" if char in "\\%_" else char for char in text) + "%"
-    selects = [f"{_SECRETS} LIKE %s ORDER BY s.name LIMIT {MOST}", f"{_PRINCIPALS} LIKE %s LIMIT {MOST}"]
-    return _matches(selects, [pattern, pattern])
+    selects = [f"{_SECRETS} LIKE %s{inner} ORDER BY s.name LIMIT {MOST}", f"{_PRINCIPALS} LIKE %s{known} LIMIT {MOST}"]
+    return _matches(selects, [pattern, *own, pattern, *ids])
+
+
+def _known(scope: Scope) -> Sql:
+    """Return ` AND ...`, true of principals that ever had an event in scope."""
+    if scope.everything:
+        return "", []
+    return " AND p.id IN (SELECT unnest(%s::int[]))", [scoping.principals_in(scope, BEGIN, END)]
+
+
+def _used(scope: Scope) -> Sql:
+    """Return ` AND ...`, true of tokens with which an event in scope was called."""
+    if scope.everything:
+        return "", []
+    seen, values = scoping.inside(scope).select("1", ("principal = t.principal_id AND token = t.id", []))
+    return f" AND EXISTS ({seen})", values
+
+
+def _is_seen(address: str, scope: Scope) -> bool:
+    """Whether a limited view shows an event from an address: the closed days tell whose events to look at."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM audit_address WHERE address = %s", [address])
+        if (row := cursor.fetchone()) is None:
+            return False
+        closed = "SELECT principal FROM audit_rollup_address WHERE address = %s AND day >= %s AND day < %s"
+        raw = f"SELECT principal FROM audit_event WHERE address = %s AND time >= %s AND time < %s AND {ALIVE}"  # noqa: S608
+        cursor.execute(*union(parts_of("a", BEGIN, END), closed, raw, [row[0]]))
+        some = list({who for (who,) in cursor.fetchall()})
+        where = f"address = %s AND principal = ANY(%s) AND {ALIVE}"
+        seen, values = scoping.view_of(scope, some, BEGIN, END).select("1", (where, [row[0], some]), (" LIMIT 1", []))
+        cursor.execute(seen, values)
+        return cursor.fetchone() is not None
 
 
 def _spellings(text: str) -> list[str]:

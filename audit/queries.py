@@ -9,8 +9,12 @@ from difflib import get_close_matches
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+from django.db.models.fields import BooleanField
 
-from audit import blocks, callers, event_search, readers
+from accounts.scope import EVERYTHING, Scope
+from audit import blocks, callers, event_search, readers, scoping
 from audit.answers import (
     Bucket,
     DeviceState,
@@ -25,11 +29,12 @@ from audit.answers import (
     WhatRead,
     WhoRead,
 )
-from audit.event import OPERATIONS
-from audit.event_filter import ALIVE, Condition, Filter
+from audit.closed import BEGIN, END
+from audit.event import ALIVE
+from audit.event_filter import Condition, Filter
 from audit.models import RENAMED, Device, Generation, Principal, Secret, Source
+from audit.reach import secret_in, vaults_of
 from audit.readers import Uses, grade
-from vault.reads import Disclosure, Outcome
 
 __all__ = [
     "Bucket",
@@ -63,9 +68,9 @@ __all__ = [
 ]
 
 
-def find_secret(name: str, vault: str | None = None) -> SecretRef:
-    """Return the one secret that prints as `name`; raises `NotOneSecret`, with candidates or the nearest names."""
-    fitting = Secret.objects.filter(name=name.strip("/")).select_related("vault")
+def find_secret(name: str, vault: str | None = None, *, scope: Scope) -> SecretRef:
+    """Return the one secret in scope that prints as `name`; raises `NotOneSecret`, with candidates or nearest names."""
+    fitting = _secrets(scope).filter(name=name.strip("/"))
     if vault is not None:
         fitting = fitting.filter(vault__name=vault)
     refs = _refs(fitting)
@@ -74,15 +79,24 @@ def find_secret(name: str, vault: str | None = None) -> SecretRef:
     if refs:
         listed = "; ".join(f"{ref.name} in {ref.vault}, mount {ref.mount_accessor or 'unknown'}" for ref in refs)
         raise NotOneSecret(f"{name} fits {len(refs)} secrets: {listed}. Say which with --vault or by its page.", refs)
-    near = _nearest(name, vault)
+    near = _nearest(name, vault, scope)
     hint = f" Nearest: {', '.join(ref.name for ref in near)}." if near else " No secret is known yet with such a name."
     raise NotOneSecret(f"No call to a secret named {name} was ever seen{f' in {vault}' if vault else ''}.{hint}", near)
 
 
-def _nearest(name: str, vault: str | None) -> list[SecretRef]:
+def _secrets(scope: Scope) -> QuerySet[Secret]:
+    """Return the secrets that a scope covers: to somebody limited, there are no others."""
+    some = Secret.objects.select_related("vault")
+    if scope.everything:
+        return some
+    sql, values = secret_in(scope)
+    return some.filter(RawSQL(f"(true{sql})", values, output_field=BooleanField()))  # noqa: S611 - our own text
+
+
+def _nearest(name: str, vault: str | None, scope: Scope) -> list[SecretRef]:
     """Return up to three secrets whose name is closest, looking at those that share the leaf or the mount."""
     leaf = name.strip("/").rsplit("/", 1)[-1][:60]
-    some = Secret.objects.select_related("vault")
+    some = _secrets(scope)
     if vault is not None:
         some = some.filter(vault__name=vault)
     names = list(some.filter(name__endswith=leaf).values_list("name", flat=True)[:500]) if leaf else []
@@ -104,17 +118,20 @@ def _refs(found: Iterable[Secret]) -> list[SecretRef]:
     ]
 
 
-def secret(secret_id: int) -> SecretRef:
-    """Return the secret with this key; raises `NotOneSecret`."""
-    refs = _refs(Secret.objects.filter(pk=secret_id).select_related("vault"))
+def secret(secret_id: int, *, scope: Scope) -> SecretRef:
+    """Return the secret with this key; raises `NotOneSecret` where there is none, or none in scope.
+
+    Whoever has a `SecretRef` was let through here or by its siblings: the questions about one secret ask no more.
+    """
+    refs = _refs(_secrets(scope).filter(pk=secret_id))
     if not refs:
         raise NotOneSecret(f"There is no secret number {secret_id}.", [])
     return refs[0]
 
 
-def secrets(prefix: str = "", limit: int = 200, after: str = "") -> list[SecretRef]:
-    """Return secrets whose print begins with `prefix`, in name order, at most `limit`, after the name `after`."""
-    some = Secret.objects.filter(name__startswith=prefix, name__gt=after).select_related("vault").order_by("name", "pk")
+def secrets(prefix: str = "", limit: int = 200, after: str = "", *, scope: Scope) -> list[SecretRef]:
+    """Return secrets in scope whose print begins with `prefix`, in name order, at most `limit`, after `after`."""
+    some = _secrets(scope).filter(name__startswith=prefix, name__gt=after).order_by("name", "pk")
     return _refs(some[:limit])
 
 
@@ -140,18 +157,34 @@ def uses_of(answer: WhoRead, some: Sequence[Reader], newest: int) -> Uses:
     return readers.uses_of(answer.secret.id, answer.since, answer.until, principals, newest)
 
 
-def what_read(name: str, since: datetime | None = None, until: datetime | None = None) -> WhatRead:
+def what_read(name: str, since: datetime | None = None, until: datetime | None = None, *, scope: Scope) -> WhatRead:
     """Return the secrets that the principals of this name read in [since, until); raises `UnknownName`."""
-    found = list(Principal.objects.filter(name=name))
+    found = _principals(name, scope)
     if not found:
-        names = Principal.objects.values_list("name", flat=True).distinct()[:5_000]
-        near = get_close_matches(name, list(names), n=3, cutoff=0.4)
+        near = get_close_matches(name, _principal_names(scope), n=3, cutoff=0.4)
         hint = f" Nearest: {', '.join(near)}." if near else ""
         raise UnknownName(f"No principal named {name} was ever seen.{hint}")
     ends = [end for end in map(complete_until, sorted({one.vault_id for one in found})) if end]
     kinds = sorted({one.kind for one in found})
-    uses = callers.uses_of([one.pk for one in found], since, until)
+    uses = callers.uses_of([one.pk for one in found], since, until, scope)
     return WhatRead(name, kinds, min(ends, default=None), uses)
+
+
+def _principals(name: str, scope: Scope) -> list[Principal]:
+    """Return the principals of this name that ever had an event in scope."""
+    found = list(Principal.objects.filter(name=name))
+    if not found or scope.everything:
+        return found
+    seen = set(scoping.principals_in(scope, BEGIN, END, [one.pk for one in found]))
+    return [one for one in found if one.pk in seen]
+
+
+def _principal_names(scope: Scope) -> list[str]:
+    """Return some names of principals that may be told."""
+    some = Principal.objects.all()
+    if not scope.everything:
+        some = some.filter(pk__in=scoping.principals_in(scope, BEGIN, END))
+    return list(some.values_list("name", flat=True).distinct()[:5_000])
 
 
 _WINDOW = "time >= coalesce(%s::timestamptz, '-infinity') AND time < coalesce(%s::timestamptz, 'infinity')"
@@ -192,12 +225,13 @@ def gaps_of(vault_id: int, since: datetime | None = None, until: datetime | None
 
 def timeline(one: SecretRef, since: datetime, until: datetime) -> list[Bucket]:
     """Return at most about 120 bars of [since, until) with the counts of the secret's events in each."""
+    # Whoever has the `SecretRef` may see all of its events.
     asked = Condition(" AND secret = %s", [one.id], frozenset(("secret",)))
     vault_id = Secret.objects.values_list("vault_id", flat=True).get(pk=one.id)
     known = _covered(vault_id, since, until)
     return [
         Bucket(bar.start, bar.end, bar.ok, bar.denied, bar.error, unknown=not _touches(known, bar.start, bar.end))
-        for bar in event_search.timeline(Filter(since, until), asked)
+        for bar in event_search.timeline(Filter(since, until, scope=EVERYTHING), asked)
     ]
 
 
@@ -231,15 +265,16 @@ def _unread(vault_id: int, since: datetime | None, until: datetime | None) -> li
     return holes
 
 
-_EVENTS = """
+_SHOWN = """
     SELECT e.id, e.time, e.outcome, e.disclosed, e.operation, a.namespace || a.path, e.principal, p.name, p.kind,
            d.address, e.version, e.request_id, v.name, e.secret, coalesce(s.name, ''), u.name,
            ARRAY(SELECT DISTINCT w.name FROM audit_sighting g JOIN audit_device w ON w.id = g.device
                  WHERE g.event_id = e.id AND g.time = e.time)
-    FROM audit_event e JOIN audit_principal p ON p.id = e.principal JOIN audit_path a ON a.id = e.path
-    JOIN audit_address d ON d.id = e.address JOIN audit_device v ON v.id = e.device
+    FROM {events} e JOIN audit_principal p ON p.id = e.principal {join} audit_path a ON a.id = e.path
+    JOIN audit_address d ON d.id = e.address {join} audit_device v ON v.id = e.device
     JOIN audit_vault u ON u.id = e.vault LEFT JOIN audit_secret s ON s.id = e.secret
 """
+_EVENTS = _SHOWN.format(events="audit_event", join="JOIN")
 
 
 def events_of_secret(
@@ -257,39 +292,39 @@ def events_of_secret(
               ORDER BY e.time DESC, e.id DESC LIMIT %s"""
     moment, number = before or (None, None)
     values = [one.id, *_window(since, until), principal_id, principal_id, moment, moment, number, limit]
-    return [_event_row(row) for row in _rows(sql, values)]
+    return [event_search.event_row(row) for row in _rows(sql, values)]
 
 
-def event(event_id: int) -> EventRow:
-    """Return one event; raises `LookupError` when it is unknown or past retention."""
+def event(event_id: int, *, scope: Scope) -> EventRow:
+    """Return one event, redacted where it lies beside the scope; raises `LookupError` for one that is not to be seen.
+
+    Alone it has no window: it lies beside the scope if its principal ever had an event in scope.
+    """
     rows = _rows(f"{_EVENTS} WHERE e.id = %s", [event_id])
+    if rows and not scope.everything:
+        seen, values = scoping.view_of(scope, [rows[0][6]], BEGIN, END).select("*", ("id = %s", [event_id]))
+        rows = _rows(_SHOWN.format(events=f"({seen})", join="LEFT JOIN"), values)
     if not rows:
         raise LookupError(f"There is no event {event_id}, or it is past retention.")
-    return _event_row(rows[0])
+    return event_search.event_row(rows[0])
 
 
-def _event_row(row: tuple[Any, ...]) -> EventRow:
-    return EventRow(
-        id=row[0], time=row[1], outcome=Outcome(row[2]).label,
-        disclosed=Disclosure(row[3]).label if row[3] else "", operation=OPERATIONS[row[4]], path=row[5],
-        principal_id=row[6], principal=row[7], kind=row[8], address=row[9], version=row[10] or None,
-        request_id=str(row[11]), devices=sorted({row[12], *row[16]}), secret_id=row[13],
-        secret=row[14], vault=row[15],
-    )  # fmt: skip
+def lines_of(event_id: int, *, scope: Scope) -> list[StoredLine]:
+    """Return the event's lines as stored, one for each device and type that has it; raises `LookupError`.
 
-
-def lines_of(event_id: int) -> list[StoredLine]:
-    """Return the event's lines as stored, one for each device and type that has it; raises `LookupError`."""
-    own = _rows("SELECT time, device, block, line, flags & 3 FROM audit_event WHERE id = %s", [event_id])
+    A line tells all that its event does: outside of the scope there is none, beside it neither.
+    """
+    seen, values = scoping.inside(scope).select("time, device, block, line, flags & 3", ("id = %s", [event_id]))
+    own = _rows(seen, values)
     if not own:
         raise LookupError(f"There is no event {event_id}, or it is past retention.")
     time = own[0][0]
-    seen = _rows(
+    others = _rows(
         """SELECT time + delta * interval '1 microsecond', device, block, line, flags FROM audit_sighting
            WHERE event_id = %s AND time = %s ORDER BY seq""",
         [event_id, time],
     )
-    return [line for where in [*own, *seen] for line in _lines_at(*where)]
+    return [line for where in [*own, *others] for line in _lines_at(*where)]
 
 
 def _lines_at(time: datetime, device: int, block: int, line: int, sides: int) -> list[StoredLine]:
@@ -312,14 +347,18 @@ def _lines_at(time: datetime, device: int, block: int, line: int, sides: int) ->
     ]  # fmt: skip
 
 
-def devices() -> list[DeviceState]:
-    """Return the state of every device, by vault and name: followed ones are silent when not drained for a minute."""
+def devices(*, scope: Scope) -> list[DeviceState]:
+    """Return the state of each device of the scope's vaults, by vault and name.
+
+    Followed ones are silent when not drained for a minute.
+    """
+    vaults = vaults_of(scope)
     now = datetime.now(UTC)
     rows = _rows(
         """SELECT v.name, d.name, d.last_time, count(s.id), min(s.drained_at), count(s.drained_at) < count(s.id)
            FROM audit_device d JOIN audit_vault v ON v.id = d.vault_id LEFT JOIN audit_source s ON s.device_id = d.id
-           GROUP BY d.id, v.id ORDER BY v.name, d.name""",
-        [],
+           WHERE %s::text[] IS NULL OR v.name = ANY(%s) GROUP BY d.id, v.id ORDER BY v.name, d.name""",
+        [vaults, vaults],
     )
     states = []
     for vault, device, last, sources, drained, never in rows:

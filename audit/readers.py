@@ -11,7 +11,7 @@ from django.db import connection
 
 from audit.answers import Reader
 from audit.closed import BEGIN, END, days_of, parts_of, union
-from audit.event_filter import ALIVE
+from audit.event import ALIVE
 from vault.reads import Outcome
 
 _DAYS = days_of("secret", "principal, outcome, disclosed, events AS n, first, last")

@@ -8,9 +8,11 @@ from typing import Any
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
-from audit.event_filter import ALIVE, Filter, beginning, condition, folded
+from audit.event_filter import BESIDE, Filter, beginning, condition, folded
 from audit.query_cursor import Typing, at, fields
 from audit.query_fields import FIELDS, Sort
+from audit.reach import Sql
+from audit.scoping import HIDDEN
 
 __all__ = ["NEWEST", "Suggestion", "Typing", "at", "fields", "values"]
 
@@ -83,14 +85,14 @@ def _word(field: str, number: int) -> str:
 
 
 def _counts(cursor: Any, field: str, one: Filter) -> list[tuple[Any, ...]]:
-    newest, given = _newest(field, one)
+    newest, given = _newest(field, field, one)
     cursor.execute(f"SELECT one, count(*) FROM ({newest}) f GROUP BY one ORDER BY 2 DESC, 1 LIMIT 200", given)  # noqa: S608
     return list(cursor.fetchall())
 
 
 def _named_counts(cursor: Any, field: str, prefix: str, one: Filter, limit: int) -> list[tuple[Any, ...]]:
     column, table, name, kind = _NAMED[field]
-    newest, given = _newest(column, one)
+    newest, given = _newest(field, column, one)
     sql = f"""WITH g AS (SELECT one, count(*) AS n FROM ({newest}) f GROUP BY one)
               SELECT {name}, sum(n)::int, min({kind}) FROM g JOIN {table} d ON d.id = g.one
               WHERE strpos(lower(({name}) COLLATE "C"), %s) > 0 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s"""  # noqa: S608
@@ -98,10 +100,15 @@ def _named_counts(cursor: Any, field: str, prefix: str, one: Filter, limit: int)
     return list(cursor.fetchall())
 
 
-def _newest(column: str, one: Filter) -> tuple[str, list[Any]]:
-    where, given = condition(one).over(one.since, one.until)
-    sql = f"SELECT {column} AS one FROM audit_event WHERE {where} AND {ALIVE} ORDER BY time DESC LIMIT {NEWEST}"  # noqa: S608
-    return sql, given
+def _newest(field: str, column: str, one: Filter) -> Sql:
+    """Return the select of the column in the newest events; where it is hidden, an event has no value to offer."""
+    known, span = condition(one), (one.since, one.until)
+    tail = f" ORDER BY time DESC LIMIT {NEWEST}"
+    if known.view.whole:
+        return known.select(f"{column} AS one", span, tail=(tail, []))
+    seen, given = known.select(f"time, operation AS asked, {column} AS one", span, tail=(tail, []))
+    told = "" if field in BESIDE else f" WHERE asked <> {HIDDEN}"
+    return f"SELECT one FROM (SELECT * FROM ({seen}) x{tail}) y{told}", given  # noqa: S608 - our own text
 
 
 def _named(field: str, prefix: str, one: Filter, limit: int) -> list[str]:

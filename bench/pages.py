@@ -24,6 +24,7 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
 from accounts.models import Role, User
+from accounts.scope import EVERYTHING
 from audit import callers, event_search, queries
 from audit.event_filter import Filter, condition
 from audit.ingest import connect
@@ -37,7 +38,11 @@ Ask = Callable[[random.Random, datetime], object]
 
 
 def _secret(draw: random.Random) -> queries.SecretRef:
-    return queries.secret(1 + skewed(draw, SECRETS))
+    return queries.secret(1 + skewed(draw, SECRETS), scope=EVERYTHING)
+
+
+def _caller(draw: random.Random) -> str:
+    return callers.caller(1 + skewed(draw, IDENTITIES), scope=EVERYTHING).name
 
 
 def _name(draw: random.Random) -> str:
@@ -57,31 +62,33 @@ WEEK, DAY, MONTH = timedelta(days=7), timedelta(days=1), timedelta(days=filling.
 QUESTIONS: dict[str, tuple[Ask, bool]] = {
     "who read a secret, 7 days": (lambda d, now: queries.who_read(_secret(d), now - WEEK, now), False),
     "who read the most read secret, 7 days": (
-        lambda d, now: queries.who_read(queries.secret(_HOTTEST), now - WEEK, now),
+        lambda d, now: queries.who_read(queries.secret(_HOTTEST, scope=EVERYTHING), now - WEEK, now),
         False,
     ),
     "time line of all events, 30 days": (
-        lambda d, now: _search(Filter(now - MONTH, now), event_search.timeline),
+        lambda d, now: _search(Filter(now - MONTH, now, scope=EVERYTHING), event_search.timeline),
         False,
     ),
     "the last 100 events of a principal": (
         lambda d, now: event_search.events(
-            one := Filter(now - MONTH, now, matches("principal", [callers.caller(1 + skewed(d, IDENTITIES)).name])),
+            one := Filter(now - MONTH, now, matches("principal", [_caller(d)]), scope=EVERYTHING),
             condition(one),
             100,
         ),
         False,
     ),
     "the first 100 events of a window of 6 hours": (
-        lambda d, now: event_search.events(one := Filter(*_window(d, now)), condition(one), 100),
+        lambda d, now: event_search.events(one := Filter(*_window(d, now), scope=EVERYTHING), condition(one), 100),
         False,
     ),
     "seven facets of one secret, 7 days": (
-        lambda d, now: _search(Filter(now - WEEK, now, matches("secret", [_name(d)])), event_search.facets),
+        lambda d, now: _search(
+            Filter(now - WEEK, now, matches("secret", [_name(d)]), scope=EVERYTHING), event_search.facets
+        ),
         True,
     ),
     "what a principal read, first ever, 7 days": (
-        lambda d, now: callers.secrets_of(1 + skewed(d, IDENTITIES), now - WEEK, now),
+        lambda d, now: callers.secrets_of(1 + skewed(d, IDENTITIES), now - WEEK, now, scope=EVERYTHING),
         False,
     ),
     "one event with its lines": (lambda d, now: _one_event(d), False),
@@ -108,7 +115,7 @@ def _event(draw: random.Random) -> int:
 
 def _one_event(draw: random.Random) -> object:
     number = _event(draw)
-    return queries.event(number), queries.lines_of(number)
+    return queries.event(number, scope=EVERYTHING), queries.lines_of(number, scope=EVERYTHING)
 
 
 def measure(given: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
+from accounts.scope import Scope
 from audit import callers, event_search, queries
 from audit.event_filter import Filter, condition
 from dashboard.event_query import alone, link
@@ -46,13 +47,17 @@ class EventPage:
     row: queries.EventRow
     tab: str
     address: Address
+    scope: Scope
     narrowed: Narrowed = alone
 
     @classmethod
-    def find(cls, event_id: int, tab: str, address: Address, narrowed: Narrowed = alone) -> EventPage | None:
-        """Return the event's page, or None when the event is unknown or past retention."""
+    def find(
+        cls, event_id: int, tab: str, address: Address, scope: Scope, narrowed: Narrowed = alone
+    ) -> EventPage | None:
+        """Return the event's page, or None when the event is unknown, past retention or not to be seen."""
         try:
-            return cls(queries.event(event_id), tab if tab in TABS else next(iter(TABS)), address, narrowed)
+            row = queries.event(event_id, scope=scope)
+            return cls(row, tab if tab in TABS else next(iter(TABS)), address, scope, narrowed)
         except LookupError:
             return None
 
@@ -69,7 +74,9 @@ class EventPage:
     @cached_property
     def lines(self) -> list[Line]:
         """Return the lines as stored, one for each device and type."""
-        return [Line(line, laid_out(line.text)) for line in queries.lines_of(self.row.id)]
+        if self.row.hidden:
+            return []
+        return [Line(line, laid_out(line.text)) for line in queries.lines_of(self.row.id, scope=self.scope)]
 
     @property
     def what(self) -> str:
@@ -122,13 +129,13 @@ class EventPage:
     @cached_property
     def after(self) -> list[queries.EventRow]:
         """Return the events of the five minutes after it, the nearest last."""
-        one = Filter(self.row.time, self.row.time + AROUND)
+        one = Filter(self.row.time, self.row.time + AROUND, scope=self.scope)
         return event_search.events(one, condition(one), NEAR, after=(self.row.time, self.row.id))
 
     @cached_property
     def before(self) -> list[queries.EventRow]:
         """Return the events of the five minutes before it, the nearest first."""
-        one = Filter(self.row.time - AROUND, self.row.time + timedelta(microseconds=1))
+        one = Filter(self.row.time - AROUND, self.row.time + timedelta(microseconds=1), scope=self.scope)
         return event_search.events(one, condition(one), NEAR, before=(self.row.time, self.row.id))
 
     @property
@@ -155,7 +162,7 @@ class EventPage:
         return [rung for rung in self._rungs() if rung.quote]
 
     def _rungs(self) -> Iterator[Rung]:
-        auth, token = self._auth, callers.token_of(self.row.id)
+        auth, token = self._auth, callers.token_of(self.row.id, scope=self.scope)
         yield Rung("Entity", str(auth.get("entity_id") or ""))
         yield Rung("Alias", str(auth.get("display_name") or ""), "as the auth method named it")
         for key, value in sorted(self._part(auth, "metadata").items()):
@@ -165,13 +172,13 @@ class EventPage:
         yield Rung("Allowed by", ", ".join(names))
         yield Rung("Policies", ", ".join(map(str, auth.get("policies") or [])))
         if token:
-            yield Rung("Token", token.hmac, f"first seen {iso(token.first)}")
+            yield Rung("Token", token.hmac, f"first seen {iso(token.first)}" if token.first else "")
         yield Rung("Token type", str(auth.get("token_type") or ""))
         yield Rung("Address", self.row.address, self._address_words())
 
     def _address_words(self) -> str:
         """Say how often the principal called from this address, and since when."""
-        used = callers.addresses_of(self.row.principal_id, self.row.time + AROUND)
+        used = callers.addresses_of(self.row.principal_id, self.row.time + AROUND, scope=self.scope)
         here = next((use for use in used if use.address == self.row.address), None)
         return f"{counted(here.events, 'call')} by this principal since {iso(here.first)[:19]}Z" if here else ""
 

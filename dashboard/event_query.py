@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
+from accounts.scope import Scope
 from audit.event_filter import Filter
 from audit.query_language import EVERYTHING, QueryError, Tree, parse, show
 from audit.query_tree import (
@@ -111,10 +112,9 @@ class EventQuery:
         except QueryError as error:
             return cls(span, text, error=Fault.of(error, text), kept=kept)
 
-    @property
-    def filter(self) -> Filter:
-        """Return the question that the past understands."""
-        return Filter(self.range.since, self.range.until, self.tree)
+    def filter(self, scope: Scope) -> Filter:
+        """Return the question that the past understands, as somebody may ask it."""
+        return Filter(self.range.since, self.range.until, self.tree, scope=scope)
 
     @property
     def live(self) -> bool:

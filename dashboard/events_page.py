@@ -9,6 +9,7 @@ from functools import cached_property
 
 from django.http import QueryDict
 
+from accounts.scope import Scope
 from audit import coverage, event_search
 from audit.answers import EventRow
 from audit.event_filter import Condition, Filter, condition
@@ -57,6 +58,7 @@ class EventsPage:
     query: EventQuery
     given: QueryDict
     now: datetime
+    scope: Scope
 
     @cached_property
     def beside(self) -> Callable[[str, str], str]:
@@ -80,7 +82,7 @@ class EventsPage:
 
     @property
     def _filter(self) -> Filter:
-        return self.query.filter
+        return self.query.filter(self.scope)
 
     @cached_property
     def _condition(self) -> Condition:
@@ -91,7 +93,7 @@ class EventsPage:
     def record(self) -> Known:
         """Return what is known of this time, from the vaults that are asked for."""
         since, until = self.query.range.since, self.query.range.until
-        vaults = coverage.vault_records(since, until)
+        vaults = coverage.vault_records(since, until, scope=self.scope)
         if wanted := values_of(self.query.tree, "vault"):
             vaults = [vault for vault in vaults if any(one.fits(vault.name) for one in wanted)]
         return known(vaults, since, until, self.now)
@@ -233,7 +235,8 @@ class EventsPage:
     def event(self) -> EventPage | None:
         """Return the event that the drawer shows."""
         event_id = key_of(self.given.get("event", ""))
-        return EventPage.find(event_id, self.given.get("tab", ""), self.beside, self.query.asked) if event_id else None
+        tab = self.given.get("tab", "")
+        return EventPage.find(event_id, tab, self.beside, self.scope, self.query.asked) if event_id else None
 
     @property
     def step(self) -> str:

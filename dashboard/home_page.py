@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from accounts.scope import Scope
 from audit import coverage, event_search, lookup, pulse
 from audit.event_filter import Filter, condition
 from audit.principal import Kind
@@ -38,6 +39,7 @@ class HomePage:
     """The first page now."""
 
     now: datetime
+    scope: Scope
 
     @property
     def ranges(self) -> list[tuple[str, str]]:
@@ -47,7 +49,7 @@ class HomePage:
     @cached_property
     def sources(self) -> SourceHealth:
         """Return the state of the sources, over a day."""
-        return SourceHealth(self.now, DAY)
+        return SourceHealth(self.now, self.scope, DAY)
 
     @cached_property
     def record(self) -> Known:
@@ -57,7 +59,7 @@ class HomePage:
 
     @cached_property
     def _bins(self) -> list[event_search.Bin]:
-        one = Filter(self.now - DAY, self.now)
+        one = Filter(self.now - DAY, self.now, scope=self.scope)
         return event_search.timeline(one, condition(one))
 
     @cached_property
@@ -73,7 +75,7 @@ class HomePage:
     @cached_property
     def ready(self) -> list[Ready]:
         """Return the ready questions."""
-        used = pulse.used_by([Kind.HUMAN, Kind.ROOT, Kind.ANONYMOUS], self.now - WEEK, self.now)
+        used = pulse.used_by([Kind.HUMAN, Kind.ROOT, Kind.ANONYMOUS], self.now - WEEK, self.now, scope=self.scope)
         none = pulse.Used(0, 0, 0, 0)
         people, root = used.get(Kind.HUMAN, none), used.get(Kind.ROOT, none)
         denied = sum(bar.denied for bar in self._bins)
@@ -109,16 +111,17 @@ class Question:
 
     asked: str
     range: str
+    scope: Scope
 
     @cached_property
     def exact(self) -> list[Found]:
         """Return what is named exactly so."""
-        return [Found(one, self._url(one)) for one in lookup.what_is(self.asked)]
+        return [Found(one, self._url(one)) for one in lookup.what_is(self.asked, scope=self.scope)]
 
     @cached_property
     def near(self) -> list[Found]:
         """Return what begins so."""
-        return [Found(one, self._url(one)) for one in lookup.what_begins(self.asked)]
+        return [Found(one, self._url(one)) for one in lookup.what_begins(self.asked, scope=self.scope)]
 
     @property
     def answer(self) -> str:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from django.http import QueryDict
 
+from accounts.scope import Scope
 from audit import suggest
 from audit.query_language import LONGEST, QueryError, parse
 from audit.query_tree import EVERYTHING, Value, show_value
@@ -38,12 +39,13 @@ class Offers:
     query: EventQuery
     text: str
     cursor: int
+    scope: Scope
 
     @classmethod
-    def read(cls, given: QueryDict, now: datetime) -> Offers:
+    def read(cls, given: QueryDict, now: datetime, scope: Scope) -> Offers:
         """Read the text, the place in it and the time looked at; without a place nothing is being typed there."""
         text = str(given.get("text", "")).replace("\0", "")[: LONGEST + 1]
-        return cls(EventQuery.read(given, now), text, (key_of(str(given.get("at", ""))) or 0) - 1)
+        return cls(EventQuery.read(given, now), text, (key_of(str(given.get("at", ""))) or 0) - 1, scope)
 
     @cached_property
     def typing(self) -> suggest.Typing:
@@ -68,7 +70,7 @@ class Offers:
         return [self._offer(one.name, f"{one.name}:", meaning=one.meaning) for one in fields]
 
     def _values(self) -> list[Offer]:
-        window = self.query.filter.asking(EVERYTHING)
+        window = self.query.filter(self.scope).asking(EVERYTHING)
         found = suggest.values(self.typing.field, self.typing.prefix, window, SHOWN)
         return [self._offer(one.value, show_value(Value(one.value)), one.count, one.kind) for one in found]
 

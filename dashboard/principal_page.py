@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
+from accounts.scope import Scope
 from audit import callers, coverage
 from audit.callers import AddressUse, Caller, CallerRow, SecretUse
 from dashboard.closing import Closing
@@ -31,10 +32,11 @@ class PrincipalList:
     asked: str
     kind: str
     after: str
+    scope: Scope
 
     @cached_property
     def _rows(self) -> list[CallerRow]:
-        return callers.callers(self.asked, [self.kind] if self.kind else [], self.after, PAGE + 1)
+        return callers.callers(self.asked, [self.kind] if self.kind else [], self.after, PAGE + 1, scope=self.scope)
 
     @property
     def principals(self) -> list[CallerRow]:
@@ -44,7 +46,7 @@ class PrincipalList:
     @cached_property
     def kinds(self) -> list[tuple[str, int]]:
         """Return each kind with the number of its principals."""
-        return callers.kinds()
+        return callers.kinds(scope=self.scope)
 
     @property
     def total(self) -> int:
@@ -81,6 +83,7 @@ class PrincipalPage:
     principal: Caller
     given: QueryDict
     now: datetime
+    scope: Scope
 
     @cached_property
     def query(self) -> EventQuery:
@@ -96,7 +99,7 @@ class PrincipalPage:
     def secrets(self) -> list[SecretUse]:
         """Return what it read or was denied."""
         span = self.query.range
-        return callers.secrets_of(self.principal.id, span.since, span.until)
+        return callers.secrets_of(self.principal.id, span.since, span.until, scope=self.scope)
 
     @property
     def shown(self) -> list[SecretUse]:
@@ -127,7 +130,7 @@ class PrincipalPage:
     @cached_property
     def addresses(self) -> list[AddressLine]:
         """Return every address that it ever called from, the newest first use first."""
-        return address_lines(callers.addresses_of(self.principal.id, self.now))
+        return address_lines(callers.addresses_of(self.principal.id, self.now, scope=self.scope))
 
     @property
     def shown_addresses(self) -> list[AddressLine]:
@@ -150,7 +153,7 @@ class PrincipalPage:
     def record(self) -> Known:
         """Return what is known of this time."""
         span = self.query.range
-        vaults = coverage.vault_records(span.since, span.until, [self.principal.vault_id])
+        vaults = coverage.vault_records(span.since, span.until, [self.principal.vault_id], scope=self.scope)
         return known(vaults, span.since, span.until, self.now)
 
     @property

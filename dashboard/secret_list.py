@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from accounts.scope import Scope
 from audit import queries
 from dashboard.closing import Closing, list_closing
 
@@ -17,11 +18,12 @@ class SecretList:
 
     asked: str
     after: str
+    scope: Scope
 
     @cached_property
     def _rows(self) -> list[queries.SecretRef]:
         """Return the secrets of this page and, if there is one, the first of the next."""
-        return queries.secrets(self.asked, PAGE + 1, self.after)
+        return queries.secrets(self.asked, PAGE + 1, self.after, scope=self.scope)
 
     @cached_property
     def secrets(self) -> list[queries.SecretRef]:
@@ -49,14 +51,14 @@ class SecretList:
         if not self.asked:
             return None
         try:
-            return queries.find_secret(self.asked)
+            return queries.find_secret(self.asked, scope=self.scope)
         except queries.NotOneSecret as miss:
             return miss
 
     @cached_property
     def devices(self) -> list[queries.DeviceState]:
         """Return the audit devices, to tell an empty record from a missing one."""
-        return queries.devices()
+        return queries.devices(scope=self.scope)
 
     @cached_property
     def closing(self) -> Closing:

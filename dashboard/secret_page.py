@@ -9,6 +9,7 @@ from functools import cached_property
 from django.core.exceptions import BadRequest
 from django.http import QueryDict
 
+from accounts.scope import Scope
 from audit import queries
 from audit.readers import with_uses
 from dashboard import histogram
@@ -33,6 +34,7 @@ class SecretPage:
     secret: queries.SecretRef
     query: QueryDict
     now: datetime
+    scope: Scope
 
     @cached_property
     def range(self) -> TimeRange:
@@ -201,7 +203,7 @@ class SecretPage:
     def event(self) -> EventPage | None:
         """Return the event that the drawer shows."""
         event_id = key_of(self.query.get("event", ""))
-        return EventPage.find(event_id, self.query.get("tab", ""), beside(self.query)) if event_id else None
+        return EventPage.find(event_id, self.query.get("tab", ""), beside(self.query), self.scope) if event_id else None
 
     @cached_property
     def picked_event(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from accounts.scope import Scope
 from audit import coverage, health
 from audit.answers import Gap
 from audit.coverage import DeviceRecord
@@ -48,6 +49,7 @@ class SourceHealth:
     """The sources now, and their record of a stretch of time that ends now."""
 
     now: datetime
+    scope: Scope
     span: timedelta = WEEK
 
     @property
@@ -58,7 +60,7 @@ class SourceHealth:
     @cached_property
     def records(self) -> list[DeviceRecord]:
         """Return the record of each device."""
-        return coverage.device_records(self.since, self.now)
+        return coverage.device_records(self.since, self.now, scope=self.scope)
 
     @cached_property
     def devices(self) -> list[DeviceLine]:
@@ -91,7 +93,7 @@ class SourceHealth:
 
     def _alarms(self) -> list[Trouble]:
         found = []
-        for one in health.alarms(self.since):
+        for one in health.alarms(self.since, scope=self.scope):
             times = f"{counted(one.count, 'time')} since {until_clock(one.first, self.now)}"
             fact = f"{visible(one.kind).capitalize()} in {visible(one.vault)}/{visible(one.device)}, {times}"
             found.append(Trouble(fact, f"{visible(one.detail)} {_ALARMS.get(one.kind, '')}".strip(), grave=True))
@@ -144,17 +146,17 @@ class SourceHealth:
     @cached_property
     def quarantine(self) -> list[health.Bad]:
         """Return the newest bytes of this time that are no audit line."""
-        return health.quarantine(self.since)
+        return health.quarantine(self.since, scope=self.scope)
 
     @cached_property
     def spool(self) -> list[health.Waiting]:
         """Return what waits in the receiver's spool."""
-        return health.spool()
+        return health.spool(scope=self.scope)
 
     @cached_property
     def missed(self) -> list[health.Missed]:
         """Return which devices lack entries that another has."""
-        return health.missed(self.since)
+        return health.missed(self.since, scope=self.scope)
 
     @property
     def coverage_closing(self) -> Closing:

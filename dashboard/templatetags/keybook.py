@@ -22,6 +22,7 @@ from django.utils.safestring import SafeString, mark_safe
 from audit import queries
 from dashboard import paths, words
 from dashboard.event_query import asking
+from dashboard.limits import scope_for
 from dashboard.strip import Strip, strip
 
 register = template.Library()
@@ -226,10 +227,10 @@ def in_url(text: str) -> str:
     return quote(text, safe="")
 
 
-@register.inclusion_tag("components/strip.html")
-def status_strip() -> dict[str, Strip]:
-    """Draw the status strip."""
-    return {"strip": strip(queries.devices(), timezone.now())}
+@register.inclusion_tag("components/strip.html", takes_context=True)
+def status_strip(context: template.Context) -> dict[str, Strip]:
+    """Draw the status strip: the devices of the vaults that the person sees."""
+    return {"strip": strip(queries.devices(scope=scope_for(context["request"])), timezone.now())}
 
 
 @register.inclusion_tag("components/closing.html")

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from accounts.may import needs
 from dashboard.forms import AskForm
 from dashboard.home_page import HomePage, Question
+from dashboard.limits import scope_for
 from dashboard.time_range import PRESETS
 
 
@@ -18,7 +19,7 @@ from dashboard.time_range import PRESETS
 @needs("record.read")
 def home(request: HttpRequest) -> HttpResponse:
     """Show the question, what is wrong, and the last day."""
-    return render(request, "home/page.html", {"page": HomePage(timezone.now())})
+    return render(request, "home/page.html", {"page": HomePage(timezone.now(), scope_for(request))})
 
 
 @require_safe
@@ -31,7 +32,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     asked, key = form.cleaned_data["q"], request.GET.get("range", "")
     if not asked:
         return redirect("home")
-    question = Question(asked, key if key in PRESETS else "30d")
+    question = Question(asked, key if key in PRESETS else "30d", scope_for(request))
     if question.answer:
         return redirect(question.answer)
     return render(request, "home/ask.html", {"question": question})

@@ -13,6 +13,7 @@ from audit import callers
 from audit.answers import UnknownName
 from audit.query_fields import FIELDS
 from dashboard.forms import AskForm
+from dashboard.limits import scope_for
 from dashboard.principal_page import PrincipalList, PrincipalPage
 from dashboard.views.parts import part_of
 
@@ -27,9 +28,8 @@ def principal_list(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         raise BadRequest("No principal's name holds a null character, or is longer than 1,000 characters.")
     kind = request.GET.get("kind", "")
-    page = PrincipalList(
-        form.cleaned_data["q"], kind if kind in FIELDS["kind"].choices else "", form.cleaned_data["after"]
-    )
+    kind = kind if kind in FIELDS["kind"].choices else ""
+    page = PrincipalList(form.cleaned_data["q"], kind, form.cleaned_data["after"], scope_for(request))
     return render(request, "principals/list.html", {"page": page})
 
 
@@ -37,9 +37,10 @@ def principal_list(request: HttpRequest) -> HttpResponse:
 @needs("record.read")
 def principal_detail(request: HttpRequest, principal_id: int) -> HttpResponse:
     """Show what one principal read, and from where; htmx gets the part that it asks for."""
+    scope = scope_for(request)
     try:
-        one = callers.caller(min(principal_id, LARGEST))
+        one = callers.caller(min(principal_id, LARGEST), scope=scope)
     except UnknownName as miss:
         raise Http404(str(miss)) from miss
-    page = PrincipalPage(one, request.GET, timezone.now())
+    page = PrincipalPage(one, request.GET, timezone.now(), scope)
     return render(request, part_of(request, "principals/detail.html", {"answer"}), {"page": page})

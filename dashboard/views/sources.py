@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.may import needs
+from dashboard.limits import scope_for
 from dashboard.source_health import SourceHealth
 
 
@@ -15,4 +16,4 @@ from dashboard.source_health import SourceHealth
 @needs("record.read")
 def source_list(request: HttpRequest) -> HttpResponse:
     """Show each device with what it gives and what is wrong with it."""
-    return render(request, "sources/list.html", {"page": SourceHealth(timezone.now())})
+    return render(request, "sources/list.html", {"page": SourceHealth(timezone.now(), scope_for(request))})

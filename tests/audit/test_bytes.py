@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from accounts.scope import EVERYTHING
 from audit import actions, ingest, queries
 from audit.sources.file import UnusableFile
 from tests.audit.lines import Call, calls, hmac, log
@@ -128,7 +129,10 @@ def test_a_call_is_told_however_its_lines_are_wrapped(past, tmp_path, monkeypatc
     assert past.rows("SELECT disclosed, name FROM audit_event e JOIN audit_principal p ON p.id = e.principal") == [
         (1, CALL.name)
     ]
-    told = [json.loads(line.text)["type"] for line in queries.lines_of(past.one("SELECT id FROM audit_event"))]
+    told = [
+        json.loads(line.text)["type"]
+        for line in queries.lines_of(past.one("SELECT id FROM audit_event"), scope=EVERYTHING)
+    ]
     assert told == ["request", "response"]
 
 
@@ -137,7 +141,10 @@ def test_lines_keep_their_places_beside_one_that_was_written_over_several_lines(
     file.write_bytes(log(others[:2]) + WRAPPED["docker, written over several lines"] + log(others[2:]))
     past.take(file)
     for id, event_id in past.rows("SELECT request_id::text, id FROM audit_event"):
-        assert [json.loads(line.text)["request"]["id"] for line in queries.lines_of(event_id)] == [id, id]
+        assert [json.loads(line.text)["request"]["id"] for line in queries.lines_of(event_id, scope=EVERYTHING)] == [
+            id,
+            id,
+        ]
 
 
 def test_a_torn_last_line_waits_and_is_whole_when_it_is_completed(past, tmp_path):

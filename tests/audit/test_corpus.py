@@ -11,6 +11,7 @@ import pytest
 import zstandard
 from django.core.management import call_command
 
+from accounts.scope import EVERYTHING
 from audit import queries
 from audit.actions import Imported
 from tests.audit.past import Past, is_accounted
@@ -73,7 +74,7 @@ def happened(truth, part):
 
 def readers_of(name):
     told = Counter()
-    for reader in queries.who_read(queries.find_secret(name)).readers:
+    for reader in queries.who_read(queries.find_secret(name, scope=EVERYTHING)).readers:
         told[reader.kind, reader.principal] += reader.count
     return +told
 
@@ -93,7 +94,7 @@ def test_who_read_tells_every_reader_of_every_secret_and_no_other(corpus, truth)
 
 def test_what_read_tells_every_secret_of_every_principal_and_no_other(corpus, truth):
     for (kind, name), counts in happened(truth, "reads").items():
-        answer = queries.what_read(name)
+        answer = queries.what_read(name, scope=EVERYTHING)
         told = Counter({one.secret: one.count for one in answer.secrets if one.count})
         assert answer.kinds == [kind]
         assert {secret: told[secret] for secret in counts} == counts
@@ -148,7 +149,7 @@ def test_every_denial_is_told_and_who_it_was_wherever_the_log_shows_it(corpus, t
 
 
 def test_a_secrets_readers_show_its_denials_too(corpus):
-    readers = queries.who_read(queries.find_secret("secret/prod/payments-api/stripe-key")).readers
+    readers = queries.who_read(queries.find_secret("secret/prod/payments-api/stripe-key", scope=EVERYTHING)).readers
     denied = {reader.principal: reader.denied for reader in readers if reader.denied}
     assert denied == {"alice": 1, "chidi": 1, "token-handmade": 1, "anonymous": 2, "storefront/notifier": 1,
                       "storefront/cart": 1, "nightly-backup": 2}  # fmt: skip
@@ -258,7 +259,7 @@ def test_the_commands_print_the_documents_that_scripts_rely_on(past, files, caps
 
 def test_a_window_of_time_counts_what_lies_in_it(past, files, recorded):
     past.take(files["file"])
-    one = queries.find_secret("secret/prod/payments-api/stripe-key")
+    one = queries.find_secret("secret/prod/payments-api/stripe-key", scope=EVERYTHING)
     everything = queries.who_read(one)
     ours = [row for row in queries.events_of_secret(one, limit=1000) if row.principal == "payments/payments-api"]
     times = sorted(row.time for row in ours if row.disclosed)

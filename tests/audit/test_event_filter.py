@@ -13,9 +13,10 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from accounts.scope import EVERYTHING as UNLIMITED
 from audit import event_search, partitions, rollups, suggest
-from audit.event import OPERATIONS
-from audit.event_filter import ALIVE, Filter, condition, folded
+from audit.event import ALIVE, OPERATIONS
+from audit.event_filter import Filter, condition, folded
 from audit.ingest import connect
 from audit.models import Address, Device, Path, Principal, Secret, Vault
 from audit.principal import Kind
@@ -70,7 +71,7 @@ class Store:
 
     def found(self, tree: Tree, visible: frozenset[str] | None = None) -> list[int]:
         """Return the ids that the tree's SQL finds."""
-        where, values = condition(Filter(BEGIN, END, tree), visible).over(BEGIN, END)
+        where, values = condition(Filter(BEGIN, END, tree, scope=UNLIMITED), visible).over(BEGIN, END)
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT id FROM audit_event WHERE {where} AND {ALIVE} ORDER BY id", values)
             return [row[0] for row in cursor.fetchall()]
@@ -165,7 +166,9 @@ def test_what_is_not_visible_is_no_value(store, tree, visible):
 @settings(often, max_examples=40)
 @given(tree=QUERIES)
 def test_a_time_line_and_facets_count_what_a_query_finds(store, tree):
-    one = Filter(BEGIN - timedelta(days=10), END + timedelta(days=10), tree)  # bars of hours, from closed ones
+    one = Filter(
+        BEGIN - timedelta(days=10), END + timedelta(days=10), tree, scope=UNLIMITED
+    )  # bars of hours, from closed ones
     expected = len([row for row in store.rows if fits(tree, row)])
     assert sum(bar.count for bar in event_search.timeline(one, condition(one))) == expected
     assert event_search.facets(one, condition(one)).counted == expected
@@ -212,14 +215,17 @@ def test_a_query_with_a_known_answer(store, text, most):
     ],
 )
 def test_a_condition_names_the_columns_that_closed_windows_must_have(store, text, columns):
-    assert condition(Filter(BEGIN, END, parse(text))).fields == columns
+    assert condition(Filter(BEGIN, END, parse(text), scope=UNLIMITED)).fields == columns
 
 
 @pytest.mark.parametrize("text, column", [("secret:{secret}", "secret"), ("principal:{principal}", "principal")])
 def test_one_secret_or_principal_is_one_number_in_sql(store, text, column):
     row = next(row for row in store.rows if row["secret"] and row["vault"] == "eu-prod")
     tree = matches(column, [row[column]])
-    assert condition(Filter(BEGIN, END, tree)).sql in (f" AND {column} = %s", f" AND {column} = ANY(%s)")
+    assert condition(Filter(BEGIN, END, tree, scope=UNLIMITED)).sql in (
+        f" AND {column} = %s",
+        f" AND {column} = ANY(%s)",
+    )
 
 
 def test_many_names_are_looked_up_by_the_statement_itself(store, monkeypatch):
@@ -232,7 +238,7 @@ def test_many_names_are_looked_up_by_the_statement_itself(store, monkeypatch):
 
 
 def test_values_are_offered_most_frequent_first(store):
-    one = Filter(BEGIN, END, EVERYTHING)
+    one = Filter(BEGIN, END, EVERYTHING, scope=UNLIMITED)
     for name in ("secret", "path", "principal", "kind", "outcome", "operation", "vault", "address", "namespace"):
         count: dict[str, int] = {}
         for row in store.rows:
@@ -245,15 +251,17 @@ def test_values_are_offered_most_frequent_first(store):
 
 def test_what_is_typed_narrows_the_values_and_the_rest_of_the_query_counts(store):
     tree = parse("outcome:denied")
-    found = suggest.values("address", "10.", Filter(BEGIN, END, tree))
+    found = suggest.values("address", "10.", Filter(BEGIN, END, tree, scope=UNLIMITED))
     expected = [row for row in store.rows if row["outcome"] == "denied" and row["address"] == "10.0.0.1"]
     assert next(one.count for one in found if one.value == "10.0.0.1") == len(expected)
     assert {one.value for one in found} == {"10.0.0.1", "10.0.0.2"}
-    assert [one.value for one in suggest.values("outcome", "den", Filter(BEGIN, END, EVERYTHING))] == ["denied"]
+    assert [one.value for one in suggest.values("outcome", "den", Filter(BEGIN, END, EVERYTHING, scope=UNLIMITED))] == [
+        "denied"
+    ]
 
 
 def test_a_name_that_was_not_met_is_offered_without_a_count(store):
-    later = Filter(END, END + timedelta(hours=1), EVERYTHING)
+    later = Filter(END, END + timedelta(hours=1), EVERYTHING, scope=UNLIMITED)
     assert [(one.value, one.count) for one in suggest.values("vault", "eu", later)] == [("eu-prod", None)]
     assert suggest.values("vault", "", later) == []
     assert suggest.values("time", "", later) == suggest.values("nonsense", "", later) == []
@@ -262,7 +270,7 @@ def test_a_name_that_was_not_met_is_offered_without_a_count(store):
 def test_a_question_that_takes_too_long_is_answered_from_the_names_alone(store, monkeypatch):
     monkeypatch.setattr(suggest, "_newest", lambda column, one: ("SELECT 1 AS one, pg_sleep(60)", []))
     monkeypatch.setattr(suggest, "PATIENCE", 20)
-    found = suggest.values("vault", "eu", Filter(BEGIN, END, EVERYTHING))
+    found = suggest.values("vault", "eu", Filter(BEGIN, END, EVERYTHING, scope=UNLIMITED))
     assert [(one.value, one.count) for one in found] == [("eu-prod", None)]
     with connection.cursor() as cursor:
         cursor.execute("SHOW statement_timeout")

@@ -7,6 +7,7 @@ import random
 import pytest
 from django.conf import settings
 
+from accounts.scope import EVERYTHING
 from audit import actions, ingest, queries
 from tests.audit import mutants
 from tests.audit.lines import Call, calls, log
@@ -163,7 +164,7 @@ def test_a_request_without_an_answer_is_accepted_after_its_time_and_a_late_answe
     with followed.path.open("ab") as live:
         live.write(call.response() + b"\n")
     followed.look()
-    told = queries.events_of_secret(queries.find_secret("secret/prod/app/key"))
+    told = queries.events_of_secret(queries.find_secret("secret/prod/app/key", scope=EVERYTHING))
     assert [(row.request_id, row.outcome, row.disclosed) for row in told] == [(call.id, "ok", "value")]
     assert past.requests()[call.id] == 1
 

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from accounts.scope import EVERYTHING
 from audit import callers, partitions, readers, rollups
 from audit.ingest import connect
 from audit.models import Address, Principal, Secret, Vault
@@ -116,7 +117,9 @@ def test_closed_dirty_and_open_days_together_tell_what_the_events_tell(names, ea
             rollups.close(DAY + timedelta(days=closed, hours=1))
         assert asked(since, until) == alone([*early, *late], since, until)
         for who in (1, 3):
-            told = {use.secret_id: (use.count, use.denied) for use in callers.uses_of([who], since, until)}
+            told = {
+                use.secret_id: (use.count, use.denied) for use in callers.uses_of([who], since, until, scope=EVERYTHING)
+            }
             wanted = [one[2:4] for one in alone([*early, *late], since, until) if one[0] == who]
             assert told.get(1) == (wanted[0] if wanted else None)
         transaction.set_rollback(True)

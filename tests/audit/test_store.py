@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
+from accounts.scope import EVERYTHING
 from audit import actions, partitions, queries
 from audit.ingest import connect
 from tests.audit.lines import START, Call, calls, hmac, log
@@ -26,7 +27,7 @@ def test_a_line_comes_back_as_it_stood_in_the_file_with_its_place(past, tmp_path
     whole = file.read_bytes()
     ids = dict(past.rows("SELECT request_id::text, id FROM audit_event"))
     for call in some[::97]:
-        lines = queries.lines_of(ids[call.id])
+        lines = queries.lines_of(ids[call.id], scope=EVERYTHING)
         assert [line.type for line in lines] == ["request", "response"]
         for line, original in zip(lines, call.lines(), strict=True):
             assert line.text.encode() == original.replace(b'"password"', b'"key 1, 8"')  # no key name of a secret
@@ -87,7 +88,7 @@ def test_calls_that_failed_without_a_name_fill_no_dictionary(past, tmp_path):
     assert past.events() == 20 + 4 * some
     grown = {name: count - before[name] for name, count in sizes(past).items()}
     assert sum(grown.values()) < 20, grown
-    denied = queries.who_read(queries.find_secret("secret/prod/app/key-1")).readers
+    denied = queries.who_read(queries.find_secret("secret/prod/app/key-1", scope=EVERYTHING)).readers
     assert {reader.kind: reader.denied for reader in denied if reader.denied} == {"anonymous": some}
 
 
@@ -157,19 +158,19 @@ def test_a_response_that_comes_late_amends_its_event_also_across_hours_and_days(
     past.take(first)
     assert past.rows("SELECT DISTINCT outcome, disclosed FROM audit_event") == [(5, 0)]
     past.take(second)
-    one = queries.find_secret("secret/prod/app/key")
+    one = queries.find_secret("secret/prod/app/key", scope=EVERYTHING)
     assert [reader.count for reader in queries.who_read(one).readers] == [3]
     rolled, counted = rollups_and_events(past)
     assert rolled == counted
     for row in queries.events_of_secret(one):
         call = next(call for call in some if call.id == row.request_id)
         assert (row.outcome, row.disclosed, row.time) == ("ok", "value", call.at)
-        lines = {line.type: line for line in queries.lines_of(row.id)}
+        lines = {line.type: line for line in queries.lines_of(row.id, scope=EVERYTHING)}
         assert lines["response"].sha256 == sha256(call.response()).hexdigest()
     accepted = past.rows("SELECT id, request_id::text FROM audit_event WHERE flags & 8192 = 0")
     for id, request in accepted:
         call = next(call for call in some if call.id == request)
-        assert sha256(call.request()).hexdigest() in {line.sha256 for line in queries.lines_of(id)}
+        assert sha256(call.request()).hexdigest() in {line.sha256 for line in queries.lines_of(id, scope=EVERYTHING)}
 
 
 @pytest.mark.parametrize("year", [1970, 2106])
@@ -207,7 +208,7 @@ def test_days_past_retention_are_forgotten_and_younger_ones_stay(past, tmp_path)
         assert partitions.days_kept(wire) == [date(2026, 3, day) for day in (17, 18, 19)]
     assert past.events() == kept
     assert past.one("SELECT count(*) FROM audit_block WHERE time < '2026-03-17Z'") == 0
-    one = queries.find_secret("secret/prod/app/key-1")
+    one = queries.find_secret("secret/prod/app/key-1", scope=EVERYTHING)
     assert sum(reader.count for reader in queries.who_read(one).readers) == past.one(
         "SELECT count(*) FROM audit_event WHERE secret = %s", one.id
     )
@@ -223,7 +224,7 @@ def test_two_devices_of_one_vault_show_one_event_with_lines_of_both(past, tmp_pa
     assert past.requests() == {call.id: 1 for call in some}
     for id, request in past.rows("SELECT id, request_id::text FROM audit_event")[::7]:
         call = next(call for call in some if call.id == request)
-        told = [(line.device, line.type, line.sha256) for line in queries.lines_of(id)]
+        told = [(line.device, line.type, line.sha256) for line in queries.lines_of(id, scope=EVERYTHING)]
         assert sorted(told) == sorted(
             (device, json.loads(line)["type"], sha256(line).hexdigest())
             for device in ("file", "second")

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from accounts.scope import Scope
 from audit.queries import (
     Bucket,
     DeviceState,
@@ -85,7 +86,7 @@ class Record:
         self.of[row.id] = one.id
         return row
 
-    def find_secret(self, name: str, vault: str | None = None) -> SecretRef:
+    def find_secret(self, name: str, vault: str | None = None, *, scope: Scope) -> SecretRef:
         """Return the one secret of this name."""
         fits = [one for one in self.known if one.name == name and vault in {None, one.vault}]
         if len(fits) == 1:
@@ -96,14 +97,14 @@ class Record:
         near = [one for one in self.known if tail and tail[:3] in one.name][:5]
         raise NotOneSecret(f"No secret is named {name} in the audit log. Nearest names follow.", near)
 
-    def secret(self, secret_id: int) -> SecretRef:
+    def secret(self, secret_id: int, *, scope: Scope) -> SecretRef:
         """Return the secret of this key."""
         for one in self.known:
             if one.id == secret_id:
                 return one
         raise NotOneSecret(f"No secret has the key {secret_id}.", [])
 
-    def secrets(self, prefix: str = "", limit: int = 200, after: str = "") -> list[SecretRef]:
+    def secrets(self, prefix: str = "", limit: int = 200, after: str = "", *, scope: Scope) -> list[SecretRef]:
         """Return secrets by name."""
         rows = sorted(self.known, key=lambda one: one.name)
         return [one for one in rows if one.name.startswith(prefix) and one.name > after][:limit]
@@ -168,14 +169,14 @@ class Record:
         rows = [r for r in rows if before is None or (r.time, r.id) < before]
         return sorted(rows, key=lambda r: (r.time, r.id), reverse=True)[:limit]
 
-    def event(self, event_id: int) -> EventRow:
+    def event(self, event_id: int, *, scope: Scope) -> EventRow:
         """Return one event."""
         for row in self.happened:
             if row.id == event_id:
                 return row
         raise LookupError(f"No event {event_id}.")
 
-    def lines_of(self, event_id: int) -> list[StoredLine]:
+    def lines_of(self, event_id: int, *, scope: Scope) -> list[StoredLine]:
         """Return a masked response line for each device."""
         row = self.event(event_id)
         line = {
@@ -193,7 +194,7 @@ class Record:
             for device in row.devices
         ]
 
-    def devices(self) -> list[DeviceState]:
+    def devices(self, *, scope: Scope) -> list[DeviceState]:
         """Return the devices."""
         return self.states
 

@@ -11,6 +11,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from accounts.scope import EVERYTHING
 from audit import actions, callers, event_search, queries
 from audit.event_filter import Filter, condition
 from audit.query_tree import every, matches
@@ -74,7 +75,7 @@ def ids(page: Page) -> list[int]:
 
 def over(days: float, **fields: str) -> Filter:
     tree = every(matches(name, [value]) for name, value in fields.items())
-    return Filter(NOW - timedelta(days=days), NOW + timedelta(seconds=1), tree)
+    return Filter(NOW - timedelta(days=days), NOW + timedelta(seconds=1), tree, scope=EVERYTHING)
 
 
 # -- before anything is there ------------------------------------------------------------------------------------------
@@ -212,9 +213,9 @@ def test_live_says_how_many_wait_after_the_newest_shown(store, get):
 
 
 def test_a_principals_page_counts_what_it_read_and_marks_a_network_never_used_before(store, get):
-    one = next(p for p in callers.callers("shop/app-4"))
+    one = next(p for p in callers.callers("shop/app-4", scope=EVERYTHING))
     got = get(f"/principals/{one.id}/")
-    uses = callers.secrets_of(one.id, NOW - timedelta(days=30), NOW + timedelta(seconds=1))
+    uses = callers.secrets_of(one.id, NOW - timedelta(days=30), NOW + timedelta(seconds=1), scope=EVERYTHING)
     assert sum(use.count for use in uses) == MANY // 5 + 1
     assert f"7 secrets {MANY // 5 + 1} times" in got.text
     assert "1 call came from 203.0.113.9, a network never seen before" in got.text
@@ -223,7 +224,7 @@ def test_a_principals_page_counts_what_it_read_and_marks_a_network_never_used_be
 
 def test_a_principals_page_shows_the_first_of_many_and_counts_all(store, get, monkeypatch):
     monkeypatch.setattr("dashboard.principal_page.SHOWN", 1)
-    one = next(p for p in callers.callers("shop/app-4"))
+    one = next(p for p in callers.callers("shop/app-4", scope=EVERYTHING))
     got = get(f"/principals/{one.id}/")
     assert f"7 secrets {MANY // 5 + 1} times" in got.text and "6 more follow." in got.text
     assert "4 addresses. 3 more follow." in got.text and len(got.all("a", href="address%3A")) == 1
@@ -232,7 +233,7 @@ def test_a_principals_page_shows_the_first_of_many_and_counts_all(store, get, mo
 
 
 def test_before_a_day_is_closed_a_principals_page_counts_its_events(store, get, monkeypatch):
-    one = next(p for p in callers.callers("shop/app-4"))
+    one = next(p for p in callers.callers("shop/app-4", scope=EVERYTHING))
     whole = get(f"/principals/{one.id}/").text
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM audit_closed")
@@ -244,9 +245,9 @@ def test_before_a_day_is_closed_a_principals_page_counts_its_events(store, get, 
 
 
 def test_what_a_principal_read_in_a_part_of_a_day_is_counted_from_its_events(store):
-    one = next(p for p in callers.callers("shop/app-1"))
+    one = next(p for p in callers.callers("shop/app-1", scope=EVERYTHING))
     since, until = NOW - timedelta(days=4, hours=5), NOW - timedelta(days=1, hours=3)
-    counted = sum(use.count for use in callers.secrets_of(one.id, since, until))
+    counted = sum(use.count for use in callers.secrets_of(one.id, since, until, scope=EVERYTHING))
     assert counted == sum(call.who == 1 and since <= call.at < until for call in calls())
 
 
@@ -278,13 +279,13 @@ def test_words_that_fit_several_things_list_them_and_words_that_fit_none_say_so(
 
 
 def test_the_pages_ask_a_fixed_number_of_times(store, signed_in):
-    one = next(p for p in callers.callers("shop/app-1"))
+    one = next(p for p in callers.callers("shop/app-1", scope=EVERYTHING))
     event = event_search.events(over(30), condition(over(30)), 1)[0].id
-    secret = queries.find_secret("secret/prod/app/key-1").id
-    assert _asked(signed_in, f"/secrets/{secret}/") == 22
+    secret = queries.find_secret("secret/prod/app/key-1", scope=EVERYTHING).id
+    assert _asked(signed_in, f"/secrets/{secret}/") == 23
     most = {
-        "/": 16, "/events/?range=24h": 14, "/events/?range=30d": 15, f"/events/?event={event}&tab=who": 22,
-        "/principals/": 6, f"/principals/{one.id}/": 13, "/sources/": 13, "/secrets/": 8, "/ask/?q=shop": 6,
+        "/": 17, "/events/?range=24h": 15, "/events/?range=30d": 16, f"/events/?event={event}&tab=who": 23,
+        "/principals/": 7, f"/principals/{one.id}/": 14, "/sources/": 14, "/secrets/": 9, "/ask/?q=shop": 7,
     }  # fmt: skip
     asked = {address: _asked(signed_in, address) for address in most}
     assert {a: n for a, n in asked.items() if n > most[a]} == {}
@@ -299,7 +300,7 @@ def _asked(client, address: str) -> int:
 
 
 def test_a_secrets_page_tells_what_the_store_holds(store, get):
-    one = queries.find_secret("secret/prod/app/key-3")
+    one = queries.find_secret("secret/prod/app/key-3", scope=EVERYTHING)
     got = get(f"/secrets/{one.id}/?range=30d")
     assert f"5 principals read it {MANY // 7} times in the last 30 days; 10 calls were denied." in got.text
     assert f"{MANY // 7} ok, 10 denied, 0 errors." in got.all("figure", role="img")[0]["aria-label"]

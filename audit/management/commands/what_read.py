@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from accounts.scope import EVERYTHING
 from audit import queries
 from audit.commands import BadInput, as_json, explained, read_time, table, visible
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         with explained():
             since, until = read_time(given["since"], "--since"), read_time(given["until"], "--until")
             try:
-                answer = queries.what_read(given["principal"], since, until)
+                answer = queries.what_read(given["principal"], since, until, scope=EVERYTHING)
             except queries.UnknownName as error:
                 raise BadInput(str(error)) from None
         self.stdout.write(json.dumps(_document(answer)) if given["json"] else _print(answer))

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from accounts.scope import EVERYTHING
 from audit import queries
 from audit.commands import BadInput, as_json, explained, read_time, table, visible
 
@@ -29,7 +30,7 @@ class Command(BaseCommand):
         with explained():
             since, until = read_time(given["since"], "--since"), read_time(given["until"], "--until")
             try:
-                one = queries.find_secret(given["secret"], given["vault"])
+                one = queries.find_secret(given["secret"], given["vault"], scope=EVERYTHING)
                 answer = queries.who_read_and_from_where(one, since, until)
             except queries.NotOneSecret as error:
                 raise BadInput(str(error)) from None
