@@ -34,6 +34,14 @@ class Known:
         return min(known) if known and len(known) == len(ends) else None
 
     @property
+    def stopped(self) -> str:
+        """Return since when nothing is known of the only vault, in words; empty while its record reaches the end."""
+        last = next((hole for hole in self.holes if hole.end >= self.until), None)
+        if last is None or len(self.vaults) != 1:
+            return ""
+        return until_clock(min(last.start, self.complete_until or last.start), self.now)
+
+    @property
     def missing(self) -> str:
         """Return how much is not known, in words; empty when all of it is."""
         length = seconds(self.holes)

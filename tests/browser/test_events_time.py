@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
 
-EVENTS = "/events/?range=30d&vault=eu-prod"
+from tests.browser.story import CAST, Log
+
+EVENTS = "/events/?range=30d&q=vault:eu-prod"
 
 
 @pytest.fixture
@@ -48,7 +52,7 @@ def test_dragging_on_the_picture_sets_fixed_times_and_holds_as_many_events_as_it
     page.wait_for_url(re.compile("since="))
     expect(page.locator("#timeline-head")).to_contain_text("from ")
     asked = _asked(page)
-    assert asked["vault"] == ["eu-prod"] and "range" not in asked
+    assert asked["q"] == ["vault:eu-prod"] and "range" not in asked
     assert all(re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:00\.000Z", asked[name][0]) for name in ("since", "until"))
     assert _total(page) == told > 0
     assert page.evaluate("window.same")
@@ -112,3 +116,80 @@ def test_the_picture_of_the_first_page_leads_to_the_events_of_the_time_chosen(ca
     _drag(page, 0.5, 0.9)
     page.mouse.up()
     page.wait_for_url(re.compile(r"/events/\?since="))
+
+
+def test_a_ready_range_stays_relative_in_the_address_and_a_copied_link_pins_it(cat):
+    cat.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = cat.go("/events/?range=30d&q=outcome:denied")
+    page.evaluate("window.same = true")
+    page.get_by_role("link", name="7 d", exact=True).click()
+    expect(page.locator("#range-7d")).to_have_attribute("aria-current", "true")
+    assert _asked(page) == {"q": ["outcome:denied"], "range": ["7d"]} and page.evaluate("window.same")
+    page.keyboard.press("c")
+    expect(page.get_by_text("Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    pinned = parse_qs(urlsplit(copied).query)
+    assert copied.startswith(f"{cat.site.url}/events/?") and set(pinned) == {"q", "since", "until"}
+    since, until = (datetime.fromisoformat(pinned[name][0]) for name in ("since", "until"))
+    assert until - since == timedelta(days=7)
+    cat.page.goto(copied)
+    expect(page.locator("#timeline-head")).to_contain_text("from ")
+    expect(page.locator("#ask")).to_have_value("outcome:denied")
+
+
+def test_fixed_times_are_typed_and_a_wrong_one_is_told(page):
+    page.get_by_text("Absolute…").click()
+    page.get_by_label("From").fill("2026-11-18 02:00")
+    page.get_by_label("to", exact=True).fill("2026-11-18 01:00")
+    page.locator(".absolute-form").get_by_role("button", name="Show").click()
+    expect(page.locator("#range-errors")).to_be_visible()
+    page.get_by_label("to", exact=True).fill("2026-11-18 04:00")
+    page.locator(".absolute-form").get_by_role("button", name="Show").click()
+    expect(page.locator(".absolute summary")).to_contain_text("Wed 18 Nov 02:00 to 04:00 UTC")
+    expect(page.locator("#ask")).to_have_value("vault:eu-prod")
+
+
+@pytest.fixture
+def live(window):
+    """Return the live page in a low window whose tab can be made to look hidden."""
+    visit = window(signed_in=True, viewport={"width": 1440, "height": 420})
+    visit.context.add_init_script("Object.defineProperty(document, 'hidden', {get: () => window.away === true})")
+    page = visit.go("/events/?range=live")
+    expect(page.locator("#waiting")).to_contain_text("Live: the newest events")
+    return visit
+
+
+def _resume(page: Page) -> None:
+    page.locator("[data-resume]").click()
+    expect(page.locator("#waiting")).to_contain_text("Live: the newest events")
+    expect(page.locator("#range-live")).to_have_text("Live")
+
+
+def test_live_pauses_on_scrolling_and_in_a_hidden_tab_and_says_why(live):
+    page = live.page
+    page.evaluate("scrollTo(0, 200)")
+    expect(page.locator("#waiting")).to_contain_text("Paused because you scrolled")
+    expect(page.locator("#range-live")).to_have_text("Live, paused")
+    _resume(page)
+    assert page.evaluate("scrollY") == 0
+    page.evaluate("window.away = true")
+    expect(page.locator("#range-live")).to_have_text("Live, paused")
+    page.evaluate("window.away = false")
+    expect(page.locator("#waiting")).to_contain_text("Paused because this tab was hidden")
+    _resume(page)
+
+
+def test_a_paused_live_list_says_how_many_events_wait_and_shows_them_when_asked(live, site):
+    page = live.page
+    page.evaluate("document.getSelection().selectAllChildren(document.querySelector('h1'))")
+    expect(page.locator("#waiting")).to_contain_text("Paused because you selected text")
+    log = Log(seed=11)
+    for ago in (1, 2, 3):
+        log.read("secret/prod/ledger/just-now", datetime.now(UTC) - timedelta(seconds=ago), CAST[0])
+    path = Path(site.environment["KEYBOOK_LOG_ROOTS"]) / "live.log"
+    log.write(path)
+    site.manage("ingest_file", str(path), "--vault", "eu-prod", "--device", "file")
+    expect(page.locator("#waiting")).to_contain_text("3 new events wait")
+    expect(page.locator("#rows")).not_to_contain_text("just-now")
+    page.get_by_role("link", name="Show 3").click()
+    expect(page.locator("#rows tr.new", has_text="just-now").first).to_be_visible()
