@@ -21,6 +21,7 @@ EVENT_PRESETS = {
     "live": (timedelta(minutes=15), "Live", "in the last 15 minutes, live"),
 }
 ALL = "all"
+ABSOLUTE = "absolute"
 DEFAULT = "30d"
 
 
@@ -69,7 +70,7 @@ def _absolute(form: RangeForm, now: datetime, begin: datetime | None) -> TimeRan
     """Return the range that a person gave by one or two times."""
     until = form.cleaned_data["until"] or now
     since = form.cleaned_data["since"] or min(begin or until - PRESETS[DEFAULT][0], until - timedelta(seconds=1))
-    return TimeRange("absolute", since, until, _between(since, until, now), form)
+    return TimeRange(ABSOLUTE, since, until, _between(since, until, now), form)
 
 
 def _between(since: datetime, until: datetime, now: datetime) -> str:

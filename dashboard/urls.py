@@ -6,6 +6,7 @@ from dashboard.keys import Key
 from dashboard.views import (
     account,
     events,
+    export,
     home,
     live,
     people,
@@ -30,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sources/", sources.source_list, name="source-list"),
     path("events/", events.event_list, name="event-list"),
     path("events/suggest/", events.event_suggest, name="event-suggest"),
+    path("events/export/", export.event_export, name="event-export"),
     path("events/<key:event_id>/", events.event_detail, name="event-detail"),
     path("health/live", live.live, name="live"),
     path("sign-in/", sign_in.by_password, name="sign-in"),
