@@ -46,6 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", account.account, name="account"),
     path("account/password/", account.password, name="account-password"),
     path("account/second-factor/", account.factor, name="second-factor"),
+    path("account/time-zone/", account.choose_time_zone, name="account-time-zone"),
     path("account/sessions/<key:session_id>/end/", account.end_session, name="session-end"),
     path("account/tokens/", tokens.token_list, name="account-tokens"),
     path("account/tokens/new/", tokens.token_new, name="account-token-new"),

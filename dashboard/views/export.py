@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.may import needs
 from accounts.models import User
+from accounts.time_zone import UTC_NAME
 from audit import export
 from dashboard.event_query import EventQuery
 from dashboard.events_page import EventsPage
@@ -18,6 +19,7 @@ from dashboard.export_file import LAYOUTS, Body, about, file_name
 from dashboard.keys import key_of
 from dashboard.time_range import ABSOLUTE
 from dashboard.views.errors import too_many_exports
+from dashboard.zone import reading_in
 
 NOT_FIXED = "An export takes the fixed times of its page. Open the page again and export from there."
 NO_FORMAT = f"An export is written as {' or '.join(LAYOUTS)}. Open the page again and export from there."
@@ -45,11 +47,15 @@ def send(request: HttpRequest, page: EventsPage, what: str) -> HttpResponseBase:
     name = file_name(what, page.range, kind)
     user = cast(User, request.user)
     try:
-        running = export.start(page.asked(kind, name), until_id=key_of(request.POST.get("newest", "")), actor=user, request=request)
+        running = export.start(
+            page.asked(kind, name), until_id=key_of(request.POST.get("newest", "")), actor=user, request=request
+        )
     except export.TooMany as why:
         return too_many_exports(request, str(why))
     layout = LAYOUTS[kind]()
-    body = Body(running, layout, about(page.record, page.query.text, user.username))
+    with reading_in(UTC_NAME):  # a file's sentences are in UTC, whoever takes it
+        said = about(page.record, page.query.text, user.username)
+    body = Body(running, layout, said)
     answer = StreamingHttpResponse(body, content_type=layout.type)
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer

@@ -66,6 +66,7 @@ TABLE = {
     "account": row("/account/", get=200, post=405),
     "account-password": row("/account/password/", get=200, post=400),
     "second-factor": row("/account/second-factor/", get=200, post=400),
+    "account-time-zone": row("/account/time-zone/", get=405, post=400),
     "session-end": row("/account/sessions/999999/end/", get=405, post=404),
     "account-tokens": row("/account/tokens/", get=200, post=405),
     "account-token-new": row("/account/tokens/new/", get=200, post=400),
