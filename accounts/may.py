@@ -18,6 +18,7 @@ RANK: dict[str, int] = {role.value: rank for rank, role in enumerate(Role)}
 # The verb, and the least role that may do it. A new verb is a new line here, and a row in docs/operations.md.
 LEAST: dict[str, Role] = {
     "record.read": Role.READER,  # secrets, events, principals, sources and their health
+    "record.export": Role.READER,  # take what one may see away as a file
     "account.change": Role.READER,  # one's own password, second factor and sessions
     "sources.change": Role.ADMINISTRATOR,  # connect a vault, add a log, make or revoke a receiver's token
     "people.read": Role.ADMINISTRATOR,

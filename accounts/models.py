@@ -25,6 +25,7 @@ class User(AbstractUser):
 
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.READER)
     epoch = models.PositiveIntegerField(default=0)
+    time_zone = models.CharField(max_length=64, default="UTC")  # `accounts.time_zone`: how pages print times
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """Return what every session of this person must carry: it ends with their password, role or epoch."""

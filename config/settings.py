@@ -166,6 +166,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.session_limits.session_limits",
+    "dashboard.middleware.own_time_zone",
     "allauth.account.middleware.AccountMiddleware",
     "dashboard.middleware.SignInRequired",
     "dashboard.too_slow.TooSlow",

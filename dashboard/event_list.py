@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit.queries import EventRow
+from dashboard import zone
 from dashboard.holes import Hole
 from dashboard.words import day, utc
 
@@ -48,12 +49,17 @@ def items(rows: Sequence[EventRow], holes: Sequence[Hole], newest: datetime, old
 
 
 def _with_days(rows: Sequence[EventRow], holes: Sequence[Hole]) -> Iterator[Item]:
-    """Merge events and holes by time, newest first, and name each new day before its first event."""
+    """Merge events and holes by time, newest first, and name each new day before its first event.
+
+    Where the clock was changed, the day is named again with the new offset: no two rows can be taken for one hour.
+    """
+    several = len({zone.offset(row.time) for row in rows}) > 1
     keyed = [(row.time, 0, Item(event=row)) for row in rows]
     keyed += [(hole.start, 1, Item(hole=hole.sentence)) for hole in holes]
     shown = None
     for moment, _, item in sorted(keyed, key=lambda k: k[:2], reverse=True):
-        if item.event and utc(moment).date() != shown:
-            shown = utc(moment).date()
-            yield Item(day=day(moment))
+        here = (zone.local(moment).date(), zone.offset(moment))
+        if item.event and here != shown:
+            shown = here
+            yield Item(day=f"{day(moment)} {here[1]}" if several else day(moment))
         yield item

@@ -31,7 +31,7 @@ from audit.query_tree import (
     without_term,
     without_value,
 )
-from dashboard.time_range import EVENT_PRESETS, TimeRange, time_range
+from dashboard.time_range import ABSOLUTE, EVENT_PRESETS, TimeRange, time_range
 from dashboard.words import iso
 
 LIVE = "live"
@@ -106,6 +106,8 @@ class EventQuery:
         """Read a page's address: the query in `q`, or a value under each field's name as older addresses have it."""
         kept = {name: value for name in _KEPT if (value := str(query.get(name, "")))}
         span = time_range(query, now, None, EVENT_PRESETS, "24h")
+        if span.key == ABSOLUTE and query.get("zone"):  # every link from here on says the same without the zone
+            kept |= {name: iso(getattr(span, name)) for name in ("since", "until") if name in kept}
         text = _text(query)
         try:
             return cls(span, text, parse(text), kept=kept)

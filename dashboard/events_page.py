@@ -8,11 +8,13 @@ from datetime import datetime
 from functools import cached_property
 
 from django.http import QueryDict
+from django.urls import reverse
 
 from accounts.scope import Scope
 from audit import coverage, event_search
 from audit.answers import EventRow
 from audit.event_filter import Condition, Filter, condition
+from audit.export import Asked, newest
 from audit.query_fields import FIELDS, Field
 from audit.query_tree import (
     EVERYTHING,
@@ -29,6 +31,7 @@ from dashboard.closing import Closing
 from dashboard.event_list import Item, Place, items
 from dashboard.event_page import EventPage
 from dashboard.event_query import EventQuery, beside, plain
+from dashboard.export_form import ExportForm, export_form
 from dashboard.facet_list import FacetList, facet_lists
 from dashboard.keys import key_of
 from dashboard.record_holes import Known, known
@@ -110,7 +113,23 @@ class EventsPage:
 
     @cached_property
     def _bins(self) -> list[event_search.Bin]:
+        _ = self._newest  # asked for before anything is counted: what comes after it is not exported
         return event_search.timeline(self._filter, self._condition)
+
+    @cached_property
+    def _newest(self) -> int:
+        return newest()
+
+    @cached_property
+    def export(self) -> ExportForm | None:
+        """Return the form that exports this question; None where there is nothing to export."""
+        if self.query.error or not self.total:
+            return None
+        return export_form(reverse("event-export"), self.range, self.query.text, self.total, self._newest)
+
+    def asked(self, kind: str, name: str) -> Asked:
+        """Return what a file of this question holds: the filter and the condition are those of the list."""
+        return Asked(self._filter, self._condition, self.query.text, kind, name)
 
     @cached_property
     def total(self) -> int:

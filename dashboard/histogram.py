@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 
 from audit.queries import Bucket
-from dashboard.words import clock, counted, day, number, span, utc
+from dashboard import axis, zone
+from dashboard.words import counted, day, number, span
 
 HEIGHT = 100  # px of the bars; the lane for markers lies above
 LANE = 18
 LEAST = 3.5  # px: a denial or an error is never drawn thinner, however tall its neighbours
-_STEPS = [
-    *(timedelta(seconds=s) for s in (1, 5, 10, 30)),
-    *(timedelta(minutes=m) for m in (1, 5, 10, 20, 30)),
-    *(timedelta(hours=h) for h in (1, 2, 4, 6, 12)),
-    *(timedelta(days=d) for d in (1, 2, 5, 10, 30, 90, 365)),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +89,7 @@ def chart(buckets: Sequence[Bucket], missing: str) -> Chart:
 
 def _slots(buckets: Sequence[Bucket]) -> str:
     """Return where every bar begins and what it holds, for dragging and for walking along the picture by keys."""
-    fine = any(utc(b.start).second for b in buckets[1:])
+    fine = any(b.start.second for b in buckets[1:])
     bars = [
         [_epoch(b.start), _slot_words(b.start, fine), b.ok, b.denied, b.error, int(b.unknown)]
         for b in buckets
@@ -108,9 +103,9 @@ def _epoch(moment: datetime) -> int:
 
 
 def _slot_words(moment: datetime, fine: bool) -> str:
-    """Return `18 Nov 02:00`, with seconds where bars begin within a minute."""
-    here = utc(moment)
-    return f"{here.day} {here:%b} {here:%H:%M:%S}" if fine else f"{here.day} {here:%b} {here:%H:%M}"
+    """Return `18 Nov 02:00`, with seconds where bars begin within a minute, and with the offset outside UTC."""
+    here = zone.local(moment)
+    return f"{here.day} {here:%b} {here:{'%H:%M:%S' if fine else '%H:%M'}}{zone.after(moment)}"
 
 
 def _width(buckets: Sequence[Bucket]) -> str:
@@ -183,22 +178,11 @@ def _ticks(buckets: Sequence[Bucket]) -> Iterator[Mark]:
     """Yield at most eight round times of the axis; midnight is named by its date."""
     if not buckets:
         return
-    begin, end = utc(buckets[0].start), utc(buckets[-1].end)
-    step = next((s for s in _STEPS if (end - begin) / s <= 8), _STEPS[-1])
-    origin = datetime(begin.year, 1, 1, tzinfo=UTC)
-    moment = origin + step * -(-(begin - origin) // step)
-    while moment <= end:
+    begin, end = buckets[0].start, buckets[-1].end
+    for moment, words in axis.ticks(begin, end):
         share = (moment - begin) / (end - begin)
         anchor = "start" if share < 0.03 else "end" if share > 0.97 else "middle"
-        yield Mark(_percent(share), "", _tick_words(moment, step), anchor)
-        moment += step
-
-
-def _tick_words(moment: datetime, step: timedelta) -> str:
-    """Return `02:00`, `02:00:30`, or `18 Nov` where the tick is a midnight."""
-    if moment.hour == moment.minute == moment.second == 0:
-        return f"{moment.day} {moment:%b}" + (f" {moment.year}" if step >= timedelta(days=90) else "")
-    return f"{moment:%H:%M}" if step >= timedelta(minutes=1) else clock(moment)
+        yield Mark(_percent(share), "", words, anchor)
 
 
 def _sentence(buckets: Sequence[Bucket], totals: Sequence[int], missing: str) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from dashboard.zone import reading_in
+
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
 # Pages name secrets and their readers, and carry a nonce: no cache keeps them, no other site embeds them.
@@ -30,6 +32,16 @@ def page_headers(get_response: Handler) -> Handler:
         for name, value in PAGE_HEADERS.items():
             response.headers.setdefault(name, value)
         return response
+
+    return handle
+
+
+def own_time_zone(get_response: Handler) -> Handler:
+    """Return a middleware that prints and reads times in the zone that the person who asks has chosen."""
+
+    def handle(request: HttpRequest) -> HttpResponseBase:
+        with reading_in(getattr(request.user, "time_zone", "")):
+            return get_response(request)
 
     return handle
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dashboard import zone
 from dashboard.forms import RangeForm
-from dashboard.words import day, short_iso, utc
+from dashboard.words import day
 
 PRESETS = {
     "1h": (timedelta(hours=1), "1 h", "in the last hour"),
@@ -21,12 +22,13 @@ EVENT_PRESETS = {
     "live": (timedelta(minutes=15), "Live", "in the last 15 minutes, live"),
 }
 ALL = "all"
+ABSOLUTE = "absolute"
 DEFAULT = "30d"
 
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """[since, until) in UTC; `key` names the preset, `all` or `absolute`; `words` end the sentence "... read it"."""
+    """[since, until); `key` names the preset, `all` or `absolute`; `words` end the sentence "... read it"."""
 
     key: str
     since: datetime
@@ -52,9 +54,11 @@ def time_range(
 ) -> TimeRange:
     """Return the range of a URL's `range`, or `since` and `until`; what can't be read is told by the form's errors.
 
+    A time without an offset is in the URL's `zone`, or in UTC without one: a link says the same to everybody.
+
     `begin` is the first read of the secret shown: `all` starts there.
     """
-    form = RangeForm({"since": query.get("since", ""), "until": query.get("until", "")}, now)
+    form = RangeForm({name: query.get(name, "") for name in ("since", "until", "zone")}, now)
     if form.is_valid() and (form.cleaned_data["since"] or form.cleaned_data["until"]):
         return _absolute(form, now, begin)
     key = query.get("range", default)
@@ -69,12 +73,20 @@ def _absolute(form: RangeForm, now: datetime, begin: datetime | None) -> TimeRan
     """Return the range that a person gave by one or two times."""
     until = form.cleaned_data["until"] or now
     since = form.cleaned_data["since"] or min(begin or until - PRESETS[DEFAULT][0], until - timedelta(seconds=1))
-    return TimeRange("absolute", since, until, _between(since, until, now), form)
+    return TimeRange(ABSOLUTE, since, until, _between(since, until, now), form)
 
 
 def _between(since: datetime, until: datetime, now: datetime) -> str:
-    """Return `from Tue 18 Nov 02:00 to 04:00 UTC`; date and year are said only where they are not plain already."""
-    start, end = short_iso(since)[11:], short_iso(until)[11:]
-    year = not utc(since).year == utc(until).year == utc(now).year
-    same = utc(since).date() == utc(until).date()
-    return f"from {day(since, year)} {start} to {end if same else f'{day(until, year)} {end}'} UTC"
+    """Return `from Tue 18 Nov 02:00 to 04:00 UTC`; date, year and offset are said only where they are not plain."""
+    start, end = (_clock(moment) for moment in (since, until))
+    year = not zone.local(since).year == zone.local(until).year == zone.local(now).year
+    same = zone.local(since).date() == zone.local(until).date()
+    begin = zone.after(since) if zone.offset(since) != zone.offset(until) else ""
+    last = zone.after(until) or " UTC"
+    return f"from {day(since, year)} {start}{begin} to {end if same else f'{day(until, year)} {end}'}{last}"
+
+
+def _clock(moment: datetime) -> str:
+    """Return the time of the day, the shortest that is exact to the millisecond."""
+    text = zone.local(moment).replace(tzinfo=None).isoformat(" ", "milliseconds")[11:].removesuffix(".000")
+    return text.removesuffix(":00") if text.count(":") == 2 else text

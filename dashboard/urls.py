@@ -6,6 +6,7 @@ from dashboard.keys import Key
 from dashboard.views import (
     account,
     events,
+    export,
     home,
     live,
     people,
@@ -30,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sources/", sources.source_list, name="source-list"),
     path("events/", events.event_list, name="event-list"),
     path("events/suggest/", events.event_suggest, name="event-suggest"),
+    path("events/export/", export.event_export, name="event-export"),
     path("events/<key:event_id>/", events.event_detail, name="event-detail"),
     path("health/live", live.live, name="live"),
     path("sign-in/", sign_in.by_password, name="sign-in"),
@@ -44,6 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", account.account, name="account"),
     path("account/password/", account.password, name="account-password"),
     path("account/second-factor/", account.factor, name="second-factor"),
+    path("account/time-zone/", account.choose_time_zone, name="account-time-zone"),
     path("account/sessions/<key:session_id>/end/", account.end_session, name="session-end"),
     path("account/tokens/", tokens.token_list, name="account-tokens"),
     path("account/tokens/new/", tokens.token_new, name="account-token-new"),

@@ -1,9 +1,11 @@
-"""How numbers, times and foreign text are printed; pure functions, UTC only."""
+"""How numbers, times and foreign text are printed: times in the zone of whoever reads, and in UTC where said."""
 
 from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime, timedelta
+
+from dashboard.zone import after, local
 
 # Control, format (bidi marks, zero width), surrogate, private, unassigned, line and paragraph separators.
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -63,24 +65,25 @@ def iso(moment: datetime) -> str:
 
 
 def short_iso(moment: datetime) -> str:
-    """Return the shortest ISO time that is still exact to the millisecond, for URLs and fields."""
+    """Return the shortest ISO time in UTC that is still exact to the millisecond, for URLs."""
     text = iso(moment).removesuffix("Z").removesuffix(".000").replace("T", " ")
     return text.removesuffix(":00") if text.count(":") == 2 else text
 
 
 def day(moment: datetime, year: bool = True) -> str:
     """Return `Tue 18 Nov 2026`, or `Tue 18 Nov`."""
-    return f"{utc(moment):%a} {utc(moment).day} {utc(moment):%b}" + (f" {utc(moment).year}" if year else "")
+    here = local(moment)
+    return f"{here:%a} {here.day} {here:%b}" + (f" {here.year}" if year else "")
 
 
 def clock(moment: datetime) -> str:
     """Return `14:02:09`."""
-    return f"{utc(moment):%H:%M:%S}"
+    return f"{local(moment):%H:%M:%S}"
 
 
 def day_clock(moment: datetime, now: datetime) -> str:
     """Return `02:46 today`, `18 Nov 02:46`, or with the year when it is another year."""
-    here, today = utc(moment), utc(now)
+    here, today = local(moment), local(now)
     if here.date() == today.date():
         return f"{here:%H:%M} today"
     year = "" if here.year == today.year else f" {here.year}"
@@ -88,15 +91,15 @@ def day_clock(moment: datetime, now: datetime) -> str:
 
 
 def at_day_clock(moment: datetime, now: datetime) -> str:
-    """Return `at 02:46 today` or `on 18 Nov at 02:46`, to stand in a sentence."""
+    """Return `at 02:46 today` or `on 18 Nov at 02:46`, to stand in a sentence; with the offset outside UTC."""
     date, _, hour = day_clock(moment, now).rpartition(" ")
-    return f"at {date} {hour}" if hour == "today" else f"on {date} at {hour}"
+    return f"at {date}{after(moment)} {hour}" if hour == "today" else f"on {date} at {hour}{after(moment)}"
 
 
 def until_clock(moment: datetime, now: datetime) -> str:
-    """Return `14:02:09` when that is today, else `18 Nov 14:02:09`."""
-    here = utc(moment)
-    if here.date() == utc(now).date():
-        return clock(moment)
-    year = "" if here.year == utc(now).year else f" {here.year}"
-    return f"{here.day} {here:%b}{year} {clock(moment)}"
+    """Return `14:02:09` when that is today, else `18 Nov 14:02:09`; with the offset outside UTC."""
+    here, today = local(moment), local(now)
+    if here.date() == today.date():
+        return f"{clock(moment)}{after(moment)}"
+    year = "" if here.year == today.year else f" {here.year}"
+    return f"{here.day} {here:%b}{year} {clock(moment)}{after(moment)}"

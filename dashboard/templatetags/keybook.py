@@ -20,7 +20,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from audit import queries
-from dashboard import paths, words
+from dashboard import paths, words, zone
 from dashboard.event_query import asking
 from dashboard.limits import scope_for
 from dashboard.strip import Strip, strip
@@ -202,23 +202,58 @@ def request_print(text: str) -> str:
 
 @register.simple_tag
 def moment(value: datetime | None, style: str = "clock") -> SafeString:
-    """Print a time in UTC: `clock` with quiet milliseconds, `day` for a column, `prose`, `second`, or `iso`."""
+    """Print a time: `clock` with quiet milliseconds, `day` for a column, `prose`, `second`, or `iso` in UTC.
+
+    Only `clock` leaves the offset to the column's head (`time_head`).
+    """
     if value is None:
         return format_html('<span class="quiet">{}</span>', "–")
     exact = words.iso(value)
     if style == "clock":
-        text = format_html('{}<span class="quiet">{}</span>', exact[11:19], exact[19:23])
+        text = format_html('{}<span class="quiet">{}</span>', words.clock(value), exact[19:23])
+    elif style == "day":
+        text = format_html("{}{}", words.day_clock(value, timezone.now()), _quiet(zone.after(value)))
     else:
         now = timezone.now()
-        printed = {"day": words.day_clock, "prose": words.at_day_clock, "second": words.until_clock}
+        printed = {"prose": words.at_day_clock, "second": words.until_clock}
         text = format_html("{}", printed[style](value, now) if style in printed else exact)
-    return format_html('<time datetime="{}" title="{}">{}</time>', exact, exact, text)
+    own = exact if zone.is_utc() else f"{zone.local(value).isoformat(timespec='milliseconds')}, {exact}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', exact, own, text)
+
+
+def _quiet(text: str) -> SafeString:
+    return format_html('<span class="quiet">{}</span>', text) if text else SafeString("")
 
 
 @register.simple_tag
 def short_moment(value: datetime) -> str:
-    """Print a time as fields and URLs take it."""
+    """Print a time as URLs take it: in UTC, whoever reads."""
     return words.short_iso(value)
+
+
+@register.simple_tag
+def field_moment(value: datetime) -> str:
+    """Print a time as fields show and take it."""
+    return zone.field(value)
+
+
+@register.simple_tag
+def zone_name() -> str:
+    """Return the name of the zone in which times are printed."""
+    return zone.name()
+
+
+@register.simple_tag
+def time_head(items: Any = ()) -> str:
+    """Return the offset of a column's times for its head: those of a list of events, or of now without one."""
+    moments = [item.event.time for item in items if item.event]
+    return zone.head(moments or [timezone.now()])
+
+
+@register.simple_tag
+def clock_now(value: datetime) -> str:
+    """Print the moment at which a page was made: day, time and zone."""
+    return f"{words.day(value)} {words.clock(value)} {'UTC' if zone.is_utc() else zone.offset(value)}"
 
 
 @register.filter

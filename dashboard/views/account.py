@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import cast
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import BadRequest, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import people, second_factor, sessions, step_up
+from accounts import people, second_factor, sessions, step_up, time_zone
 from accounts.may import needs
 from accounts.models import User
+from accounts.not_done import NotDone
 from accounts.sign_in import Refused
 from dashboard.people_forms import NewPasswordForm, ProofForm
 from dashboard.qr import picture
@@ -25,6 +26,7 @@ def account(request: HttpRequest) -> HttpResponse:
     """Show how one signs in, and where one is signed in."""
     user = cast(User, request.user)
     words = {
+        "zones": time_zone.names(),
         "factor": second_factor.totp_of(user),
         "sessions": sessions.of(user),
         "current": request.session.session_key,
@@ -84,6 +86,17 @@ def _set_up(request: HttpRequest, user: User) -> HttpResponse:
 def _codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
     """Show new recovery codes, once."""
     return render(request, "accounts/codes.html", {"codes": codes})
+
+
+@require_POST
+@needs("account.change")
+def choose_time_zone(request: HttpRequest) -> HttpResponse:
+    """Print times in another zone from now on."""
+    try:
+        time_zone.choose(cast(User, request.user), request.POST.get("zone", ""), request=request)
+    except NotDone as why:
+        raise BadRequest(str(why)) from why
+    return redirect("account")
 
 
 @require_POST

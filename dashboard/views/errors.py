@@ -74,6 +74,11 @@ def too_slow(request: HttpRequest) -> HttpResponse:
     return _say(request, 503, ErrorWords("clock", "This question is too wide", why))
 
 
+def too_many_exports(request: HttpRequest, why: str) -> HttpResponse:
+    """Answer 429: this person's other exports are still under way."""
+    return _say(request, 429, ErrorWords("clock", "This export was not begun", why, layout=_layout(request)))
+
+
 @login_not_required
 def broken(request: HttpRequest) -> HttpResponse:
     """Answer 500 without asking the database or the session, which may be what is broken."""

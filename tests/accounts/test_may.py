@@ -13,6 +13,7 @@ from accounts.models import Role, User
 # The verb, and who may do it; a new verb needs a row here.
 WHO = {
     "record.read": {"reader", "operator", "approver", "administrator"},
+    "record.export": {"reader", "operator", "approver", "administrator"},
     "account.change": {"reader", "operator", "approver", "administrator"},
     "sources.change": {"administrator"},
     "people.read": {"administrator"},

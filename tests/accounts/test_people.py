@@ -142,6 +142,7 @@ VERBS = {
     "accounts.link.refused", "accounts.password.set", "accounts.totp.added", "accounts.totp.removed",
     "accounts.recovery_codes.renewed", "accounts.session.ended",
     "accounts.token.made", "accounts.token.revoked", "accounts.token.refused", "accounts.areas.changed",
+    "accounts.time_zone.chosen",
 }  # fmt: skip
 
 
@@ -172,6 +173,7 @@ def test_every_verb_of_accounts_leaves_its_entry(browser, admin, cat):
     other.enter("cat")
     newest = max(re.findall(r"/account/sessions/(\d+)/end/", window.get("/account/").content.decode()), key=int)
     window.post(f"/account/sessions/{newest}/end/")
+    window.post("/account/time-zone/", {"zone": "Europe/Berlin"})
     window.post("/sign-out/")
     for n in range(5):
         window.enter("cat", f"guess{n}")

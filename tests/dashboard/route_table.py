@@ -50,6 +50,7 @@ TABLE = {
     "event-list": row("/events/", get=200, post=405),
     "event-suggest": row("/events/suggest/", get=200, post=405),
     "event-detail": row("/events/1/", get=200, post=405),
+    "event-export": row("/events/export/", get=405, post=400),
     # The doors.
     "live": row("/health/live", get=204, post=405, nobody=(204, 405)),
     "sign-in": row("/sign-in/", get=302, post=302, nobody=(200, 400)),
@@ -65,6 +66,7 @@ TABLE = {
     "account": row("/account/", get=200, post=405),
     "account-password": row("/account/password/", get=200, post=400),
     "second-factor": row("/account/second-factor/", get=200, post=400),
+    "account-time-zone": row("/account/time-zone/", get=405, post=400),
     "session-end": row("/account/sessions/999999/end/", get=405, post=404),
     "account-tokens": row("/account/tokens/", get=200, post=405),
     "account-token-new": row("/account/tokens/new/", get=200, post=400),

@@ -1,0 +1,61 @@
+"""The files that a page's export button asks for: what the page shows, sent while it is read."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from accounts.may import needs
+from accounts.models import User
+from accounts.time_zone import UTC_NAME
+from audit import export
+from dashboard.event_query import EventQuery
+from dashboard.events_page import EventsPage
+from dashboard.export_file import LAYOUTS, Body, about, file_name
+from dashboard.keys import key_of
+from dashboard.time_range import ABSOLUTE
+from dashboard.views.errors import too_many_exports
+from dashboard.zone import reading_in
+
+NOT_FIXED = "An export takes the fixed times of its page. Open the page again and export from there."
+NO_FORMAT = f"An export is written as {' or '.join(LAYOUTS)}. Open the page again and export from there."
+
+
+@require_POST
+@needs("record.export")
+def event_export(request: HttpRequest) -> HttpResponseBase:
+    """Send the events that the form asks for, as one file."""
+    now = timezone.now()
+    query = EventQuery.read(request.POST, now)
+    if query.range.key != ABSOLUTE:
+        raise BadRequest(NOT_FIXED)
+    page = EventsPage(query, request.POST, now)
+    if query.error:
+        raise BadRequest(query.error.message)
+    return send(request, page, "events")
+
+
+def send(request: HttpRequest, page: EventsPage, what: str) -> HttpResponseBase:
+    """Begin the export of what a page shows, and answer with its bytes."""
+    kind = request.POST.get("format", "")
+    if kind not in LAYOUTS:
+        raise BadRequest(NO_FORMAT)
+    name = file_name(what, page.range, kind)
+    user = cast(User, request.user)
+    try:
+        running = export.start(
+            page.asked(kind, name), until_id=key_of(request.POST.get("newest", "")), actor=user, request=request
+        )
+    except export.TooMany as why:
+        return too_many_exports(request, str(why))
+    layout = LAYOUTS[kind]()
+    with reading_in(UTC_NAME):  # a file's sentences are in UTC, whoever takes it
+        said = about(page.record, page.query.text, user.username)
+    body = Body(running, layout, said)
+    answer = StreamingHttpResponse(body, content_type=layout.type)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
