@@ -17,6 +17,7 @@ from dashboard.event_query import EventQuery
 from dashboard.events_page import EventsPage
 from dashboard.export_file import LAYOUTS, Body, about, file_name
 from dashboard.keys import key_of
+from dashboard.limits import scope_for
 from dashboard.time_range import ABSOLUTE
 from dashboard.views.errors import too_many_exports
 from dashboard.zone import reading_in
@@ -33,7 +34,7 @@ def event_export(request: HttpRequest) -> HttpResponseBase:
     query = EventQuery.read(request.POST, now)
     if query.range.key != ABSOLUTE:
         raise BadRequest(NOT_FIXED)
-    page = EventsPage(query, request.POST, now)
+    page = EventsPage(query, request.POST, now, scope_for(request))
     if query.error:
         raise BadRequest(query.error.message)
     return send(request, page, "events")
