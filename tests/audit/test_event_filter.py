@@ -268,7 +268,7 @@ def test_a_name_that_was_not_met_is_offered_without_a_count(store):
 
 
 def test_a_question_that_takes_too_long_is_answered_from_the_names_alone(store, monkeypatch):
-    monkeypatch.setattr(suggest, "_newest", lambda column, one: ("SELECT 1 AS one, pg_sleep(60)", []))
+    monkeypatch.setattr(suggest, "_newest", lambda field, column, one: ("SELECT 1 AS one, pg_sleep(60)", []))
     monkeypatch.setattr(suggest, "PATIENCE", 20)
     found = suggest.values("vault", "eu", Filter(BEGIN, END, EVERYTHING, scope=UNLIMITED))
     assert [(one.value, one.count) for one in found] == [("eu-prod", None)]
