@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 
 
 class Vault(models.Model):
@@ -328,3 +329,16 @@ class Spool(models.Model):
 
     def __str__(self) -> str:
         return f"record {self.pk} of {self.device}"
+
+
+class Forgotten(models.Model):
+    """One day that retention dropped: which numbers of the stream it held, and how many items."""
+
+    day = models.DateField()
+    first = models.BigIntegerField()
+    last = models.BigIntegerField()
+    items = models.BigIntegerField()
+    at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.items} items of {self.day}"

@@ -64,9 +64,21 @@ def forget_before(connection: psycopg.Connection[tuple[object, ...]], day: date)
             for table in PARTITIONED:
                 leaf = sql.Identifier(leaf_name(table, kept))
                 connection.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(sql.Identifier(table), leaf))
-                connection.execute(sql.SQL("DROP TABLE {}").format(leaf))
+            _remember(connection, kept)
+            for table in PARTITIONED:
+                connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(leaf_name(table, kept))))
     _forget_counts(connection, day)
     return old
+
+
+def _remember(connection: psycopg.Connection[tuple[object, ...]], day: date) -> None:
+    """Keep which numbers of the stream a day held, so that a collector who had not read them yet can be told."""
+    statement = sql.SQL(
+        """INSERT INTO audit_forgotten (day, first, last, items) SELECT {}, min(n), max(n), count(*)
+           FROM (SELECT id AS n FROM {} UNION ALL SELECT seq FROM {}) x HAVING count(*) > 0"""
+    )
+    leaves = [sql.Identifier(leaf_name(table, day)) for table in ("audit_event", "audit_sighting")]
+    connection.execute(statement.format(sql.Literal(day), *leaves))
 
 
 def _forget_counts(connection: psycopg.Connection[tuple[object, ...]], day: date) -> None:

@@ -286,6 +286,13 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
+# The API reads, answers in its own two formats, and tells every error as problem+json.
+REST_FRAMEWORK = {
+    "EXCEPTION_HANDLER": "accounts.api_errors.handle",
+    "URL_FORMAT_OVERRIDE": None,
+    "UNAUTHENTICATED_USER": None,
+}
+
 # Nothing runs that we did not send: no inline script or style, no other host, no HTML sink but htmx's own policy.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

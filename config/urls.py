@@ -1,10 +1,13 @@
-"""Every public URL: the pages of the dashboard, and the error pages."""
+"""Every public URL: the pages of the dashboard, the API, and the errors of both."""
 
 from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = [path("", include("dashboard.urls"))]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/", include("config.api")),
+    path("", include("dashboard.urls")),
+]
 
-handler400 = "dashboard.views.errors.bad_request"
-handler403 = "dashboard.views.errors.forbidden"
-handler404 = "dashboard.views.errors.not_found"
-handler500 = "dashboard.views.errors.broken"
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.forbidden"
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.broken"

@@ -81,6 +81,24 @@ TABLE = {
     "person-change": row("/people/{person}/change/", get=(403, 403, 403, 302), post=(403, 403, 403, 400)),
     "trail": row("/trail/", get=ADMINISTRATOR_ONLY, post=405),
 }
+# The API: a person's session may read it, whoever has none is told so (401), and what a token may read is the scope
+# beside it; `tests/api/test_routes.py` holds tokens to that. "" is every token, None is everybody.
+API_SCOPES = {
+    "api-events": "events:read",
+    "api-head": "events:read",
+    "api-types": "events:read",
+    "api-event": "events:read",
+    "api-introspect": "",
+    "api-nothing": None,
+}
+TABLE |= {
+    "api-events": row("/api/v1/events", get=200, post=405, nobody=(401, 405)),
+    "api-head": row("/api/v1/events/head", get=200, post=405, nobody=(401, 405)),
+    "api-types": row("/api/v1/events/types", get=200, post=405, nobody=(401, 405)),
+    "api-event": row("/api/v1/events/1", get=404, post=405, nobody=(401, 405)),
+    "api-introspect": row("/api/v1/auth/introspect", get=200, post=405, nobody=(401, 405)),
+    "api-nothing": row("/api/v1/nothing", get=404, post=405, nobody=(404, 405)),
+}
 # The second factor's page answers only between the two factors, and says nothing by method to anybody else.
 for _method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
     TABLE["mfa_authenticate"].answers[_method] = dict.fromkeys(("", *ROLES), 302)

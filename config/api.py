@@ -1,0 +1,43 @@
+"""The addresses of the API, and the answer to every other address below /api/."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from django.urls import URLPattern, URLResolver, path, re_path, register_converter
+from rest_framework.request import Request
+
+from accounts.api import Introspect
+from accounts.api_door import Door
+from audit import api
+from dashboard.keys import Key
+from kit.problem import Problem
+
+app_name = "api"
+register_converter(Key, "number")
+
+
+class Nothing(Door):
+    """Any address below /api/ at which nothing is."""
+
+    authentication_classes = []
+    permission_classes = []
+
+    def get(self, request: Request, **_: Any) -> NoReturn:
+        """Say so, and which address is most like it."""
+        near = get_close_matches(request.path.rstrip("/"), ADDRESSES, n=1, cutoff=0.8)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        said = f"There is nothing at {request.path[:200]}.{hint} /api/v1/schema/ lists every address."
+        raise Problem("not-found", said, nearest=near[0] if near else "")
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/events", api.Events.as_view(), name="api-events"),
+    path("v1/events/head", api.Head.as_view(), name="api-head"),
+    path("v1/events/types", api.Types.as_view(), name="api-types"),
+    path("v1/events/<number:event_id>", api.OneEvent.as_view(), name="api-event"),
+    path("v1/auth/introspect", Introspect.as_view(), name="api-introspect"),
+]
+ADDRESSES = [f"/api/{one.pattern}" for one in urlpatterns]
+urlpatterns.append(re_path(r"", Nothing.as_view(), name="api-nothing"))
