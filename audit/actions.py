@@ -250,6 +250,9 @@ def _read_family(work: Turn, source: Source, logs: list[LogFile], deadline: floa
     for log in found:
         if log.fingerprint is None or log.settled:
             continue
+        if work.report.bytes and time.monotonic() > deadline:
+            work.report.drained = False  # many files may wait, and a turn is short
+            break
         live = log is found[-1]
         stamp = _stamp(log.path)
         cursor = find_generation(work.looker, work.device_id, log, *chain.link(log))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import signal
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 
 from accounts.scope import EVERYTHING
 from audit import actions, ingest, queries
@@ -167,6 +169,25 @@ def test_a_request_without_an_answer_is_accepted_after_its_time_and_a_late_answe
     told = queries.events_of_secret(queries.find_secret("secret/prod/app/key", scope=EVERYTHING))
     assert [(row.request_id, row.outcome, row.disclosed) for row in told] == [(call.id, "ok", "value")]
     assert past.requests()[call.id] == 1
+
+
+def test_a_signal_ends_following_after_the_turn_in_which_it_came(followed, past, monkeypatch):
+    turns = []
+
+    def endless(source, *, seconds):
+        turns.append(seconds)
+        signal.raise_signal(signal.SIGTERM)
+        return ingest.Report(drained=False)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    monkeypatch.setattr(actions, "read_source", endless)
+    try:
+        call_command("follow", every=0.01)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert len(turns) == 1
+    assert turns[0] <= 5
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -225,3 +225,12 @@ def test_lines_of_another_clock_prove_no_cut(rotated, past):
     rotated.ahead = timedelta(hours=3)
     rotated.do("rename, write, rename, write, look")
     assert told(past, rotated) == ""
+
+
+def test_turns_too_short_for_all_files_read_them_one_after_the_other(rotated, past):
+    rotated.do("cut, write, cut, write, rename, write")
+    turns = [actions.read_source(actions.Source.objects.get(), seconds=0)]
+    while not turns[-1].drained:
+        turns.append(actions.read_source(actions.Source.objects.get(), seconds=0))
+    assert [turn.bytes > 0 for turn in turns] == [True] * 4
+    assert told(past, rotated) == "copytruncate copytruncate"

@@ -21,6 +21,7 @@ from audit.models import Source
 
 _HOUSE = 300.0
 _ANCHOR = 60.0
+_TURN = 5.0  # seconds; a signal is heeded between two turns
 
 
 class Command(BaseCommand):
@@ -49,7 +50,7 @@ class Command(BaseCommand):
                 return
             if given["once"]:
                 actions.keep_house()
-                _look()
+                _look(stop)
                 return
         house = anchored = 0.0
         while not stop.is_set():
@@ -60,7 +61,7 @@ class Command(BaseCommand):
                 if time.monotonic() - anchored > _ANCHOR:
                     anchor.keep()
                     anchored = time.monotonic()
-                _look()
+                _look(stop)
             except LostRace as error:
                 sys.stderr.write(f"{error}\n")
             except (psycopg.OperationalError, OperationalError, InterfaceError) as error:
@@ -72,12 +73,14 @@ class Command(BaseCommand):
             stop.wait(given["every"])
 
 
-def _look() -> None:
+def _look(stop: threading.Event) -> None:
+    """Read every source to its end, or until the turn is over in which the signal came."""
     for source in Source.objects.select_related("device", "live"):
         try:
-            report = actions.read_source(source)
-            while report is not None and not report.drained:
-                report = actions.read_source(source)
+            more = True
+            while more and not stop.is_set():
+                report = actions.read_source(source, seconds=_TURN)
+                more = report is not None and not report.drained
         except (psycopg.OperationalError, OperationalError, InterfaceError, LostRace):
             raise
         except Exception as error:  # a fault of ours in one log must not stop the others
