@@ -79,6 +79,12 @@ def too_many_exports(request: HttpRequest, why: str) -> HttpResponse:
     return _say(request, 429, ErrorWords("clock", "This export was not begun", why, layout=_layout(request)))
 
 
+def busy(request: HttpRequest) -> HttpResponse:
+    """Answer 503: a verb waited too long for what another one holds, and was given up whole."""
+    why = "Another act in Keybook took so long that this one gave up. Nothing was changed: go back and do it again."
+    return _say(request, 503, ErrorWords("clock", "This was not done", why))
+
+
 @login_not_required
 def broken(request: HttpRequest) -> HttpResponse:
     """Answer 500 without asking the database or the session, which may be what is broken."""

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -17,6 +18,7 @@ from accounts.models import EntryLink, User
 from accounts.trail import Subject, record
 from accounts.trail_chain import fields_of, hash_of
 from kit.chain import NOTHING_BEFORE
+from tests.accounts.conftest import Browser, words
 
 VERB = "accounts.user.created"
 BOSS = Subject("user", 1, "boss")
@@ -187,9 +189,9 @@ def test_the_same_two_deadlock_where_the_lock_is_taken_in_the_first_round(people
             cursor.execute(ours)
 
 
-def test_a_writer_that_waits_too_long_for_another_gives_up_whole(transactional_db):
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER FUNCTION accounts_trail_chain() SET lock_timeout = '200ms'")
+@contextmanager
+def somebody_sits_on_the_trail():
+    """Hold the trail's lock in another connection, and let others wait for it a fifth of a second."""
     taken, done = threading.Event(), threading.Event()
 
     def sit() -> None:
@@ -202,17 +204,35 @@ def test_a_writer_that_waits_too_long_for_another_gives_up_whole(transactional_d
         finally:
             connection.close()
 
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER FUNCTION accounts_trail_chain() SET lock_timeout = '200ms'")
     try:
         with ThreadPoolExecutor(1) as pool:
             sitting = pool.submit(sit)
             taken.wait()
             try:
-                with pytest.raises(OperationalError, match="lock timeout"), transaction.atomic():
-                    record("bob", VERB, BOSS)
+                yield
             finally:
                 done.set()
             sitting.result()
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER FUNCTION accounts_trail_chain() SET lock_timeout = '10s'")
+
+
+def test_a_verb_that_waits_too_long_for_another_is_given_up_whole(transactional_db):
+    with (
+        somebody_sits_on_the_trail(),
+        pytest.raises(OperationalError, match="lock timeout"),
+        transaction.atomic(),
+    ):
+        record("bob", VERB, BOSS)
     assert [one.actor_name for one in trail_pages.after(0, 9)] == ["ann"]
+
+
+def test_on_a_page_it_is_told_in_a_sentence(transactional_db, cat):
+    with somebody_sits_on_the_trail():
+        answer = Browser().enter("cat")
+    assert answer.status_code == 503
+    assert "Nothing was changed: go back and do it again." in words(answer)
+    assert Browser().enter("cat").status_code == 302
