@@ -144,6 +144,8 @@ def _not(part: _Part) -> _Part:
 # -- columns that hold what is asked for -------------------------------------------------------------------------------
 
 _COLUMNS = {"request": "request_id"}
+# Lists have the column's own type: PostgreSQL makes a hash table of them then, else it walks the list for each row.
+_TYPES = {"vault": "smallint", "id": "bigint"}
 _HAS = {"version": "version > 0 AND ", "duration": "duration >= 0 AND "}  # other values stand for none
 
 
@@ -156,11 +158,12 @@ def _match(one: Match) -> _Part:
     column = _COLUMNS.get(one.field, one.field)
     if field.sort is Sort.CHOICE:
         numbers = [_number(one.field, word) for word in field.choices if any(value.fits(word) for value in one.values)]
-        return _Part(f"{column} = ANY(%s)", (numbers,), frozenset((column,)))
+        return _Part(f"{column} = ANY(%s::smallint[])", (numbers,), frozenset((column,)))
     if field.sort is Sort.REQUEST:
         return _Part(f"{column} = ANY(%s::uuid[])", ([value.text for value in one.values],), frozenset((column,)))
     wanted = [int(value.text) for value in one.values if value.text != "0"]  # no version and no event is numbered so
-    return _Part(f"{column} = ANY(%s)", (wanted,), frozenset((column,))) if wanted else _NEVER
+    of = _TYPES.get(column, "int")
+    return _Part(f"{column} = ANY(%s::{of}[])", (wanted,), frozenset((column,))) if wanted else _NEVER
 
 
 def _compare(one: Compare) -> _Part:
@@ -230,7 +233,7 @@ def _among(column: str, found: _Found) -> _Part:
     if len(found.ids) == 1:
         return _Part(f"{column} = %s", (found.ids[0],), fields)
     if len(found.ids) <= _LISTED:
-        return _Part(f"{column} = ANY(%s)", (found.ids,), fields)
+        return _Part(f"{column} = ANY(%s::{_TYPES.get(column, 'int')}[])", (found.ids,), fields)
     return _Part(f"{column} IN ({found.sql})", tuple(found.values), fields)
 
 

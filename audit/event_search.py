@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -84,6 +84,28 @@ _SHOWN = """
 _COLUMNS = (
     "id, time, outcome, disclosed, operation, path, principal, address, version, request_id, device, secret, vault"
 )
+
+
+FEW = 5_000
+_SOUGHT = {"path", "request_id", "version", "duration", "address", "id"}  # columns that no index, or no count, leads to
+
+
+def settled(one: Filter, known: Condition) -> Condition:
+    """Return a condition that is quick to ask again: by their times and ids, where few events fit and are hard to find.
+
+    A page asks three questions of its events; without this each of them may look at all events of the time.
+    """
+    if known.view.whole and not known.fields & _SOUGHT:
+        return known
+    seen, values = known.select("time, id", (one.since, one.until), tail=(" LIMIT %s", [FEW + 1]))
+    rows = _rows(seen, values)
+    if len(rows) > FEW:
+        return known
+    if not rows:
+        return replace(known, sql=" AND FALSE", values=[], fields=frozenset[str](), beside=(" AND FALSE", []))
+    given = [list(column) for column in zip(*sorted(rows), strict=True)]
+    sql = " AND time = ANY(%s::timestamptz[]) AND id = ANY(%s::bigint[])"
+    return replace(known, sql=sql, values=given, fields=frozenset(("time", "id")), beside=(sql, given))
 
 
 def events(
@@ -206,33 +228,38 @@ _SMALL = ("outcome", "operation", "disclosed", "vault")
 _LARGE = ("principal", "secret", "address")
 
 
-def facets(one: Filter, known: Condition) -> Facets:
-    """Return how often each value occurs among the events that fit, or among the newest 200,000 of them."""
-    newest: Sql = (" ORDER BY time DESC LIMIT %s", [CAP])
-    names = ", ".join((*_SMALL, *_LARGE))
+def facets(one: Filter, known: Condition, total: int = CAP + 1) -> Facets:
+    """Return how often each value occurs among the events that fit, or among the newest 200,000 of them.
+
+    Whoever knows that no more than these fit says so by the `total`: nothing has to be put in order of time then.
+    """
+    newest: Sql = (" ORDER BY time DESC LIMIT %s", [CAP]) if total > CAP else ("", [])
+    small, names = ", ".join(_SMALL), ", ".join((*_SMALL, *_LARGE))
     seen, values = known.select(names if known.view.whole else f"time, {names}", (one.since, one.until), tail=newest)
     if not known.view.whole:
-        seen, values = f"SELECT * FROM ({seen}) x{newest[0]}", [*values, CAP]  # noqa: S608 - our own text
+        seen, values = f"SELECT * FROM ({seen}) x{newest[0]}", [*values, *newest[1]]  # noqa: S608 - our own text
     fields = " ".join(f"WHEN {name} IS NOT NULL THEN '{name}'" for name in _LARGE)
     sql = f"""
-        WITH f AS ({seen}),
-        g AS (SELECT {", ".join(_SMALL)}, CASE {fields} END AS field, coalesce({", ".join(_LARGE)}) AS value,
-                     count(*) AS n
-              FROM f GROUP BY GROUPING SETS (({", ".join(_SMALL)}), {", ".join(f"({name})" for name in _LARGE)})),
+        WITH f AS NOT MATERIALIZED ({seen}),
+        g AS (SELECT {small}, CASE {fields} END AS field, coalesce({", ".join(_LARGE)}) AS value, count(*) AS n
+              FROM f GROUP BY GROUPING SETS (({small}), {", ".join(f"({name})" for name in _LARGE)})),
         r AS (SELECT field, value, n, row_number() OVER (PARTITION BY field ORDER BY n DESC, value) AS rank,
                      count(*) OVER (PARTITION BY field) AS values FROM g WHERE field IS NOT NULL)
-        SELECT r.field, r.n, r.values, coalesce(p.name, s.name, a.address), coalesce(p.kind, ''), 0, 0, 0 FROM r
-        LEFT JOIN audit_principal p ON field = 'principal' AND p.id = r.value
-        LEFT JOIN audit_secret s ON field = 'secret' AND s.id = r.value
-        LEFT JOIN audit_address a ON field = 'address' AND a.id = r.value
-        WHERE rank <= {TOP} + 1
+        SELECT field, n, values, {_NAME}, coalesce((SELECT kind FROM audit_principal WHERE id = value
+               AND field = 'principal'), ''), 0, 0, 0 FROM r WHERE rank <= {TOP} + 1
         UNION ALL SELECT 'kind', sum(n), 0, kind, '', 0, 0, 0 FROM g JOIN audit_principal p ON p.id = g.value
         WHERE field = 'principal' GROUP BY kind
         UNION ALL SELECT '', n, 0, v.name, '', outcome, operation, disclosed FROM g JOIN audit_vault v ON v.id = g.vault
         WHERE field IS NULL
-        ORDER BY 1, 2 DESC, 4
+        ORDER BY 1, 2 DESC, 4, 5
     """  # noqa: S608 - our own names
     return _facets(_rows(sql, values))
+
+
+# Only the few names that are shown are looked up: a join would read the whole dictionaries.
+_NAME = """CASE field WHEN 'principal' THEN (SELECT name FROM audit_principal WHERE id = value)
+    WHEN 'secret' THEN (SELECT name FROM audit_secret WHERE id = value)
+    WHEN 'address' THEN (SELECT address FROM audit_address WHERE id = value) END"""
 
 
 def _facets(rows: Iterable[tuple[Any, ...]]) -> Facets:
@@ -250,7 +277,7 @@ def _facets(rows: Iterable[tuple[Any, ...]]) -> Facets:
             values[name].append(Value(text, int(count), kind))
             others[name] = max(distinct - len(values[name]), 0)
     for name, counts in small.items():
-        values[name] = [Value(word, count) for word, count in counts.most_common()]
+        values[name] = [Value(word, count) for word, count in sorted(counts.items(), key=lambda c: (-c[1], c[0]))]
     return Facets(values, others, sum(small["outcome"].values()))
 
 

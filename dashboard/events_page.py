@@ -90,7 +90,7 @@ class EventsPage:
     @cached_property
     def _condition(self) -> Condition:
         """Return the question in SQL; what was not understood asks for every event of the time."""
-        return condition(self._filter)
+        return event_search.settled(self._filter, condition(self._filter))
 
     @cached_property
     def record(self) -> Known:
@@ -153,7 +153,7 @@ class EventsPage:
 
     @cached_property
     def _facets(self) -> event_search.Facets:
-        return event_search.facets(self._filter, self._condition)
+        return event_search.facets(self._filter, self._condition, self.total)
 
     @cached_property
     def facets(self) -> list[FacetList]:
