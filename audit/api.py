@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from accounts.api_door import Door, place_of
 from audit import pull, queries
 from audit.answers import DeviceState
+from audit.api_lists import device
 from audit.event_filter import Filter, condition
 from audit.item import NOTES, SEEN, moment
 from audit.operations import OPERATIONS
@@ -151,19 +152,6 @@ class Head(Door):
                 "devices": [device(one) for one in devices],
             }
         )
-
-
-def device(one: DeviceState) -> dict[str, object]:
-    """Return a device as the API shows it; `lag_seconds` is None where nothing is followed."""
-    return {
-        "vault": one.vault,
-        "device": one.device,
-        "followed": one.followed,
-        "last_line": moment(one.last) if one.last else None,
-        "read_to_its_end": moment(one.drained) if one.drained else None,
-        "lag_seconds": one.lag,
-        "silent": one.silent,
-    }
 
 
 class Types(Door):

@@ -106,16 +106,17 @@ def _nearest(name: str, vault: str | None, scope: Scope) -> list[SecretRef]:
 
 def _refs(found: Iterable[Secret]) -> list[SecretRef]:
     found = list(found)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT secret, min(first), max(last) FROM audit_pair WHERE secret = ANY(%s) GROUP BY secret",
-            [[one.pk for one in found]],
-        )
-        seen = {row[0]: row[1:] for row in cursor.fetchall()}
+    seen = read_times([one.pk for one in found])
     return [
         SecretRef(one.pk, one.name, one.vault.name, one.engine, one.mount_accessor, *seen.get(one.pk, (None, None)))
         for one in sorted(found, key=lambda one: (one.name, one.pk))
     ]
+
+
+def read_times(secrets: list[int]) -> dict[int, tuple[datetime, datetime]]:
+    """Return when each of these secrets was first and last read; one that never was is not named."""
+    sql = "SELECT secret, min(first), max(last) FROM audit_pair WHERE secret = ANY(%s) GROUP BY secret"
+    return {key: (first, last) for key, first, last in _rows(sql, [secrets])}
 
 
 def secret(secret_id: int, *, scope: Scope) -> SecretRef:
