@@ -11,8 +11,10 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts.api_door import Door, place_of
-from audit import queries
+from accounts.scope import Scope
+from audit import queries, scoping
 from audit.answers import DeviceState, NotOneSecret, Reader
+from audit.closed import BEGIN, END
 from audit.item import moment
 from audit.models import Principal, Secret
 from audit.principal import Kind
@@ -25,11 +27,12 @@ MOST, USUAL = 1_000, 100
 class Listing(Door):
     """A list by key, in the order in which things were first seen; it ends, and what comes later stands at its end."""
 
+    limits = True
     parameters: ClassVar[tuple[str, ...]] = ("cursor", "limit", "prefix")
     letter = ""
 
-    def rows(self, given: Parameters) -> QuerySet[Any]:
-        """Return what is asked for, in any order."""
+    def rows(self, given: Parameters, scope: Scope) -> QuerySet[Any]:
+        """Return what is asked for and may be seen, in any order."""
         raise NotImplementedError
 
     def told_of(self, rows: Iterable[Any]) -> list[dict[str, object]]:
@@ -42,7 +45,7 @@ class Listing(Door):
         limit = given.limit(USUAL, MOST)
         binding = self.binding(self.letter, repr([given.text(name) for name in self.parameters[2:]]))
         after = place_of(binding, given.text("cursor"))[0] if "cursor" in given else 0
-        rows = list(self.rows(given).filter(pk__gt=after).order_by("pk")[: limit + 1])
+        rows = list(self.rows(given, self.caller.scope).filter(pk__gt=after).order_by("pk")[: limit + 1])
         cursor = binding.pack(rows[limit - 1].pk) if len(rows) > limit else None
         items = [msgspec.json.encode(one).decode() for one in self.told_of(rows[:limit])]
         more: dict[str, object] = {"next_cursor": cursor} if cursor else {}
@@ -54,9 +57,9 @@ class Secrets(Listing):
 
     scope, letter = "secrets:read", "k"
 
-    def rows(self, given: Parameters) -> QuerySet[Secret]:
+    def rows(self, given: Parameters, scope: Scope) -> QuerySet[Secret]:
         """Return those whose name begins so."""
-        return Secret.objects.filter(name__startswith=given.text("prefix")).select_related("vault")
+        return queries.secrets_in(scope).filter(name__startswith=given.text("prefix"))
 
     def told_of(self, rows: Iterable[Secret]) -> list[dict[str, object]]:
         """Return their names and times."""
@@ -79,14 +82,14 @@ def _secret(one: Secret, first: Any, last: Any) -> dict[str, object]:
 class Readers(Door):
     """Who read one secret: each principal with its counts, from `since` up to `until` if they are given."""
 
-    scope = "secrets:read"
+    scope, limits = "secrets:read", True
     parameters = ("since", "until")
 
     def get(self, request: Request, secret_id: int) -> HttpResponse:
         """Give all of them, most reads first."""
         since, until = self.asked(request).window()
         try:
-            found = queries.who_read_and_from_where(queries.secret(secret_id), since, until)
+            found = queries.who_read_and_from_where(queries.secret(secret_id, scope=self.caller.scope), since, until)
         except NotOneSecret:
             raise Problem("not-found", f"There is no secret {secret_id}. /api/v1/secrets lists them.") from None
         reached = found.complete_until
@@ -122,10 +125,13 @@ class Principals(Listing):
     scope, letter = "principals:read", "p"
     parameters: ClassVar[tuple[str, ...]] = ("cursor", "limit", "prefix", "kind")
 
-    def rows(self, given: Parameters) -> QuerySet[Principal]:
-        """Return those whose name begins so, of one kind if it is given."""
+    def rows(self, given: Parameters, scope: Scope) -> QuerySet[Principal]:
+        """Return those whose name begins so, of one kind if it is given; a limited view has those that ever had an
+        event in scope."""
         kind = given.choice("kind", ["", *(one.value for one in Kind)])
         some = Principal.objects.filter(name__startswith=given.text("prefix")).select_related("vault")
+        if not scope.everything:
+            some = some.filter(pk__in=scoping.principals_in(scope, BEGIN, END))
         return some.filter(kind=kind) if kind else some
 
     def told_of(self, rows: Iterable[Principal]) -> list[dict[str, object]]:
@@ -139,12 +145,12 @@ class Principals(Listing):
 class Sources(Door):
     """The audit devices that the record comes from, and how far each was read."""
 
-    scope = "sources:read"
+    scope, limits = "sources:read", True
 
     def get(self, request: Request) -> HttpResponse:
         """Give all of them."""
         self.asked(request)
-        return self.document({"items": [device(one) for one in queries.devices()]})
+        return self.document({"items": [device(one) for one in queries.devices(scope=self.caller.scope)]})
 
 
 def device(one: DeviceState) -> dict[str, object]:
