@@ -10,8 +10,11 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts.api_door import Door, place_of
-from audit import pull, queries
-from audit.answers import DeviceState
+from accounts.scope import EVERYTHING as UNLIMITED
+from accounts.scope import Scope
+from audit import pull, queries, scoping
+from audit.answers import DeviceState, StoredLine
+from audit.api_lists import device
 from audit.event_filter import Filter, condition
 from audit.item import NOTES, SEEN, moment
 from audit.operations import OPERATIONS
@@ -31,7 +34,7 @@ MICRO = timedelta(microseconds=1)
 class Events(Door):
     """Events as a stream, in order of acceptance, or of a window, by time."""
 
-    scope = "events:read"
+    scope, limits = "events:read", True
     parameters = ("cursor", "limit", "q", "since", "until", "format")
 
     def get(self, request: Request) -> HttpResponse:
@@ -56,7 +59,8 @@ class Events(Door):
 
     def _question(self, tree: Tree) -> pull.Question | None:
         """Return what is to be looked for, None for all."""
-        return None if tree == EVERYTHING else lambda: asked_of(self, tree)
+        scope = self.caller.scope
+        return None if tree == EVERYTHING and scope.everything else lambda: asked_of(tree, scope)
 
     def _page_of_stream(
         self, binding: Binding, items: Sequence[str], last: int, entry: int, *, more: bool
@@ -73,9 +77,9 @@ class Events(Door):
         tree = tree_of(given)
         binding = self.binding("w", f"{since} {until} {show(tree)}")
         after = _place(binding, given.text("cursor")) if "cursor" in given else None
-        page = pull.window(since, until, given.limit(USUAL, MOST), after, asked_of(self, tree))
+        page = pull.window(Filter(since, until, tree, scope=self.caller.scope), given.limit(USUAL, MOST), after)
         cursor = binding.pack((page.last[0] - EPOCH) // MICRO, page.last[1]) if page.last else None
-        reached = complete_until(queries.devices())
+        reached = complete_until(queries.devices(scope=self.caller.scope))
         told: dict[str, object] = {"has_more": cursor is not None, "since": moment(since), "until": moment(until)}
         told["complete_until"] = moment(reached) if reached else None
         if cursor:
@@ -116,10 +120,10 @@ def tree_of(given: Parameters) -> Tree:
         ) from None
 
 
-def asked_of(door: Door, tree: Tree = EVERYTHING) -> Asked:
-    """Return what of the record a question may see and asks for; names are looked up now."""
-    found = condition(Filter(EPOCH, EPOCH, tree))
-    return Asked(found.sql, tuple(found.values))
+def asked_of(tree: Tree, scope: Scope) -> Asked:
+    """Return what a question of the stream asks for, and what of it may be seen; names are looked up now."""
+    found, seen = condition(Filter(EPOCH, EPOCH, tree, scope=UNLIMITED)), scoping.among(scope)
+    return Asked(found.sql, tuple(found.values), seen[0], tuple(seen[1]))
 
 
 def complete_until(devices: Sequence[DeviceState]) -> datetime | None:
@@ -134,13 +138,13 @@ def complete_until(devices: Sequence[DeviceState]) -> datetime | None:
 class Head(Door):
     """Where the stream stands now, and how far each device has been read."""
 
-    scope = "events:read"
+    scope, limits = "events:read", True
     parameters = ("q",)
 
     def get(self, request: Request) -> HttpResponse:
         """Give a cursor that begins now, and one that begins at the oldest."""
         given = self.asked(request)
-        devices = queries.devices()
+        devices = queries.devices(scope=self.caller.scope)
         reached = complete_until(devices)
         binding, entry = self.binding("s", show(tree_of(given))), pull.forgotten().entry
         return self.document(
@@ -153,23 +157,10 @@ class Head(Door):
         )
 
 
-def device(one: DeviceState) -> dict[str, object]:
-    """Return a device as the API shows it; `lag_seconds` is None where nothing is followed."""
-    return {
-        "vault": one.vault,
-        "device": one.device,
-        "followed": one.followed,
-        "last_line": moment(one.last) if one.last else None,
-        "read_to_its_end": moment(one.drained) if one.drained else None,
-        "lag_seconds": one.lag,
-        "silent": one.silent,
-    }
-
-
 class Types(Door):
     """What kinds of items there are, and which words their fields hold."""
 
-    scope = "events:read"
+    scope, limits = "events:read", True
 
     def get(self, request: Request) -> HttpResponse:
         """Give the catalogue."""
@@ -197,17 +188,26 @@ class Types(Door):
 class OneEvent(Door):
     """One event with its lines as stored."""
 
-    scope = "events:read"
+    scope, limits = "events:read", True
 
     def get(self, request: Request, event_id: int) -> HttpResponse:
         """Give an event; one that may not be seen is as if it were not."""
         self.asked(request)
-        found = pull.one(event_id, asked_of(self))
+        scope = self.caller.scope
+        found = pull.one(event_id, scope)
         if found is None:
             raise Problem("not-found", f"There is no event {event_id}, or it is past retention.")
         lines = [
             {"device": one.device, "type": one.type, "line": one.text, "source": one.source, "offset": one.offset,
              "sha256": one.sha256}
-            for one in queries.lines_of(event_id)
+            for one in _lines_of(event_id, scope)
         ]  # fmt: skip
         return self.document({"event": msgspec.Raw(found.encode()), "lines": lines})
+
+
+def _lines_of(event_id: int, scope: Scope) -> list[StoredLine]:
+    """Return the lines of an event; of one that is only seen beside a limited view there are none."""
+    try:
+        return queries.lines_of(event_id, scope=scope)
+    except LookupError:
+        return []

@@ -63,6 +63,9 @@ def lines(rows: Sequence[Row], names: Names, amends: dict[int, int]) -> list[str
         if of:
             add(_sighting(number, of, time, devices[coded[1]], coded[-1]))
             continue
+        if coded[2] < 0:
+            add(_hidden(number, time, who[principal], whence[address], names.vaults[coded[0]], coded[3]))
+            continue
         head = _EVENT if coded[-1] < AMENDS else f'"type":"amendment","change":"response","amends":{amends[number]}'
         add(
             f'{{{head},"id":{number},"time":"{time.isoformat("T", "microseconds")[:26]}Z","request_id":"{request}",'
@@ -84,6 +87,14 @@ def _sighting(number: int, event: int, time: datetime, device: str, sides: int) 
     )
 
 
+def _hidden(number: int, time: datetime, who: str, whence: str, vault: str, outcome: int) -> str:
+    """Return an event beside a limited view: when, how it ended, who and from where, and that the rest is hidden."""
+    return (
+        f'{{"type":"event","id":{number},"time":"{moment(time)}",{who},{whence},"vault":{vault},'
+        f'"outcome":"{Outcome(outcome).label}","hidden":true}}'
+    )
+
+
 class Names:
     """The names behind the numbers of rows, each as a piece of JSON; what a page needs and is not known is looked up.
 
@@ -97,7 +108,7 @@ class Names:
         self.secrets = {0: '"secret_id":null,"secret":null'}
         self.addresses = {0: '"address":null'}
         self.devices: dict[int, str] = {0: "null"}
-        self.vaults: dict[int, str] = {}
+        self.vaults: dict[int, str] = {0: "null"}
         self.tails: dict[tuple[int, ...], str] = {}
 
     def learn(self, rows: Sequence[Row]) -> None:
@@ -110,7 +121,7 @@ class Names:
             wanted = {row[column] for row in rows}.difference(known)
             if wanted:
                 known.update([(row[0], form(*row)) for row in self.ask(sql, [list(wanted)])])
-        for coded in {row[10:] for row in rows}.difference(self.tails):
+        for coded in {row[10:] for row in rows if not row[0]}.difference(self.tails):
             self.tails[coded] = self._tail(*coded)
 
     @property
@@ -122,11 +133,10 @@ class Names:
     def _tail(self, vault: int, device: int, operation: int, outcome: int, disclosed: int, flags: int) -> str:
         seen = text([word for bit, word in SEEN if flags & bit])
         notes = text([word for bit, word in NOTES if flags & bit])
-        asked = text(OPERATIONS[operation]) if operation >= 0 else "null"
-        ended = f'"{Outcome(outcome).label}"' if outcome else "null"
         return (
-            f'"vault":{self.vaults.get(vault, "null")},"device":{self.devices[device]},"operation":{asked},'
-            f'"outcome":{ended},"disclosed":"{Disclosure(disclosed).label}","seen":{seen},"notes":{notes}'
+            f'"vault":{self.vaults[vault]},"device":{self.devices[device]},"operation":"{OPERATIONS[operation]}",'
+            f'"outcome":"{Outcome(outcome).label}","disclosed":"{Disclosure(disclosed).label}","seen":{seen},'
+            f'"notes":{notes}'
         )
 
 

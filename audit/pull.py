@@ -19,9 +19,13 @@ from typing import Any
 import psycopg
 from django.db import connection
 
+from accounts.scope import Scope
+from audit import scoping
+from audit.closed import BEGIN, END
 from audit.event import AMENDS
-from audit.event_filter import ALIVE
+from audit.event_filter import Filter, condition
 from audit.item import COLUMNS, Names, Row, lines
+from audit.reach import Sql
 
 Place = tuple[datetime, int]
 FIRST_SPAN, MOST_SPAN = 50_000, 1_000_000  # numbers that a narrowed question looks at in one statement
@@ -30,13 +34,17 @@ PATIENCE = 1.5  # seconds after which a page of a narrowed question is given as 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What of the record is asked for, as ` AND ...` over unqualified columns of `audit_event`; nothing means all."""
+    """What of the record is asked for, as ` AND ...` over unqualified columns of `audit_event`; nothing means all.
+
+    `seen` is what may be seen of it at all.
+    """
 
     sql: str = ""
     values: tuple[Any, ...] = ()
+    seen: str = ""
+    seen_values: tuple[Any, ...] = ()
 
 
-ALL = Asked()
 Question = Callable[[], Asked]
 
 
@@ -108,12 +116,13 @@ NOTHING = " AND FALSE"
 
 def _span(after: int, upto: int, limit: int, asked: Asked) -> list[Row]:
     """Return what fits of (after, upto]; an amendment also fits if its event does."""
-    cond, values = asked.sql, list(asked.values)
-    fits = f"((true{cond}) OR (flags >= {AMENDS} AND EXISTS (SELECT {_ORIGINAL}{cond})))" if cond else "true"
-    events = f"{_EVENTS} AND id <= %s AND {fits} ORDER BY id LIMIT {limit}"
+    cond, values = f"{asked.sql}{asked.seen}", [*asked.values, *asked.seen_values]
+    late = f"flags >= {AMENDS} AND EXISTS (SELECT {_ORIGINAL}{cond})"
+    fits = f"AND id <= %s{asked.seen} AND ((true{asked.sql}) OR ({late}))"
+    events = f"{_EVENTS} {fits} ORDER BY id LIMIT {limit}"
     own = f"JOIN LATERAL (SELECT FROM audit_event WHERE id = s.event_id AND time = s.time{cond} LIMIT 1) o ON true"
     beside = f"{_SIGHTING} {own} WHERE seq > %s AND seq <= %s ORDER BY seq LIMIT {limit}"
-    some = rows_of(events, [after, upto, *values, *values], prepare=False)
+    some = rows_of(events, [after, upto, *asked.seen_values, *asked.values, *values], prepare=False)
     more = rows_of(beside, [*values, after, upto], prepare=False)
     return list(merge(some, more, key=itemgetter(1)))[:limit]
 
@@ -140,26 +149,29 @@ def _amended(rows: Sequence[Row]) -> dict[int, int]:
     return dict(rows_of(_AMENDED, [[row[1] for row in late], [row[2] for row in late]]))
 
 
-def window(since: datetime, until: datetime, limit: int, after: Place | None = None, asked: Asked = ALL) -> Window:
-    """Return events in [since, until) by (time, id), at most `limit`, from the begin or after a place.
+def window(one: Filter, limit: int, after: Place | None = None) -> Window:
+    """Return the events of a filter by (time, id), at most `limit`, from the begin or after a place.
 
     Each request stands there once, as it is known now: one that a late response amended is its amendment.
     """
-    where, values = f"time >= %s AND time < %s AND {ALIVE}{asked.sql}", [since, until, *asked.values]
-    if after:
-        where += " AND time >= %s AND (time, id) > (%s, %s)"
-        values += [after[0], *after]
-    sql = f"SELECT 0::bigint, {COLUMNS} FROM audit_event WHERE {where} ORDER BY time, id LIMIT {limit + 1}"  # noqa: S608
+    where: Sql = (" AND time >= %s AND (time, id) > (%s, %s)", [after[0], *after]) if after else ("", [])
+    known, order = condition(one), f" ORDER BY time, id LIMIT {limit + 1}"
+    sql, values = known.select(f"0::bigint, {COLUMNS}", (one.since, one.until), where, (order, []))
+    if not known.view.whole:
+        sql = f"SELECT * FROM ({sql}) x{order}"  # noqa: S608 - our own text
     rows = rows_of(sql, values, prepare=False)
     last = (rows[limit - 1][2], rows[limit - 1][1]) if len(rows) > limit else None
-    rows = rows[:limit]
-    return Window(_lines(rows), last)
+    return Window(_lines(rows[:limit]), last)
 
 
-def one(event_id: int, asked: Asked = ALL) -> str | None:
-    """Return an event or an amendment as a line of JSON; None when there is none (any more) among what is asked for."""
-    rows = rows_of(f"SELECT 0::bigint, {COLUMNS} FROM audit_event WHERE id = %s{asked.sql} LIMIT 1",  # noqa: S608
-                   [event_id, *asked.values])  # fmt: skip
+def one(event_id: int, scope: Scope) -> str | None:
+    """Return an event or an amendment as a line of JSON; None when there is none (any more), or none to be seen.
+
+    Beside a limited view it is seen redacted if its principal ever had an event in scope, as on its page.
+    """
+    who = rows_of("SELECT principal FROM audit_event WHERE id = %s LIMIT 1", [event_id])
+    seen = scoping.view_of(scope, [row[0] for row in who], BEGIN, END)
+    rows = rows_of(*seen.select(f"0::bigint, {COLUMNS}", ("id = %s", [event_id])), prepare=False) if who else []
     return next(iter(_lines(rows)), None)
 
 

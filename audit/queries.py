@@ -70,7 +70,7 @@ __all__ = [
 
 def find_secret(name: str, vault: str | None = None, *, scope: Scope) -> SecretRef:
     """Return the one secret in scope that prints as `name`; raises `NotOneSecret`, with candidates or nearest names."""
-    fitting = _secrets(scope).filter(name=name.strip("/"))
+    fitting = secrets_in(scope).filter(name=name.strip("/"))
     if vault is not None:
         fitting = fitting.filter(vault__name=vault)
     refs = _refs(fitting)
@@ -84,7 +84,7 @@ def find_secret(name: str, vault: str | None = None, *, scope: Scope) -> SecretR
     raise NotOneSecret(f"No call to a secret named {name} was ever seen{f' in {vault}' if vault else ''}.{hint}", near)
 
 
-def _secrets(scope: Scope) -> QuerySet[Secret]:
+def secrets_in(scope: Scope) -> QuerySet[Secret]:
     """Return the secrets that a scope covers: to somebody limited, there are no others."""
     some = Secret.objects.select_related("vault")
     if scope.everything:
@@ -96,7 +96,7 @@ def _secrets(scope: Scope) -> QuerySet[Secret]:
 def _nearest(name: str, vault: str | None, scope: Scope) -> list[SecretRef]:
     """Return up to three secrets whose name is closest, looking at those that share the leaf or the mount."""
     leaf = name.strip("/").rsplit("/", 1)[-1][:60]
-    some = _secrets(scope)
+    some = secrets_in(scope)
     if vault is not None:
         some = some.filter(vault__name=vault)
     names = list(some.filter(name__endswith=leaf).values_list("name", flat=True)[:500]) if leaf else []
@@ -106,16 +106,17 @@ def _nearest(name: str, vault: str | None, scope: Scope) -> list[SecretRef]:
 
 def _refs(found: Iterable[Secret]) -> list[SecretRef]:
     found = list(found)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT secret, min(first), max(last) FROM audit_pair WHERE secret = ANY(%s) GROUP BY secret",
-            [[one.pk for one in found]],
-        )
-        seen = {row[0]: row[1:] for row in cursor.fetchall()}
+    seen = read_times([one.pk for one in found])
     return [
         SecretRef(one.pk, one.name, one.vault.name, one.engine, one.mount_accessor, *seen.get(one.pk, (None, None)))
         for one in sorted(found, key=lambda one: (one.name, one.pk))
     ]
+
+
+def read_times(secrets: list[int]) -> dict[int, tuple[datetime, datetime]]:
+    """Return when each of these secrets was first and last read; one that never was is not named."""
+    sql = "SELECT secret, min(first), max(last) FROM audit_pair WHERE secret = ANY(%s) GROUP BY secret"
+    return {key: (first, last) for key, first, last in _rows(sql, [secrets])}
 
 
 def secret(secret_id: int, *, scope: Scope) -> SecretRef:
@@ -123,7 +124,7 @@ def secret(secret_id: int, *, scope: Scope) -> SecretRef:
 
     Whoever has a `SecretRef` was let through here or by its siblings: the questions about one secret ask no more.
     """
-    refs = _refs(_secrets(scope).filter(pk=secret_id))
+    refs = _refs(secrets_in(scope).filter(pk=secret_id))
     if not refs:
         raise NotOneSecret(f"There is no secret number {secret_id}.", [])
     return refs[0]
@@ -131,7 +132,7 @@ def secret(secret_id: int, *, scope: Scope) -> SecretRef:
 
 def secrets(prefix: str = "", limit: int = 200, after: str = "", *, scope: Scope) -> list[SecretRef]:
     """Return secrets in scope whose print begins with `prefix`, in name order, at most `limit`, after `after`."""
-    some = _secrets(scope).filter(name__startswith=prefix, name__gt=after).order_by("name", "pk")
+    some = secrets_in(scope).filter(name__startswith=prefix, name__gt=after).order_by("name", "pk")
     return _refs(some[:limit])
 
 

@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 from django.urls import URLPattern, URLResolver, path, re_path, register_converter
 from rest_framework.request import Request
 
-from accounts.api import Introspect
+from accounts.api import Introspect, Trail
 from accounts.api_door import Door
-from audit import api
+from audit import api, api_lists
 from dashboard.keys import Key
 from kit.problem import Problem
 
@@ -37,6 +37,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/events/head", api.Head.as_view(), name="api-head"),
     path("v1/events/types", api.Types.as_view(), name="api-types"),
     path("v1/events/<number:event_id>", api.OneEvent.as_view(), name="api-event"),
+    path("v1/secrets", api_lists.Secrets.as_view(), name="api-secrets"),
+    path("v1/secrets/<number:secret_id>/readers", api_lists.Readers.as_view(), name="api-readers"),
+    path("v1/principals", api_lists.Principals.as_view(), name="api-principals"),
+    path("v1/sources", api_lists.Sources.as_view(), name="api-sources"),
+    path("v1/trail", Trail.as_view(), name="api-trail"),
     path("v1/auth/introspect", Introspect.as_view(), name="api-introspect"),
 ]
 ADDRESSES = [f"/api/{one.pattern}" for one in urlpatterns]

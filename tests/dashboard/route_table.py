@@ -88,6 +88,11 @@ API_SCOPES = {
     "api-head": "events:read",
     "api-types": "events:read",
     "api-event": "events:read",
+    "api-secrets": "secrets:read",
+    "api-readers": "secrets:read",
+    "api-principals": "principals:read",
+    "api-sources": "sources:read",
+    "api-trail": "trail:read",
     "api-introspect": "",
     "api-nothing": None,
 }
@@ -96,6 +101,11 @@ TABLE |= {
     "api-head": row("/api/v1/events/head", get=200, post=405, nobody=(401, 405)),
     "api-types": row("/api/v1/events/types", get=200, post=405, nobody=(401, 405)),
     "api-event": row("/api/v1/events/1", get=404, post=405, nobody=(401, 405)),
+    "api-secrets": row("/api/v1/secrets", get=200, post=405, nobody=(401, 405)),
+    "api-readers": row("/api/v1/secrets/999999/readers", get=404, post=405, nobody=(401, 405)),
+    "api-principals": row("/api/v1/principals", get=200, post=405, nobody=(401, 405)),
+    "api-sources": row("/api/v1/sources", get=200, post=405, nobody=(401, 405)),
+    "api-trail": row("/api/v1/trail", get=(403, 403, 403, 200), post=405, nobody=(401, 405)),
     "api-introspect": row("/api/v1/auth/introspect", get=200, post=405, nobody=(401, 405)),
     "api-nothing": row("/api/v1/nothing", get=404, post=405, nobody=(404, 405)),
 }
