@@ -58,6 +58,11 @@ class Condition:
         """Return the whole WHERE for a stretch of time, of somebody who sees everything."""
         return f"{column} >= %s AND {column} < %s{self.sql}", [since, until, *self.values]
 
+    def also(self, inside: Sql, beside: Sql) -> Condition:
+        """Return the condition together with another one, of events that are seen whole and of redacted ones."""
+        sql, values = self.sql + inside[0], [*self.values, *inside[1]]
+        return replace(self, sql=sql, values=values, beside=(self.beside[0] + beside[0], [*self.beside[1], *beside[1]]))
+
     def select(self, columns: str, span: tuple[datetime, datetime], more: Sql = ("", []), tail: Sql = ("", [])) -> Sql:
         """Return the SELECT of the seen events of a stretch of time that fit, and `more`; `tail` holds of each leg."""
 

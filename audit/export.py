@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +31,13 @@ _AS_OF = f"""
     AND (id <= %s OR (flags & {AMENDS} <> 0 AND EXISTS (
         SELECT FROM audit_event o WHERE o.vault = audit_event.vault AND o.request_id = audit_event.request_id
         AND o.flags < {AMENDS} AND o.time = audit_event.time AND o.id <= %s)))
+"""
+# The same of an event of which only its number and time are left to know it by.
+_BESIDE_AS_OF = f"""
+    AND (id <= %s OR EXISTS (SELECT FROM audit_event e JOIN audit_event o
+        ON o.vault = e.vault AND o.request_id = e.request_id AND o.time = e.time
+        WHERE e.id = audit_event.id AND e.time = audit_event.time AND e.flags & {AMENDS} <> 0
+        AND o.flags < {AMENDS} AND o.id <= %s))
 """
 _log = logging.getLogger(__name__)
 
@@ -59,7 +66,7 @@ def newest() -> int:
 
 def pages(one: Filter, known: Condition, until_id: int) -> Iterator[list[EventRow]]:
     """Yield the events of a question that were there when `until_id` was the newest, newest first, in pages."""
-    bounded = replace(known, sql=known.sql + _AS_OF, values=[*known.values, until_id, until_id])
+    bounded = known.also((_AS_OF, [until_id, until_id]), (_BESIDE_AS_OF, [until_id, until_id]))
     place = None
     while True:
         some = event_search.events(one, bounded, PAGE, before=place)

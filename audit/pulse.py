@@ -59,8 +59,6 @@ def _all(principals: list[int], since: datetime, until: datetime, _: Scope) -> S
     parts = parts_of("a", since, until)
     closed = """SELECT principal, events AS n, reads, CASE WHEN outcome = 2 THEN events ELSE 0 END AS denied
                 FROM audit_rollup_address WHERE principal = ANY(%s) AND day >= %s AND day < %s"""
-    raw = f"""SELECT principal, count(*) AS n, count(*) FILTER (WHERE disclosed > 0),
-                     count(*) FILTER (WHERE outcome = 2)
-              FROM audit_event WHERE {_WHERE} GROUP BY 1"""  # noqa: S608
+    raw = f"SELECT principal, {_COUNTS} FROM audit_event WHERE {_WHERE} GROUP BY 1"  # noqa: S608 - our own text
     counted, values = union(parts, closed, raw, [principals])
     return f"SELECT principal, sum(n), sum(reads), sum(denied) FROM ({counted}) x GROUP BY 1", values  # noqa: S608

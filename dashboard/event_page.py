@@ -92,7 +92,7 @@ class EventPage:
     @property
     def filters(self) -> list[tuple[str, str, str, str]]:
         """Return the questions that this event suggests: field, value, the addresses with it and without it."""
-        fields = {"secret" if self.row.secret else "path": self.row.secret or self.row.path}
+        fields = {"secret": self.row.secret} if self.row.secret else {"path": self.row.path} if self.row.path else {}
         fields["principal"] = self.row.principal
         if self.row.address:
             fields["address"] = self.row.address

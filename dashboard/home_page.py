@@ -83,7 +83,7 @@ class HomePage:
             Ready("Calls denied, last 24 hours", denied, "calls", _events("outcome:denied", "24h")),
             Ready(
                 "Secrets read by people, last 7 days", people.reads,
-                f"reads by {people.principals}", _events("kind:human -disclosed:none", "7d"),
+                f"reads by {people.principals}", _events("kind:human disclosed:value,credential,key,plaintext", "7d"),
             ),
             Ready(
                 "The root token used, last 7 days", root.events, "calls",
