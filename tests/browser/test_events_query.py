@@ -206,7 +206,7 @@ def test_hostile_texts_stay_text_in_the_bar_its_copy_its_errors_and_its_offers(w
         _stays_text(visit, text)
         _stays_text(visit, f"{text}:x")
     page = visit.go("/events/?range=24h&q=vault:hostile")
-    for start in ("principal:", "secret:", "address:", "path:"):
+    for start in ("principal:", "address:", "path:secret/data/h/", "secret:secret/h/"):
         page.locator("#ask").fill(f"vault:hostile {start}")
         _ask_until_offered(page)
         assert len(_offered(page)) == 8 and page.evaluate(FOREIGN) == 0

@@ -21,8 +21,9 @@ function counts(slots) {
 
 function words(slots, from, to) {
   const [start, end] = [slots[from][1], slots[to][1]];
-  const [day, clock] = [end.slice(0, end.lastIndexOf(" ")), end.slice(end.lastIndexOf(" ") + 1)];
-  return `${start} to ${start.startsWith(day) ? clock : end}: ${counts(slots.slice(from, to))}`;
+  const day = end.split(" ", 2).join(" ");
+  const short = start.startsWith(`${day} `) ? end.slice(day.length + 1) : end;
+  return `${start} to ${short}: ${counts(slots.slice(from, to))}`;
 }
 
 function draw(brush, from, to, held) {

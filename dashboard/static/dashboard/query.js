@@ -155,7 +155,7 @@ export function startQuery() {
   const field = ask();
   if (!form() || field.dataset.ready) return;
   field.dataset.ready = "yes";
-  for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-expanded", "false"], ["aria-controls", "offers"]]) field.setAttribute(name, value);
+  for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-expanded", "false"], ["aria-controls", "offers-list"]]) field.setAttribute(name, value);
   document.getElementById("query-below")?.classList.toggle("faulty", document.querySelector("#query-below .query-fault") !== null);
   field.addEventListener("keydown", press);
   field.addEventListener("input", typed);
