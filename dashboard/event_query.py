@@ -102,10 +102,13 @@ class EventQuery:
     kept: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, query: QueryDict, now: datetime) -> EventQuery:
-        """Read a page's address: the query in `q`, or a value under each field's name as older addresses have it."""
+    def read(cls, query: QueryDict, now: datetime, span: TimeRange | None = None) -> EventQuery:
+        """Read a page's address: the query in `q`, or a value under each field's name as older addresses have it.
+
+        `span` is the time where the page has ready ranges of its own.
+        """
         kept = {name: value for name in _KEPT if (value := str(query.get(name, "")))}
-        span = time_range(query, now, None, EVENT_PRESETS, "24h")
+        span = span or time_range(query, now, None, EVENT_PRESETS, "24h")
         if span.key == ABSOLUTE and query.get("zone"):  # every link from here on says the same without the zone
             kept |= {name: iso(getattr(span, name)) for name in ("since", "until") if name in kept}
         text = _text(query)

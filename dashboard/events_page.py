@@ -90,7 +90,11 @@ class EventsPage:
     @cached_property
     def _condition(self) -> Condition:
         """Return the question in SQL; what was not understood asks for every event of the time."""
-        return event_search.settled(self._filter, condition(self._filter))
+        return event_search.settled(self._filter, self._limited(condition(self._filter)))
+
+    def _limited(self, known: Condition) -> Condition:
+        """Return the condition as it is; a page of one thing's events limits it to them."""
+        return known
 
     @cached_property
     def record(self) -> Known:
@@ -113,11 +117,12 @@ class EventsPage:
 
     @cached_property
     def _bins(self) -> list[event_search.Bin]:
-        _ = self._newest  # asked for before anything is counted: what comes after it is not exported
+        _ = self.newest_known  # asked for before anything is counted: what comes after it is not exported
         return event_search.timeline(self._filter, self._condition)
 
     @cached_property
-    def _newest(self) -> int:
+    def newest_known(self) -> int:
+        """Return the newest event of all, to which an export is bound."""
         return newest()
 
     @cached_property
@@ -125,11 +130,21 @@ class EventsPage:
         """Return the form that exports this question; None where there is nothing to export."""
         if self.query.error or not self.total:
             return None
-        return export_form(reverse("event-export"), self.range, self.query.text, self.total, self._newest)
+        return export_form(self.export_url, self.range, self.query.text, self.total, self.newest_known)
+
+    @property
+    def export_url(self) -> str:
+        """Return where the form of an export goes."""
+        return reverse("event-export")
+
+    @property
+    def words(self) -> str:
+        """Return the question in words, for a file and the trail."""
+        return self.query.text
 
     def asked(self, kind: str, name: str) -> Asked:
         """Return what a file of this question holds: the filter and the condition are those of the list."""
-        return Asked(self._filter, self._condition, self.query.text, kind, name)
+        return Asked(self._filter, self._condition, self.words, kind, name)
 
     @cached_property
     def total(self) -> int:

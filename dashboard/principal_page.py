@@ -10,10 +10,12 @@ from functools import cached_property
 from urllib.parse import urlencode
 
 from django.http import QueryDict
+from django.urls import reverse
 
 from accounts.scope import Scope
 from audit import callers, coverage
 from audit.callers import AddressUse, Caller, CallerRow, SecretUse
+from dashboard.calls import Calls, Limit
 from dashboard.closing import Closing
 from dashboard.event_query import EventQuery, asking
 from dashboard.record_holes import Known, known
@@ -87,13 +89,22 @@ class PrincipalPage:
 
     @cached_property
     def query(self) -> EventQuery:
-        """Return the time, in the form that the time's fields take."""
-        return EventQuery(time_range(self.given, self.now, None))
+        """Return the time, and what is asked of its calls."""
+        return EventQuery.read(self.given, self.now, time_range(self.given, self.now, None))
+
+    @cached_property
+    def calls(self) -> Calls:
+        """Return its calls."""
+        one = self.principal
+        url = reverse("principal-export", args=[one.id])
+        words = f"calls of principal {one.id}, {one.name} in {one.vault}"
+        limit = Limit((("principal", one.id),), one.vault, words, url)
+        return Calls(self.query, self.given, self.now, self.scope, limit)
 
     @cached_property
     def ranges(self) -> list[tuple[str, str, str]]:
         """Return the ready ranges: key, words and address."""
-        return [(key, words, f"?range={key}") for key, (_, words, _) in PRESETS.items()]
+        return [(key, words, self.query.ranged(key)) for key, (_, words, _) in PRESETS.items()]
 
     @cached_property
     def secrets(self) -> list[SecretUse]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
 from django.core.exceptions import BadRequest
 from django.http import QueryDict
+from django.urls import reverse
 
 from accounts.scope import Scope
 from audit import queries
 from audit.readers import with_uses
 from dashboard import histogram
+from dashboard.calls import Calls, Limit
 from dashboard.closing import Closing, record_closing
 from dashboard.event_list import Item, Place, items
 from dashboard.event_page import EventPage
-from dashboard.event_query import beside
+from dashboard.event_query import EventQuery, beside
+from dashboard.export_form import ExportForm, export_form
 from dashboard.holes import Hole, filled, holes_of, seconds
 from dashboard.keys import key_of
 from dashboard.time_range import ALL, PRESETS, TimeRange, time_range
@@ -120,6 +123,7 @@ class SecretPage:
     @cached_property
     def _buckets(self) -> list[queries.Bucket]:
         """Return the time line's counts."""
+        _ = self.calls.newest_known  # asked for before anything is counted, as on the page of events
         return queries.timeline(self.secret, self.range.since, self.range.until)
 
     @cached_property
@@ -169,6 +173,29 @@ class SecretPage:
         return next((r for r in self.answer.readers if r.principal_id == self.principal_id), None)
 
     @cached_property
+    def calls(self) -> Calls:
+        """Return its calls, or those of one principal, as the query asks for them."""
+        given = self.query.copy()
+        kept = {name: str(given.pop(name)[-1]) for name in ("principal",) if name in given}
+        query = EventQuery.read(given, self.now, self.range)
+        columns = [("secret", self.secret.id)] + ([("principal", self.principal_id)] if self.principal_id else [])
+        url = reverse("secret-export", args=[self.secret.id])
+        whose = f" by principal {self.principal_id}" if self.principal_id else ""
+        words = f"calls of secret {self.secret.id}, {self.secret.name} in {self.secret.vault}{whose}"
+        limit = Limit(tuple(columns), self.secret.vault, words, url)
+        return Calls(replace(query, kept=query.kept | kept), self.query, self.now, self.scope, limit)
+
+    @cached_property
+    def export(self) -> ExportForm | None:
+        """Return the form that exports the calls that are listed."""
+        if self.principal_id and (form := self.calls.export):
+            return replace(form, fields=[*form.fields, ("principal", str(self.principal_id))])
+        if self.principal_id or self.calls.query.chips or self.calls.query.error:
+            return self.calls.export
+        count = sum(bar.ok + bar.denied + bar.error for bar in self._buckets)
+        return export_form(self.calls.export_url, self.range, "", count, self.calls.newest_known) if count else None
+
+    @cached_property
     def before(self) -> Place | None:
         """Return where this page of events begins; None is the newest."""
         return Place.read(self.query.get("before", ""))
@@ -177,6 +204,8 @@ class SecretPage:
     def _rows(self) -> list[queries.EventRow]:
         """Return the events of this page and, if there is one, the first of the next."""
         key = (self.before.time, self.before.id) if self.before else None
+        if self.calls.query.chips:
+            return self.calls.newest_before(key, PAGE + 1)
         return queries.events_of_secret(
             self.secret, self.range.since, self.range.until, self.principal_id, before=key, limit=PAGE + 1
         )

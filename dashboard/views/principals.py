@@ -43,4 +43,4 @@ def principal_detail(request: HttpRequest, principal_id: int) -> HttpResponse:
     except UnknownName as miss:
         raise Http404(str(miss)) from miss
     page = PrincipalPage(one, request.GET, timezone.now(), scope)
-    return render(request, part_of(request, "principals/detail.html", {"answer"}), {"page": page})
+    return render(request, part_of(request, "principals/detail.html", {"answer", "rows", "drawer"}), {"page": page})

@@ -50,6 +50,8 @@ TABLE = {
     "event-list": row("/events/", get=200, post=405),
     "event-suggest": row("/events/suggest/", get=200, post=405),
     "event-detail": row("/events/1/", get=200, post=405),
+    "secret-export": row("/secrets/1/export/", get=405, post=400),
+    "principal-export": row("/principals/1/export/", get=405, post=404),
     "event-export": row("/events/export/", get=405, post=400),
     # The doors.
     "live": row("/health/live", get=204, post=405, nobody=(204, 405)),

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import TrailEntry, User
-from audit import actions, event_search, export
+from audit import actions, callers, event_search, export, queries
 from dashboard.export_file import COLUMNS, About, Body, Csv, Hole, Ndjson, cell
 from tests.audit.conftest import forget_everything
 from tests.audit.lines import Call, log
@@ -154,6 +154,61 @@ def test_a_form_without_its_mark_begins_no_export(store, cat):
 def test_a_page_that_lists_nothing_offers_no_export(store, reader):
     page = Page.of(reader.get("/events/?range=7d&principal=nobody"))
     assert "Export" not in page.text
+
+
+# -- one secret, one principal ---------------------------------------------------------------------------------------
+
+
+def _ids(file: bytes) -> list[int]:
+    return [one["id"] for line in file.splitlines() if (one := json.loads(line))["type"] == "event"]
+
+
+def _sent(client: Client, address: str, given: dict[str, str], kind: str = "ndjson") -> bytes:
+    response = client.post(address, {**given, "format": kind})
+    assert response.status_code == 200, response.content.decode()[:2000]
+    return b"".join(response.streaming_content)
+
+
+@pytest.mark.parametrize("query", ["", "q=outcome:ok", "q=principal:shop/app-1+OR+address:10.9.9.9", "principal={who}"])
+def test_the_calls_of_a_secret_are_listed_and_exported_alike(store, reader, query):
+    secret = queries.find_secret("secret/prod/app/key-1")
+    who = next(one for one in callers.callers("shop/app-1")).id
+    page = Page.of(reader.get(f"/secrets/{secret.id}/?range=7d&{query.format(who=who)}"))
+    rows = [int(own["id"][6:]) for own in page.all("a", id="event-") if own["id"][6:].isdecimal()]
+    file = _sent(reader, f"/secrets/{secret.id}/export/", form(page))
+    assert _ids(file) == rows != []
+    assert f"Export {len(rows)} rows" in page.text
+    first = json.loads(file.splitlines()[0])
+    assert first["question"].startswith(f"calls of secret {secret.id}, secret/prod/app/key-1 in demo")
+
+
+@pytest.mark.parametrize("query", ["", "q=secret:secret/prod/app/key-1", "q=-secret:secret/prod/app/key-1+outcome:ok"])
+def test_the_calls_of_a_principal_are_listed_and_exported_alike(store, reader, query):
+    one = next(one for one in callers.callers("shop/app-1"))
+    page = Page.of(reader.get(f"/principals/{one.id}/?range=7d&{query}"))
+    rows = [int(own["id"][6:]) for own in page.all("a", id="event-") if own["id"][6:].isdecimal()]
+    file = _sent(reader, f"/principals/{one.id}/export/", form(page))
+    assert _ids(file) == rows != []
+    assert f"Export {len(rows)} rows" in page.text
+    assert {json.loads(line).get("principal") for line in file.splitlines()[1:-1]} == {"shop/app-1"}
+
+
+def test_another_range_keeps_the_query_and_the_query_the_range(store, reader):
+    one = next(one for one in callers.callers("shop/app-1"))
+    secret = queries.find_secret("secret/prod/app/key-1")
+    for address in (f"/principals/{one.id}/", f"/secrets/{secret.id}/", "/events/"):
+        page = Page.of(reader.get(f"{address}?range=7d&q=outcome:ok"))
+        assert "q=outcome" in page.by_id("range-24h")["href"]
+        assert any(own["value"] == "outcome:ok" for own in page.all("input", type="hidden", name="q"))
+        assert any(own["value"] == "7d" for own in page.all("input", type="hidden", name="range"))
+
+
+def test_a_query_that_is_not_understood_is_told_on_the_page_of_a_secret_and_exports_nothing(store, reader):
+    secret = queries.find_secret("secret/prod/app/key-1")
+    page = Page.of(reader.get(f"/secrets/{secret.id}/?range=7d&q=outcme:ok"))
+    assert "outcme" in page.text and page.by_id("query-error") and "Export" not in page.text
+    given = {"since": (NOW - timedelta(days=1)).isoformat(), "until": NOW.isoformat(), "q": "outcme:ok"}
+    assert reader.post(f"/secrets/{secret.id}/export/", {**given, "format": "csv"}).status_code == 400
 
 
 # -- the bytes ---------------------------------------------------------------------------------------------------------
