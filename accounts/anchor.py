@@ -34,7 +34,9 @@ def now() -> Head | None:
     `TrailWentBack` when the trail was cut or rewritten behind the last head.
     """
     path = place()
-    return anchor_file.append(path, _next) if path else None
+    if path is None or not (path.exists() or _head()):
+        return None
+    return anchor_file.append(path, _next)
 
 
 def keep() -> None:

@@ -38,7 +38,10 @@ def verify_trail(anchors: Sequence[Path] = ()) -> Verdict:
     # Heads first: what is accepted while we read is in the rows, and no head of it among ours.
     found = [anchor_file.heads(path) for path in paths]
     verdict = verify(rows(), heapq.merge(*found, key=lambda head: head.position) if found else None)
-    verdict.said += filter(None, (missing, "" if found else WITHOUT, _not_anchored_yet(verdict) if found else ""))
+    nothing_anchored = verdict.ok and not verdict.anchored_until
+    verdict.said += filter(
+        None, (missing, _not_anchored_yet(verdict), WITHOUT if nothing_anchored or not found else "")
+    )
     return verdict
 
 
@@ -52,7 +55,7 @@ def _named() -> tuple[list[Path], str]:
 
 
 def _not_anchored_yet(verdict: Verdict) -> str:
-    ahead = verdict.entries - (verdict.anchored_until or 0)
+    ahead = 0 if verdict.anchored_until is None else verdict.entries - verdict.anchored_until
     if not verdict.ok or ahead <= 0:
         return ""
     return (

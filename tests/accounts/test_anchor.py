@@ -143,7 +143,7 @@ def test_a_writer_that_another_keeps_out_gives_up(path, monkeypatch):
 
 
 def test_the_head_is_written_when_it_is_new_and_not_twice(transactional_db, path):
-    assert anchor.now() is None and anchor.behind(None) is None
+    assert anchor.now() is None and anchor.behind(None) is None and not path.exists()
     write("ann", "bob")
     assert anchor.behind(None) is not None
     assert anchor.now().position == 2 and anchor.now() is None

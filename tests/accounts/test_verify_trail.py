@@ -62,6 +62,13 @@ def test_an_anchor_that_is_not_there_is_said(trail):
     assert "is not there: it was not written yet, or it was removed." in err and WITHOUT in err
 
 
+def test_an_anchor_without_a_head_proves_no_more_than_none(trail):
+    trail.write_bytes(b"")
+    code, out, err = run("--json")
+    assert code == 0 and json.loads(out)["anchored_until"] == 0
+    assert "does not cover the newest 4 of 4 entries" in err and WITHOUT in err
+
+
 def test_a_harmed_entry_ends_with_1_and_its_place(trail):
     owner("UPDATE accounts_trailentry SET actor_name = 'eve' WHERE position = 2")
     code, out, err = run("--json")
