@@ -108,14 +108,14 @@ def among(scope: Scope, column: str = "secret") -> Sql:
     sql = f"SELECT id FROM audit_secret WHERE true{covered}"  # noqa: S608 - our own text
     ids = [row[0] for row in _rows(f"{sql} LIMIT {_LISTED + 1}", values)]
     if len(ids) <= _LISTED:
-        return f" AND {column} > 0 AND {column} = ANY(%s)", [ids]
+        return f" AND {column} > 0 AND {column} = ANY(%s::int[])", [ids]
     # Kept from becoming a join: the newest hundred are then found by walking back in time.
     return f" AND {column} > 0 AND ({column} IN ({sql})) IS TRUE", values
 
 
 def _listed(column: str, ids: list[int]) -> Sql:
     if len(ids) <= _LISTED:
-        return f"{column} = ANY(%s)", [ids]
+        return f"{column} = ANY(%s::int[])", [ids]
     return f"({column} IN (SELECT unnest(%s::int[]))) IS TRUE", [ids]
 
 
@@ -123,7 +123,7 @@ def principals_in(scope: Scope, since: datetime, until: datetime, some: Sequence
     """Return the principals (of these, if given) that have an event in scope in [since, until)."""
     inner, values = among(scope)
     if some is not None:
-        inner, values = f" AND principal = ANY(%s){inner}", [list(some), *values]
+        inner, values = f" AND principal = ANY(%s::int[]){inner}", [list(some), *values]
     closed = f"SELECT principal FROM audit_rollup_day WHERE secret > 0{inner} AND day >= %s AND day < %s"  # noqa: S608
     raw = f"SELECT principal FROM audit_event WHERE {ALIVE}{inner} AND secret > 0 AND time >= %s AND time < %s"  # noqa: S608
     counted, all_values = union(parts_of("d", since, until), closed, raw, values)

@@ -231,7 +231,9 @@ class EventsPage:
     def waiting(self) -> int:
         """Return how many events came since the one that the live view names."""
         seen = Place.read(self.given.get("seen", ""))
-        return event_search.count_after(self._filter, self._condition, (seen.time, seen.id)) if seen else 0
+        if not seen:
+            return 0
+        return event_search.count_after(self._filter, condition(self._filter), (seen.time, seen.id))
 
     @cached_property
     def counts(self) -> str:
