@@ -26,6 +26,7 @@ class Nothing(Door):
 
     authentication_classes = []
     permission_classes = []
+    throttle_classes = []
 
     def get(self, request: Request, **_: Any) -> NoReturn:
         """Say so, and which address is most like it."""

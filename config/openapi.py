@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 from django.http import HttpResponse
@@ -172,13 +172,16 @@ PROBLEMS = {
 class DoorSchema(AutoSchema):
     """Describes a view by the tables above."""
 
-    view: Door  # type: ignore[assignment]
+    @property
+    def door(self) -> Door:
+        """Return the view that is described."""
+        return cast(Door, self.view)
 
     def get_override_parameters(self) -> list[Any]:
         """Return the parameters of the address and those behind its `?`."""
         names = [name for name in ("event_id", "secret_id") if f"{{{name}}}" in self.path]
         found = [self._parameter(name, "path") for name in names]
-        return found + [self._parameter(name, "query") for name in self.view.parameters]
+        return found + [self._parameter(name, "query") for name in self.door.parameters]
 
     def _parameter(self, name: str, place: Literal["query", "path"]) -> OpenApiParameter:
         most = LIMITS.get(type(self.view).__name__, 1_000)
@@ -193,7 +196,7 @@ class DoorSchema(AutoSchema):
         if name in LINED:
             told = OpenApiResponse({"type": "string"}, "One item a line; the rest of the page stands in headers.")
             answers["200", NDJSON] = told
-        wanted = PROBLEMS if self.view.permission_classes else {"406": PROBLEMS["406"]}
+        wanted = PROBLEMS if self.door.permission_classes else {"406": PROBLEMS["406"]}
         return answers | {(s, CONTENT_TYPE): OpenApiResponse(_named("Problem"), said) for s, said in wanted.items()}
 
     def get_operation_id(self) -> str:
@@ -206,11 +209,11 @@ class DoorSchema(AutoSchema):
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         """Return how to come in."""
-        return [{"token": []}] if self.view.permission_classes else [{}]
+        return [{"token": []}] if self.door.permission_classes else [{}]
 
     def get_description(self) -> str:  # type: ignore[override]
         """Return the view's own words."""
-        scope = f" Needs the scope `{self.view.scope}`." if self.view.scope else ""
+        scope = f" Needs the scope `{self.door.scope}`." if self.door.scope else ""
         return f"{(type(self.view).__doc__ or '').strip()}{scope}"
 
 
@@ -230,6 +233,7 @@ class Schema(Door):
 
     authentication_classes = []
     permission_classes = []
+    throttle_classes = []
 
     def get(self, request: Request) -> HttpResponse:
         """Give the document."""

@@ -37,6 +37,7 @@ class Environment(BaseSettings):
     embedded: bool = Field(default=False, alias="KEYBOOK_EMBEDDED")
     trusted_proxies: str = ""
     url: str = Field(default="", alias="KEYBOOK_URL")
+    api_per_minute: int = Field(default=600, ge=1, alias="KEYBOOK_API_PER_MINUTE")
     require_mfa: bool = Field(default=True, alias="KEYBOOK_REQUIRE_MFA")
     oidc_issuer: str = Field(default="", alias="KEYBOOK_OIDC_ISSUER")
     oidc_name: str = Field(default="single sign-on", alias="KEYBOOK_OIDC_NAME")
