@@ -16,9 +16,10 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from accounts import tokens
+from accounts import api_rate, tokens
 from accounts.address import client_address
 from accounts.api_errors import CHALLENGE
 from accounts.areas import scope_of
@@ -118,6 +119,20 @@ def _without(scope: str, caller: Caller) -> Problem:
     return Problem("scope-missing", said, scope=scope)
 
 
+class PerCaller(BaseThrottle):
+    """Lets a caller ask so many times a minute as `KEYBOOK_API_PER_MINUTE` says."""
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Count the request; one too many is a problem that says when to come again."""
+        rate = api_rate.count(request.auth.key) if isinstance(request.auth, Caller) else None
+        if rate is not None and isinstance(view, Door):
+            view.told_too = rate.headers()
+        if rate is not None and rate.over:
+            said = f"{rate.limit} requests a minute are the most for one token. Ask again in {rate.wait} s."
+            raise Problem("too-many-requests", said, {"Retry-After": str(rate.wait)})
+        return True
+
+
 class _Json(BaseRenderer):
     media_type, format, charset = JSON, "json", None
 
@@ -131,12 +146,13 @@ class Door(APIView):
 
     authentication_classes = [ByToken, BySession]
     permission_classes = [HasScope]
-    throttle_classes: list[Any] = []
+    throttle_classes: list[type[BaseThrottle]] = [PerCaller]
     renderer_classes = [_Json, _Lines]
     parser_classes: list[Any] = []
     metadata_class = None
     http_method_names = ["get", "head"]
     scope: ClassVar[str] = ""
+    told_too: Mapping[str, str] = {}  # headers of every answer, the errors too
     limits: ClassVar[bool] = False  # whether it shows somebody with a limited view no more than that
     parameters: ClassVar[tuple[str, ...]] = ()
 
@@ -145,6 +161,12 @@ class Door(APIView):
         if request.method not in ("GET", "HEAD"):
             raise MethodNotAllowed(str(request.method))
         super().initial(request, *args, **kwargs)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Add how much is left of the minute."""
+        for name, value in self.told_too.items():
+            response.headers[name] = value
+        return super().finalize_response(request, response, *args, **kwargs)
 
     def asked(self, request: Request) -> Parameters:
         """Return what stands behind the `?`."""

@@ -129,3 +129,14 @@ class TrailEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor_name}: {self.verb} {self.subject_text}"
+
+
+class ApiCount(models.Model):
+    """How many requests of the API one caller made in one minute; every web process counts here."""
+
+    caller = models.CharField(max_length=40, primary_key=True)
+    minute = models.DateTimeField()
+    requests = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.requests} requests of {self.caller} at {self.minute:%H:%M}"

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from accounts.api import Introspect, Trail
 from accounts.api_door import Door
 from audit import api, api_lists
+from config.openapi import Schema
 from dashboard.keys import Key
 from kit.problem import Problem
 
@@ -21,8 +22,11 @@ register_converter(Key, "number")
 class Nothing(Door):
     """Any address below /api/ at which nothing is."""
 
+    schema = None
+
     authentication_classes = []
     permission_classes = []
+    throttle_classes = []
 
     def get(self, request: Request, **_: Any) -> NoReturn:
         """Say so, and which address is most like it."""
@@ -42,6 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/principals", api_lists.Principals.as_view(), name="api-principals"),
     path("v1/sources", api_lists.Sources.as_view(), name="api-sources"),
     path("v1/trail", Trail.as_view(), name="api-trail"),
+    path("v1/schema/", Schema.as_view(), name="api-schema"),
     path("v1/auth/introspect", Introspect.as_view(), name="api-introspect"),
 ]
 ADDRESSES = [f"/api/{one.pattern}" for one in urlpatterns]

@@ -37,6 +37,7 @@ class Environment(BaseSettings):
     embedded: bool = Field(default=False, alias="KEYBOOK_EMBEDDED")
     trusted_proxies: str = ""
     url: str = Field(default="", alias="KEYBOOK_URL")
+    api_per_minute: int = Field(default=600, ge=1, alias="KEYBOOK_API_PER_MINUTE")
     require_mfa: bool = Field(default=True, alias="KEYBOOK_REQUIRE_MFA")
     oidc_issuer: str = Field(default="", alias="KEYBOOK_OIDC_ISSUER")
     oidc_name: str = Field(default="single sign-on", alias="KEYBOOK_OIDC_NAME")
@@ -289,8 +290,15 @@ X_FRAME_OPTIONS = "DENY"
 # The API reads, answers in its own two formats, and tells every error as problem+json.
 REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "accounts.api_errors.handle",
+    "DEFAULT_SCHEMA_CLASS": "config.openapi.DoorSchema",
     "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Keybook",
+    "DESCRIPTION": "Who read which secret, when, and from where. docs/api.md has the contract in words.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
 }
 
 # Nothing runs that we did not send: no inline script or style, no other host, no HTML sink but htmx's own policy.

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.test import Client
 
-from accounts import tokens
+from accounts import api_rate, tokens
 from accounts.models import User
 from accounts.scope import EVERYTHING, Scope
 from accounts.token_wish import SCOPES
@@ -103,6 +103,7 @@ def let_in(monkeypatch):
         end = datetime.now(UTC) + timedelta(days=1)
         found = Bearer(1, "siem", person, frozenset(scopes), scope, end, ())
         monkeypatch.setattr(tokens, "find", lambda bearer, address: found)
+        monkeypatch.setattr(api_rate, "count", lambda caller: None)
         return Collector("kbk_stand-in")
 
     return make

@@ -9,8 +9,11 @@ from accounts import tokens
 from accounts.models import Role, User
 from accounts.scope import Area
 from accounts.token_wish import SCOPES, Wish
+from tests.accounts.test_web_role import as_web
 from tests.api.conftest import Collector
 from tests.dashboard.route_table import API_SCOPES, TABLE
+
+__all__ = ["as_web"]
 
 
 def test_every_route_of_the_api_says_which_scope_it_needs():
@@ -65,3 +68,11 @@ def limits(name: str) -> bool:
     (api,) = (one for one in get_resolver().url_patterns if getattr(one, "namespace", "") == "api")
     (view,) = (one.callback.cls for one in api.url_patterns if one.name == name)
     return view.limits
+
+
+def test_every_route_answers_with_the_rights_of_the_web_process(eve, as_web):
+    collector = token(eve, list(SCOPES))
+    for name in API_SCOPES:
+        row = TABLE[name].answers
+        assert collector.ask(TABLE[name].address).status == row["GET"]["administrator"], name
+    assert collector.ask("/events", q="secret:x -principal:y").status == 200

@@ -1,0 +1,247 @@
+"""The OpenAPI document of the API, made from its views; `manage.py openapi` prints it for docs/openapi.yaml."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Literal, cast
+
+import msgspec
+from django.http import HttpResponse
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.renderers import OpenApiYamlRenderer
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework.request import Request
+
+from accounts.api_door import JSON, NDJSON, Door
+from accounts.api_errors import CONTENT_TYPE
+
+Shape = dict[str, Any]
+
+
+def _object(**properties: Shape) -> Shape:
+    return {"type": "object", "properties": properties, "required": sorted(properties)}
+
+
+def _list(of: Shape) -> Shape:
+    return {"type": "array", "items": of}
+
+
+def _one_of(*words: str) -> Shape:
+    return {"type": "string", "enum": list(words)}
+
+
+def _or_null(shape: Shape) -> Shape:
+    return {**shape, "nullable": True}
+
+
+def _named(name: str) -> Shape:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+TEXT: Shape = {"type": "string"}
+WHOLE: Shape = {"type": "integer"}
+YES: Shape = {"type": "boolean"}
+MOMENT: Shape = {"type": "string", "format": "date-time"}
+WORDS = _list(TEXT)
+
+SHAPES: dict[str, Shape] = {
+    "Item": {
+        "type": "object",
+        "description": "An event, or what was learned later of one; /api/v1/events/types has its words.",
+        "required": ["type", "id", "time"],
+        "properties": {
+            "type": _one_of("event", "amendment"),
+            "id": WHOLE,
+            "time": MOMENT,
+            "amends": WHOLE,
+            "change": _one_of("response", "sighting"),
+            "request_id": {"type": "string", "format": "uuid"},
+            "principal_id": _or_null(WHOLE),
+            "principal": _or_null(TEXT),
+            "kind": _or_null(TEXT),
+            "path": _or_null(TEXT),
+            "namespace": _or_null(TEXT),
+            "secret_id": _or_null(WHOLE),
+            "secret": _or_null(TEXT),
+            "address": _or_null(TEXT),
+            "version": _or_null(WHOLE),
+            "duration_us": _or_null(WHOLE),
+            "vault": TEXT,
+            "device": _or_null(TEXT),
+            "operation": TEXT,
+            "outcome": TEXT,
+            "disclosed": TEXT,
+            "seen": WORDS,
+            "notes": WORDS,
+            "hidden": YES,
+        },
+    },
+    "Problem": {
+        "type": "object",
+        "description": "What is wrong, where, and what to do next (RFC 9457); docs/api.md lists the kinds.",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT},
+        "additionalProperties": True,
+    },
+    "Device": _object(
+        vault=TEXT, device=TEXT, followed=YES, last_line=_or_null(MOMENT), read_to_its_end=_or_null(MOMENT),
+        lag_seconds=_or_null({"type": "number"}), silent=YES,
+    ),
+    "Secret": _object(
+        id=WHOLE, name=TEXT, vault=TEXT, namespace=TEXT, engine=TEXT, first_read=_or_null(MOMENT),
+        last_read=_or_null(MOMENT),
+    ),
+    "Reader": _object(
+        principal_id=WHOLE, principal=TEXT, kind=TEXT, pod=_or_null(TEXT), grade=TEXT, count=WHOLE, denied=WHOLE,
+        first=_or_null(MOMENT), last=_or_null(MOMENT), addresses=WORDS, versions=_list(WHOLE),
+    ),
+    "Principal": _object(id=WHOLE, name=TEXT, kind=TEXT, vault=TEXT, entity_id=TEXT),
+    "TrailEntry": _object(
+        type=_one_of("trail"), position=WHOLE, id=WHOLE, at=MOMENT, actor_id=_or_null(WHOLE), actor_name=TEXT,
+        verb=TEXT, subject_kind=TEXT, subject_id=_or_null(WHOLE), subject_text=TEXT,
+        details={"type": "object", "additionalProperties": True}, address=TEXT, session=TEXT, previous=TEXT, hash=TEXT,
+    ),
+}  # fmt: skip
+
+
+def _page(of: str, **more: Shape) -> Shape:
+    """Return the shape of a page: `next_cursor` is not at the end of what ends."""
+    shape = _object(items=_list(_named(of)), has_more=YES)
+    shape["properties"] |= {"next_cursor": TEXT, **more}
+    return shape
+
+
+_STORED = _object(device=TEXT, type=TEXT, line=TEXT, source=TEXT, offset=WHOLE, sha256=TEXT)
+_WORDS = {"type": "object", "additionalProperties": TEXT}
+_AREA = _object(vault=TEXT, namespace=TEXT, prefix=TEXT)
+ANSWERS: dict[str, Shape] = {
+    "Events": _page(
+        "Item", since=MOMENT, until=MOMENT, complete_until=_or_null(MOMENT), warning=TEXT
+    ),
+    "Head": _object(
+        cursor=TEXT, oldest_cursor=TEXT, complete_until=_or_null(MOMENT), devices=_list(_named("Device"))
+    ),
+    "Types": _object(
+        types=_WORDS, changes=_WORDS, operations=WORDS, outcomes=WORDS, disclosed=WORDS, kinds=WORDS, seen=WORDS,
+        notes=WORDS,
+    ),
+    "OneEvent": _object(event=_named("Item"), lines=_list(_STORED)),
+    "Secrets": _page("Secret"),
+    "Readers": _object(
+        secret=_object(id=WHOLE, name=TEXT, vault=TEXT), complete_until=_or_null(MOMENT),
+        readers=_list(_named("Reader")), gaps=WHOLE,
+    ),
+    "Principals": _page("Principal"),
+    "Sources": _object(items=_list(_named("Device"))),
+    "Trail": _page("TrailEntry"),
+    "Introspect": _object(
+        active=YES, kind=_one_of("token", "session"), name=TEXT, owner=TEXT, role=TEXT, scopes=WORDS, limited=YES,
+        areas=_list(_list(_AREA)), networks=WORDS, expires=_or_null(MOMENT),
+    ),
+    "Schema": {"type": "object", "additionalProperties": True},
+}  # fmt: skip
+LINED = ("Events", "Secrets", "Principals", "Trail")
+LIMITS = {"Events": 10_000, "Trail": 10_000}
+PARAMETERS: dict[str, tuple[Shape, str]] = {
+    "cursor": (TEXT, "The `next_cursor` of the page before; in a stream `head` begins now, and nothing at the oldest."),
+    "q": (
+        {"type": "string", "maxLength": 4000},
+        "A query in the language of the Events page.",
+    ),
+    "since": (MOMENT, "The window's begin, which belongs to it."),
+    "until": (MOMENT, "The window's end, which does not belong to it."),
+    "format": (_one_of("native"), "The form of an item."),
+    "prefix": (TEXT, "Only names that begin so."),
+    "kind": (TEXT, "Only principals of this kind."),
+    "event_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The event's number."),
+    "secret_id": ({"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, "The secret's number."),
+}
+PROBLEMS = {
+    "400": "What is asked for is not well formed.",
+    "401": "Nobody has come in.",
+    "403": "The scope is missing.",
+    "404": "Nothing is there, or nothing that may be seen.",
+    "406": "There is no such format.",
+    "410": "Items behind the cursor are past retention.",
+    "429": "Too many requests.",
+    "503": "The question is too wide, or the database is away.",
+}
+
+
+class DoorSchema(AutoSchema):
+    """Describes a view by the tables above."""
+
+    @property
+    def door(self) -> Door:
+        """Return the view that is described."""
+        return cast(Door, self.view)
+
+    def get_override_parameters(self) -> list[Any]:
+        """Return the parameters of the address and those behind its `?`."""
+        names = [name for name in ("event_id", "secret_id") if f"{{{name}}}" in self.path]
+        found = [self._parameter(name, "path") for name in names]
+        return found + [self._parameter(name, "query") for name in self.door.parameters]
+
+    def _parameter(self, name: str, place: Literal["query", "path"]) -> OpenApiParameter:
+        most = LIMITS.get(type(self.view).__name__, 1_000)
+        limit = ({"type": "integer", "minimum": 1, "maximum": most}, "How many items a page has at most.")
+        shape, meaning = PARAMETERS.get(name, limit)
+        return OpenApiParameter(name, shape, place, required=place == "path", description=meaning)
+
+    def get_response_serializers(self) -> Any:
+        """Return the answers by status and form."""
+        name = type(self.view).__name__
+        answers: dict[Any, Any] = {("200", JSON): OpenApiResponse(ANSWERS[name], self.get_description())}
+        if name in LINED:
+            told = OpenApiResponse({"type": "string"}, "One item a line; the rest of the page stands in headers.")
+            answers["200", NDJSON] = told
+        wanted = PROBLEMS if self.door.permission_classes else {"406": PROBLEMS["406"]}
+        return answers | {(s, CONTENT_TYPE): OpenApiResponse(_named("Problem"), said) for s, said in wanted.items()}
+
+    def get_operation_id(self) -> str:
+        """Return the view's name."""
+        return type(self.view).__name__
+
+    def get_tags(self) -> list[str]:
+        """Return the part of the API."""
+        return [self.path.removeprefix("/api/v1/").split("/")[0]]
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        """Return how to come in."""
+        return [{"token": []}] if self.door.permission_classes else [{}]
+
+    def get_description(self) -> str:  # type: ignore[override]
+        """Return the view's own words."""
+        scope = f" Needs the scope `{self.door.scope}`." if self.door.scope else ""
+        return f"{(type(self.view).__doc__ or '').strip()}{scope}"
+
+
+@cache
+def document() -> Shape:
+    """Return the OpenAPI document."""
+    made: Shape = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    made["components"] = {
+        "schemas": SHAPES,
+        "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "kbk_..."}},
+    }
+    return made
+
+
+class Schema(Door):
+    """This document."""
+
+    authentication_classes = []
+    permission_classes = []
+    throttle_classes = []
+
+    def get(self, request: Request) -> HttpResponse:
+        """Give the document."""
+        self.asked(request)
+        return HttpResponse(msgspec.json.encode(document()), content_type=JSON)
+
+
+def text() -> str:
+    """Return the document as docs/openapi.yaml holds it."""
+    made: bytes = OpenApiYamlRenderer().render(document())  # type: ignore[no-untyped-call]
+    return made.decode()
