@@ -139,7 +139,7 @@ def test_a_ready_range_stays_relative_in_the_address_and_a_copied_link_pins_it(c
 
 def test_fixed_times_are_typed_and_a_wrong_one_is_told(page):
     page.get_by_text("Absolute…").click()
-    page.get_by_label("From").fill("2026-11-18 02:00")
+    page.get_by_label("From", exact=True).fill("2026-11-18 02:00")
     page.get_by_label("to", exact=True).fill("2026-11-18 01:00")
     page.locator(".absolute-form").get_by_role("button", name="Show").click()
     expect(page.locator("#range-errors")).to_be_visible()
@@ -162,18 +162,18 @@ def live(window):
 def _resume(page: Page) -> None:
     page.locator("[data-resume]").click()
     expect(page.locator("#waiting")).to_contain_text("Live: the newest events")
-    expect(page.locator("#range-live")).to_have_text("Live")
+    expect(page.locator("#range-live")).to_have_text("Live", use_inner_text=True)
 
 
 def test_live_pauses_on_scrolling_and_in_a_hidden_tab_and_says_why(live):
     page = live.page
     page.evaluate("scrollTo(0, 200)")
     expect(page.locator("#waiting")).to_contain_text("Paused because you scrolled")
-    expect(page.locator("#range-live")).to_have_text("Live, paused")
+    expect(page.locator("#range-live")).to_have_text("Live, paused", use_inner_text=True)
     _resume(page)
     assert page.evaluate("scrollY") == 0
     page.evaluate("window.away = true")
-    expect(page.locator("#range-live")).to_have_text("Live, paused")
+    expect(page.locator("#range-live")).to_have_text("Live, paused", use_inner_text=True)
     page.evaluate("window.away = false")
     expect(page.locator("#waiting")).to_contain_text("Paused because this tab was hidden")
     _resume(page)
