@@ -97,6 +97,11 @@ PAGES: dict[str, Callable[[random.Random], str]] = {
     "home": lambda d: "/",
     "events, 24 hours": lambda d: "/events/?range=24h",
     "events of one secret, 7 days": lambda d: f"/events/?range=7d&q=secret:{_name(d)}",
+    "denials of a prefix, 7 days": lambda d: (
+        f"/events/?range=7d&q=outcome:denied+secret:{_name(d).rpartition('/')[0]}/*"
+    ),
+    "events with a word, 24 hours": lambda d: f"/events/?range=24h&q=credential-{skewed(d, SECRETS)}",
+    "a secret or a principal, 7 days": lambda d: f"/events/?range=7d&q=secret:{_name(d)}+OR+principal:{_caller(d)}",
     "secrets": lambda d: "/secrets/",
     "one secret": lambda d: f"/secrets/{1 + skewed(d, SECRETS)}/",
     "the most read secret": lambda d: f"/secrets/{_HOTTEST}/",
