@@ -30,7 +30,8 @@ INSERT INTO audit_source (device_id, kind, settings, live_id, live_inode, draine
     SELECT d.id, 'file', '{{"path": "/var/log/openbao/audit.log"}}', g.id, 0, now(), ''
     FROM audit_device d JOIN audit_generation g ON g.device_id = d.id;
 INSERT INTO audit_mount (vault_id, namespace, path, accessor, type, kv_version) VALUES
-    (1, '', 'secret/', 'kv_95d17722', 'kv', 2), (1, '', 'database/', 'database_300fbeaa', 'database', 0);
+    (1, '', 'secret/', 'kv_95d17722', 'kv', 2), (1, '', 'database/', 'database_300fbeaa', 'database', 0),
+    (1, '', 'auth/kubernetes/', 'auth_kubernetes_6a1b', 'kubernetes', 0);
 INSERT INTO audit_principal (vault_id, kind, name, namespace, entity_id)
     SELECT 1, CASE WHEN n % 10 = 9 THEN 'approle' ELSE 'service_account' END,
     (ARRAY['payments','ledger','search','catalogue','identity','shipping','billing','risk','mail','web'])[1 + n % 10]

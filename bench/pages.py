@@ -146,14 +146,14 @@ def _ask_all(given: argparse.Namespace, events: int) -> dict[str, float]:
     draw, now = random.Random(7), datetime.now(UTC)
     found = {}
     for name, (ask, _) in QUESTIONS.items():
-        found[name] = _p95([_timed(ask, draw, now) for _ in range(given.times + 3)][3:])
+        found[name] = p95([_timed(ask, draw, now) for _ in range(given.times + 3)][3:])
         print(f"  {name}: p95 {found[name]:.1f} ms", flush=True)
     return found
 
 
 def _fetch_all(given: argparse.Namespace, url: str) -> dict[str, float]:
     draw, found = random.Random(7), {}
-    with _served(url) as (address, session):
+    with served(url) as (address, session):
         for name, path in PAGES.items():
             took = []
             for _ in range(max(8, given.times // 3) + 3):
@@ -163,13 +163,13 @@ def _fetch_all(given: argparse.Namespace, url: str) -> dict[str, float]:
                     if answer.status_code != 200:
                         raise RuntimeError(f"the page {name} answered {answer.status_code}")
                     answer.content  # noqa: B018 - read, so that the connection can be used again
-            found[f"page {name}"] = _p95(took[3:])
+            found[f"page {name}"] = p95(took[3:])
             print(f"  page {name}: p95 {found[f'page {name}']:.1f} ms", flush=True)
     return found
 
 
 @contextmanager
-def _served(url: str) -> Iterator[tuple[str, requests.Session]]:
+def served(url: str) -> Iterator[tuple[str, requests.Session]]:
     """Serve the pages with gunicorn as the product does, and sign a reader in; ends the server afterwards."""
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
@@ -202,7 +202,8 @@ def _timed(ask: Ask, draw: random.Random, now: datetime) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def _p95(took: list[float]) -> float:
+def p95(took: list[float]) -> float:
+    """Return what 95 of 100 do not exceed."""
     return quantiles(took, n=100, method="inclusive")[94]
 
 
