@@ -90,6 +90,7 @@ class EventsPage:
     @cached_property
     def _condition(self) -> Condition:
         """Return the question in SQL; what was not understood asks for every event of the time."""
+        _ = self.newest_known  # asked for before anything is counted: what comes after it is not exported
         return event_search.settled(self._filter, self._limited(condition(self._filter)))
 
     def _limited(self, known: Condition) -> Condition:
@@ -117,7 +118,6 @@ class EventsPage:
 
     @cached_property
     def _bins(self) -> list[event_search.Bin]:
-        _ = self.newest_known  # asked for before anything is counted: what comes after it is not exported
         return event_search.timeline(self._filter, self._condition)
 
     @cached_property
@@ -143,8 +143,11 @@ class EventsPage:
         return self.query.text
 
     def asked(self, kind: str, name: str) -> Asked:
-        """Return what a file of this question holds: the filter and the condition are those of the list."""
-        return Asked(self._filter, self._condition, self.words, kind, name)
+        """Return what a file of this question holds: the filter and the condition are those of the list.
+
+        It is not settled on the events that fit now: one that is amended while the file is written is still in it.
+        """
+        return Asked(self._filter, self._limited(condition(self._filter)), self.words, kind, name)
 
     @cached_property
     def total(self) -> int:

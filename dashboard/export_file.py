@@ -112,7 +112,9 @@ class Ndjson:
 
     def events(self, rows: Iterable[EventRow]) -> bytes:
         """Write some events."""
-        return msgspec.json.Encoder().encode_lines([{"type": "event", **as_object(row)} for row in rows])
+        return _one_line_each(
+            msgspec.json.Encoder().encode_lines([{"type": "event", **as_object(row)} for row in rows])
+        )
 
     def end(self, about: About, rows: int) -> bytes:
         """Write that all of them came."""
@@ -128,7 +130,14 @@ class Ndjson:
 
     @staticmethod
     def _line(**values: Any) -> bytes:
-        return msgspec.json.encode(values) + b"\n"
+        return _one_line_each(msgspec.json.encode(values) + b"\n")
+
+
+def _one_line_each(lines: bytes) -> bytes:
+    """Escape what JSON leaves as it is and some readers take for the end of a line; it stands in strings only."""
+    for char in ("\u0085", "\u2028", "\u2029"):
+        lines = lines.replace(char.encode(), f"\\u{ord(char):04x}".encode())
+    return lines
 
 
 class Csv:

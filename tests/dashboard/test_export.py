@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import TrailEntry, User
+from accounts.scope import EVERYTHING
 from audit import actions, callers, event_search, export, queries
 from dashboard.export_file import COLUMNS, About, Body, Csv, Hole, Ndjson, cell
 from tests.audit.conftest import forget_everything
@@ -171,8 +172,8 @@ def _sent(client: Client, address: str, given: dict[str, str], kind: str = "ndjs
 
 @pytest.mark.parametrize("query", ["", "q=outcome:ok", "q=principal:shop/app-1+OR+address:10.9.9.9", "principal={who}"])
 def test_the_calls_of_a_secret_are_listed_and_exported_alike(store, reader, query):
-    secret = queries.find_secret("secret/prod/app/key-1")
-    who = next(one for one in callers.callers("shop/app-1")).id
+    secret = queries.find_secret("secret/prod/app/key-1", scope=EVERYTHING)
+    who = next(one for one in callers.callers("shop/app-1", scope=EVERYTHING)).id
     page = Page.of(reader.get(f"/secrets/{secret.id}/?range=7d&{query.format(who=who)}"))
     rows = [int(own["id"][6:]) for own in page.all("a", id="event-") if own["id"][6:].isdecimal()]
     file = _sent(reader, f"/secrets/{secret.id}/export/", form(page))
@@ -184,7 +185,7 @@ def test_the_calls_of_a_secret_are_listed_and_exported_alike(store, reader, quer
 
 @pytest.mark.parametrize("query", ["", "q=secret:secret/prod/app/key-1", "q=-secret:secret/prod/app/key-1+outcome:ok"])
 def test_the_calls_of_a_principal_are_listed_and_exported_alike(store, reader, query):
-    one = next(one for one in callers.callers("shop/app-1"))
+    one = next(one for one in callers.callers("shop/app-1", scope=EVERYTHING))
     page = Page.of(reader.get(f"/principals/{one.id}/?range=7d&{query}"))
     rows = [int(own["id"][6:]) for own in page.all("a", id="event-") if own["id"][6:].isdecimal()]
     file = _sent(reader, f"/principals/{one.id}/export/", form(page))
@@ -194,8 +195,8 @@ def test_the_calls_of_a_principal_are_listed_and_exported_alike(store, reader, q
 
 
 def test_another_range_keeps_the_query_and_the_query_the_range(store, reader):
-    one = next(one for one in callers.callers("shop/app-1"))
-    secret = queries.find_secret("secret/prod/app/key-1")
+    one = next(one for one in callers.callers("shop/app-1", scope=EVERYTHING))
+    secret = queries.find_secret("secret/prod/app/key-1", scope=EVERYTHING)
     for address in (f"/principals/{one.id}/", f"/secrets/{secret.id}/", "/events/"):
         page = Page.of(reader.get(f"{address}?range=7d&q=outcome:ok"))
         assert "q=outcome" in page.by_id("range-24h")["href"]
@@ -204,7 +205,7 @@ def test_another_range_keeps_the_query_and_the_query_the_range(store, reader):
 
 
 def test_a_query_that_is_not_understood_is_told_on_the_page_of_a_secret_and_exports_nothing(store, reader):
-    secret = queries.find_secret("secret/prod/app/key-1")
+    secret = queries.find_secret("secret/prod/app/key-1", scope=EVERYTHING)
     page = Page.of(reader.get(f"/secrets/{secret.id}/?range=7d&q=outcme:ok"))
     assert "outcme" in page.text and page.by_id("query-error") and "Export" not in page.text
     given = {"since": (NOW - timedelta(days=1)).isoformat(), "until": NOW.isoformat(), "q": "outcme:ok"}
@@ -276,7 +277,7 @@ def test_a_cell_gives_the_name_back_when_its_marks_are_taken_away(text):
 def test_a_program_reads_every_name_as_the_vault_wrote_it(text):
     text = text.encode("utf-8", "replace").decode()
     line = Ndjson().events([_row(path=text, devices=[text])])
-    assert line.count(b"\n") == 1
+    assert line.count(b"\n") == 1 == len(line.decode().splitlines())
     assert json.loads(line)["path"] == text and json.loads(line)["devices"] == [text]
 
 
