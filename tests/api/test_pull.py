@@ -29,7 +29,8 @@ WRITERS = 4
 class Served:
     """gunicorn with the API on a port of ours; it may be killed, and started again at the same place."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], log: str = os.devnull) -> None:
+        self.log = log
         self.door = socket.socket()
         self.door.bind(("127.0.0.1", 0))
         self.door.listen(64)
@@ -41,7 +42,8 @@ class Served:
     def start(self) -> None:
         words = ["-m", "gunicorn", "config.wsgi", "--bind", f"fd://{self.door.fileno()}", "--threads", "4"]
         self.process = subprocess.Popen(
-            [sys.executable, *words, "--workers", "2", "--log-level", "critical", "--no-control-socket"],
+            [sys.executable, *words, "--workers", "2", "--log-level", "critical", "--no-control-socket",
+             "--access-logfile", self.log],
             cwd=ROOT, env=self.environment, pass_fds=[self.door.fileno()], start_new_session=True,
         )  # fmt: skip
 
@@ -55,8 +57,9 @@ class Served:
 
 
 @contextmanager
-def served(sandbox: OwnSandbox) -> Iterator[Served]:
-    web = Served(sandbox.environment)
+def served(sandbox: OwnSandbox, log: str = os.devnull) -> Iterator[Served]:
+    """Serve until the test is over; `log` gets a line for each request."""
+    web = Served(sandbox.environment, log)
     try:
         yield web
     finally:

@@ -176,3 +176,9 @@ def test_questions_and_pages_are_asked_at_two_sizes(figures):
     found = figures("bench.pages", "--events", "6000", "--times", "6")
     assert _number(found["who read a secret, 7 days, p95, ms"]) > 0
     assert _number(found["page events, 24 hours, first byte p95, ms"]) > 0
+
+
+def test_a_pull_over_http_is_set_beside_copy_of_its_own_rows(figures):
+    found = figures("bench.pull", "--events", "90000", "--rounds", "3")
+    assert _number(found["one page over COPY of the rows with their names"]) > 0
+    assert _number(found["ten pages over COPY of the rows with their names"]) > 0

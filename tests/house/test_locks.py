@@ -33,7 +33,7 @@ def project(house) -> dict:
     return tomllib.loads(house.text("pyproject.toml"))["project"]
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", (*LOCKS, "clients"))
 def test_every_line_is_a_pin_with_hashes_and_nothing_else(house, lock):
     text = house.text(f"requirements/{lock}.txt")
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
@@ -42,7 +42,7 @@ def test_every_line_is_a_pin_with_hashes_and_nothing_else(house, lock):
     assert blocks and [block.splitlines()[0] for block in blocks if "--hash=sha256:" not in block] == []
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", (*LOCKS, "clients"))
 def test_no_lock_names_an_index_or_an_address(house, lock):
     assert (
         re.findall(r"://|--(?:extra-)?index|--find-links|--trusted-host| @ ", house.text(f"requirements/{lock}.txt"))
