@@ -45,10 +45,10 @@ CONTRAST = """() => {
     }
     return poor;
 }"""
-# Boxes that hide a part of what is in them, without being made to scroll.
+# Boxes that hide a part of what is in them, without being made to scroll; the copy over the query scrolls with it.
 CUT = """() => [...document.querySelectorAll("main *, nav *, footer *, aside *")]
     .filter((one) => one.checkVisibility() && one.clientWidth > 1 && one.scrollWidth > one.clientWidth + 1
-        && ["hidden", "clip"].includes(getComputedStyle(one).overflowX) && !one.closest("thead, input"))
+        && ["hidden", "clip"].includes(getComputedStyle(one).overflowX) && !one.closest("thead, input, .query-paint"))
     .map((one) => `${one.className || one.tagName}: ${one.innerText.slice(0, 40)}`)"""
 SMALL = """() => [...document.querySelectorAll("a, button, input, summary")]
     .filter((one) => one.checkVisibility() && !one.closest(".sentence, .crumbs, .closing, .skip, .legend"))
