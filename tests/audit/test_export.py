@@ -10,6 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from accounts.models import TrailEntry, User
+from accounts.scope import EVERYTHING
 from audit import actions, event_search, export
 from audit.event_filter import Condition, Filter, condition
 from audit.query_language import parse
@@ -56,7 +57,7 @@ def cat(transactional_db) -> User:
 
 
 def over(days: float, query: str = "") -> Filter:
-    return Filter(NOW - timedelta(days=days), NOW + timedelta(minutes=1), parse(query))
+    return Filter(NOW - timedelta(days=days), NOW + timedelta(minutes=1), parse(query), scope=EVERYTHING)
 
 
 def asked(one: Filter, known: Condition | None = None, words: str = "", form: str = "csv") -> export.Asked:
