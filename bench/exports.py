@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from audit.ingest import connect
 from bench import desk, filling, machine
-from bench.pages import _served
+from bench.pages import served
 from bench.report import Table
 
 MIB = 1024**2
@@ -29,7 +29,7 @@ def measure(given: argparse.Namespace) -> None:
         with connect() as connection:
             filling.fill(connection, given.events)
         machine.wait_until_quiet(given.patience)
-        with _served(make_conninfo(place.url, options=TIMEOUT)) as (address, session):
+        with served(make_conninfo(place.url, options=TIMEOUT)) as (address, session):
             found = {kind: _take(address, session, kind) for kind in ("ndjson", "csv")}
     table = Table(f"Exports of {given.events} events")
     for kind, (rows, seconds, before, peak, longest) in found.items():
