@@ -24,6 +24,7 @@ SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0777",  # the folder's mode is the door, peer authentication the lock
     "max_connections": "100",
+    "max_locks_per_transaction": "256",  # a question over a year of days locks each of them and its indexes
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
     "fsync": "on",
