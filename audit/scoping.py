@@ -20,7 +20,7 @@ from audit.reach import Sql, secret_in
 from vault.reads import Outcome
 
 HIDDEN = -1  # the operation of an event of which only time, outcome, vault, who and from where are shown
-_LISTED = 500  # ids that are written into the statement; more are looked up by it
+_LISTED = 500  # ids that the planner weighs; more are only looked up
 _WRITES = f"({OPERATIONS.index('create')}, {OPERATIONS.index('update')})"
 # A login is a write to auth/<mount>/login[/<name>], as `vault.reads.is_login` has it, of a mount that once answered.
 _LOGIN = f"""operation IN {_WRITES} AND path IN (
@@ -75,14 +75,16 @@ def view(scope: Scope, since: datetime, until: datetime) -> View:
     """Return what somebody sees in [since, until): principals with an event in scope there bring theirs beside it."""
     if scope.everything:
         return WHOLE
-    return _limited(scope, principals_in(scope, since, until))
+    covered = among(scope)
+    return _limited(covered, principals_in(scope, since, until, covered=covered))
 
 
 def view_of(scope: Scope, some: Sequence[int], since: datetime, until: datetime) -> View:
     """Return the same where only the events of these principals are asked for."""
     if scope.everything:
         return WHOLE
-    return _limited(scope, principals_in(scope, since, until, some))
+    covered = among(scope)
+    return _limited(covered, principals_in(scope, since, until, some, covered=covered))
 
 
 def inside(scope: Scope) -> View:
@@ -90,8 +92,8 @@ def inside(scope: Scope) -> View:
     return View((Leg(condition=among(scope)),))
 
 
-def _limited(scope: Scope, principals: list[int]) -> View:
-    inner, values = among(scope)
+def _limited(covered: Sql, principals: list[int]) -> View:
+    inner, values = covered
     legs = [Leg(condition=(inner, values))]
     if principals:
         who, own = _listed("principal", principals)
@@ -105,23 +107,27 @@ def among(scope: Scope, column: str = "secret") -> Sql:
     if scope.everything:
         return "", []
     covered, values = secret_in(scope)
-    sql = f"SELECT id FROM audit_secret WHERE true{covered}"  # noqa: S608 - our own text
-    ids = [row[0] for row in _rows(f"{sql} LIMIT {_LISTED + 1}", values)]
-    if len(ids) <= _LISTED:
-        return f" AND {column} > 0 AND {column} = ANY(%s::int[])", [ids]
-    # Kept from becoming a join: the newest hundred are then found by walking back in time.
-    return f" AND {column} > 0 AND ({column} IN ({sql})) IS TRUE", values
+    ids = [row[0] for row in _rows(f"SELECT id FROM audit_secret WHERE true{covered}", values)]  # noqa: S608 - our own text
+    sql, own = _listed(column, ids)
+    return f" AND {column} > 0 AND {sql}", own
 
 
 def _listed(column: str, ids: list[int]) -> Sql:
+    """Return the condition that a column holds one of the ids.
+
+    Many are kept from becoming a join, so that the newest hundred are found by walking back in time, and from being
+    weighed one by one for each day by the planner. Asked of a table, they would be looked up anew for each day.
+    """
     if len(ids) <= _LISTED:
-        return f"{column} = ANY(%s::int[])", [ids]
+        return f"{column} = ANY(%s)", [ids]
     return f"({column} IN (SELECT unnest(%s::int[]))) IS TRUE", [ids]
 
 
-def principals_in(scope: Scope, since: datetime, until: datetime, some: Sequence[int] | None = None) -> list[int]:
+def principals_in(
+    scope: Scope, since: datetime, until: datetime, some: Sequence[int] | None = None, *, covered: Sql | None = None
+) -> list[int]:
     """Return the principals (of these, if given) that have an event in scope in [since, until)."""
-    inner, values = among(scope)
+    inner, values = covered or among(scope)
     if some is not None:
         inner, values = f" AND principal = ANY(%s::int[]){inner}", [list(some), *values]
     closed = f"SELECT principal FROM audit_rollup_day WHERE secret > 0{inner} AND day >= %s AND day < %s"  # noqa: S608
