@@ -54,7 +54,7 @@ class Events(Door):
         page = pull.stream(after, limit, self._question(tree))
         gone = pull.forgotten(entry, after)  # asked last: a day that is dropped meanwhile is told
         if gone.items and entry >= 0:
-            raise _expired(binding, after, gone)
+            raise _expired(binding, after, gone, self.caller.scope)
         return self._page_of_stream(binding, page.items, page.last, gone.entry, more=page.more)
 
     def _question(self, tree: Tree) -> pull.Question | None:
@@ -101,13 +101,16 @@ def _place(binding: Binding, text: str) -> pull.Place:
     return EPOCH + micros * MICRO, number
 
 
-def _expired(binding: Binding, after: int, gone: pull.Forgotten) -> Problem:
+def _expired(binding: Binding, after: int, gone: pull.Forgotten, scope: Scope) -> Problem:
+    """Return the problem; how many items are gone is told to those who see all of them."""
     oldest = max(after, pull.oldest() - 1)
+    count = f"{gone.items:,} items" if scope.everything else "Items"
     said = (
-        f"{gone.items:,} items after this cursor are past retention and gone. Go on with oldest_cursor, which leads to "
+        f"{count} after this cursor are past retention and gone. Go on with oldest_cursor, which leads to "
         "the oldest item that is kept and not yet yours, and pull more often."
     )
-    return Problem("cursor-expired", said, oldest_cursor=binding.pack(oldest, gone.entry), skipped=gone.items)
+    skipped = gone.items if scope.everything else None
+    return Problem("cursor-expired", said, oldest_cursor=binding.pack(oldest, gone.entry), skipped=skipped)
 
 
 def tree_of(given: Parameters) -> Tree:

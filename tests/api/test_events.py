@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from django.db import connection
 
+from accounts.scope import Area, Scope
 from audit import partitions
 from tests.audit.lines import START, Call, calls, log
 
@@ -162,6 +163,19 @@ def test_items_that_retention_dropped_are_told_to_whoever_had_not_read_them(past
     rest = siem.events(cursor=gone.json["oldest_cursor"]).json
     assert [item["request_id"] for item in rest["items"]] == [call.id for call in some[10:]]
     assert ids(siem.events().json["items"]) == ids(rest["items"])
+
+
+def test_how_many_items_are_gone_is_no_matter_of_a_limited_token(past, let_in, tmp_path):
+    some = [Call(n, at=START + timedelta(days=3 * (n // 10), seconds=n)) for n in range(20)]
+    (tmp_path / "a.log").write_bytes(log(some))
+    past.take(tmp_path / "a.log")
+    limited = let_in(scope=Scope.of([Area(vault="demo")]))
+    page = limited.events(limit=4).json
+    forget(START + timedelta(days=3))
+    gone = limited.events(cursor=page["next_cursor"])
+    assert gone.problem() == (410, "cursor-expired")
+    assert gone.json["skipped"] is None and "Items after this cursor" in gone.json["detail"]
+    assert limited.events(cursor=gone.json["oldest_cursor"]).json["items"]
 
 
 def test_a_cursor_behind_what_retention_dropped_stays_good(past, siem, tmp_path):
