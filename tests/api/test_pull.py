@@ -101,6 +101,9 @@ class Reader:
             self.away += 1
             assert answer.headers["Content-Type"] == "application/problem+json"
             return True
+        if answer.status == 429:
+            time.sleep(int(answer.headers["Retry-After"]))
+            return True
         assert answer.status == 200, answer.read()
         if self.dice.random() < 0.15:
             answer.read(self.dice.randrange(200))
