@@ -65,7 +65,11 @@ def filled(empty_past, recorded, tmp_path_factory) -> Iterator[tuple[Past, list[
         yield past, everything(past)
 
 
-@pytest.fixture(params=[*((name, "reader") for name in AREAS), ("a path", "administrator")], ids=str)
+PERSONS = [*((name, "reader") for name in AREAS), ("a path", "administrator")]
+QUICK = PERSONS[:2]
+
+
+@pytest.fixture(params=[pytest.param(one, marks=() if one in QUICK else pytest.mark.long) for one in PERSONS], ids=str)
 def told(request, filled, db) -> Told:
     past, events = filled
     name, role = request.param
