@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import pytest
 from django.db import connection, transaction
@@ -200,6 +200,17 @@ def test_the_same_address_opens_the_drawer_with_and_without_scripts(store, get):
         part = get(f"/events/?event={one}&tab={tab}", **{"HX-Request": "true", "HX-Target": "aside#drawer"})
         assert whole.by_id("event-head") and part.by_id("event-head") and not part.all("main")
         assert len(whole.all("a", id="tab-", **{"aria-current": "true"})) == 1
+
+
+@pytest.mark.parametrize(
+    "moment", ["2026-01-01T00:00:00+20:00", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+)
+def test_no_offset_that_a_time_is_written_with_breaks_a_page(store, get, moment):
+    """PostgreSQL takes none of 16 hours and more."""
+    for name, text in (("before", f"{moment}~1"), ("after", f"{moment}~1"), ("seen", f"{moment}~1"), ("since", moment)):
+        get(f"/events/?range=live&{name}={quote(text)}")
+    secret = queries.find_secret("secret/prod/app/key-1", scope=EVERYTHING)
+    get(f"/secrets/{secret.id}/?before={quote(moment)}~1")
 
 
 def test_live_says_how_many_wait_after_the_newest_shown(store, get):
