@@ -15,6 +15,7 @@ from accounts.scope import EVERYTHING
 from audit import actions, callers, event_search, queries
 from audit.event_filter import Filter, condition
 from audit.query_tree import every, matches
+from dashboard import too_slow
 from tests.audit.conftest import forget_everything
 from tests.audit.lines import Call, log
 from tests.dashboard.conftest import Page
@@ -332,3 +333,25 @@ def test_a_question_that_takes_too_long_is_answered_by_a_sentence(store, signed_
     with connection.execute_wrapper(slow):
         got = signed_in.get("/events/")
     assert got.status_code == 503 and "This question is too wide" in got.content.decode()
+
+
+@pytest.mark.parametrize(
+    "address", ["/events/?range=7d&q=", "/events/?q=-secret:*+outcome:denied+", "/api/v1/events?q="]
+)
+def test_many_quick_statements_that_take_too_long_together_are_answered_by_a_sentence(
+    store, signed_in, monkeypatch, address
+):
+    """Each word of a query is looked for in every name, and each of these statements is within its own time."""
+    looked = []
+
+    def slow(execute, sql, params, many, context):
+        if "strpos" in sql:
+            looked.append(sql)
+            sql = f"SELECT q.* FROM (SELECT pg_sleep(0.01)) s, LATERAL ({sql}) q"
+        return execute(sql, params, many, context)
+
+    monkeypatch.setattr(too_slow, "PATIENCE", 0.1)
+    with connection.execute_wrapper(slow):
+        got = signed_in.get(address + "+".join(f"word{n}" for n in range(20)))
+    assert got.status_code == 503 and "This question is too wide" in got.content.decode()
+    assert 0 < len(looked) <= 12
