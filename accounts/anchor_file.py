@@ -146,11 +146,13 @@ def _line(raw: bytes) -> Line | None:
     """Return a whole line, None for anything else: a torn one, or one of another form."""
     try:
         told = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(told, dict) or told.get("form") != FORM:
         return None
     if any(type(told.get(name)) is not kind for name, kind in _TYPES.items()):
+        return None
+    if not all(told[name].isascii() for name, kind in _TYPES.items() if kind is str):
         return None
     head = Head(told["position"], told["hash"], told["entries"], told["at"])
     return Line(head, told["line"], told["previous"], sha256(raw).hexdigest())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from audit.queries import EventRow
 from dashboard import zone
@@ -33,10 +33,11 @@ class Place:
         """Read `2026-11-18T02:46:58.102345+00:00~17`; anything else is the newest page."""
         moment, _, number = text.partition("~")
         try:
-            place = cls(datetime.fromisoformat(moment), int(number))
-        except ValueError:
+            read, key = datetime.fromisoformat(moment), int(number)
+            # In UTC, because PostgreSQL refuses an offset of 16 hours and more.
+            return cls(read.astimezone(UTC), key) if read.tzinfo and 0 < key < 2**63 else None
+        except (ValueError, OverflowError):
             return None
-        return place if place.time.tzinfo and 0 < place.id < 2**63 else None
 
     def __str__(self) -> str:
         """Return the form that `read` takes."""

@@ -32,10 +32,13 @@ class MomentField(forms.DateTimeField):
     zone: tzinfo = UTC
 
     def to_python(self, value: Any) -> datetime | None:
-        """Return the moment; raises `ValidationError`."""
+        """Return the moment in UTC, because PostgreSQL refuses an offset of 16 hours; raises `ValidationError`."""
         try:
             with timezone.override(self.zone):
-                return super().to_python(value)
+                read = super().to_python(value)
+            return read.astimezone(UTC) if read else None
+        except OverflowError:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
         except forms.ValidationError as wrong:
             if wrong.code != "ambiguous_timezone":
                 raise

@@ -74,16 +74,14 @@ def _send(request: HttpRequest, page: EventsPage, what: str) -> HttpResponseBase
         raise BadRequest(NO_FORMAT)
     name = file_name(what, page.range, kind)
     user = cast(User, request.user)
-    try:
-        running = export.start(
-            page.asked(kind, name), until_id=key_of(request.POST.get("newest", "")), actor=user, request=request
-        )
+    with reading_in(UTC_NAME):  # a file's sentences are in UTC, whoever takes it
+        said = about(page.record, page.words, user.username)
+    asked = page.asked(kind, name)
+    try:  # last of all: what fails behind it would leave the export under way
+        running = export.start(asked, until_id=key_of(request.POST.get("newest", "")), actor=user, request=request)
     except export.TooMany as why:
         return too_many_exports(request, str(why))
     layout = LAYOUTS[kind]()
-    with reading_in(UTC_NAME):  # a file's sentences are in UTC, whoever takes it
-        said = about(page.record, page.words, user.username)
-    body = Body(running, layout, said)
-    answer = StreamingHttpResponse(body, content_type=layout.type)
+    answer = StreamingHttpResponse(Body(running, layout, said), content_type=layout.type)
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer

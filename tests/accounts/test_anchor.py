@@ -88,6 +88,33 @@ def test_a_line_that_was_torn_does_not_spoil_the_next(path, left):
     assert [one.position for one in heads(path)] == [1, 2, 4] if left != -1 else [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        b"[" * 4_000,
+        b'{"a":' * 700,
+        json.dumps(
+            {
+                "form": "keybook.anchor.1",
+                "line": 1,
+                "position": 1,
+                "entries": 1,
+                "hash": "\ud800",
+                "at": "\ud800",
+                "previous": "",
+            }
+        ).encode(),
+    ],
+)
+def test_what_is_no_line_of_ours_is_passed_over_whatever_it_is(path, other):
+    put(path, 1)
+    with path.open("ab") as file:
+        file.write(other + b"\n")
+    assert last_line(path).head == head(1)
+    put(path, 2)
+    assert [one.position for one in heads(path)] == [1, 2]
+
+
 def test_a_writer_that_finds_no_room_says_so_and_goes_on_when_there_is_some(path):
     put(path, 1)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -32,6 +32,7 @@ FORBIDDEN = {
         "UPDATE audit_mount SET kv_version = 2",
         "INSERT INTO audit_mount DEFAULT VALUES",
         f"UPDATE {TRAIL} SET id = id",
+        f"INSERT INTO {TRAIL} (id) VALUES (1)",
         f"DELETE FROM {TRAIL}",
         f"TRUNCATE {TRAIL}",
         "SELECT accounts_trail_append(1)",

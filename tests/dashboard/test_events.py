@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import pytest
 from django.db import connection, transaction
@@ -15,6 +15,7 @@ from accounts.scope import EVERYTHING
 from audit import actions, callers, event_search, queries
 from audit.event_filter import Filter, condition
 from audit.query_tree import every, matches
+from dashboard import too_slow
 from tests.audit.conftest import forget_everything
 from tests.audit.lines import Call, log
 from tests.dashboard.conftest import Page
@@ -202,6 +203,17 @@ def test_the_same_address_opens_the_drawer_with_and_without_scripts(store, get):
         assert len(whole.all("a", id="tab-", **{"aria-current": "true"})) == 1
 
 
+@pytest.mark.parametrize(
+    "moment", ["2026-01-01T00:00:00+20:00", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+)
+def test_no_offset_that_a_time_is_written_with_breaks_a_page(store, get, moment):
+    """PostgreSQL takes none of 16 hours and more."""
+    for name, text in (("before", f"{moment}~1"), ("after", f"{moment}~1"), ("seen", f"{moment}~1"), ("since", moment)):
+        get(f"/events/?range=live&{name}={quote(text)}")
+    secret = queries.find_secret("secret/prod/app/key-1", scope=EVERYTHING)
+    get(f"/secrets/{secret.id}/?before={quote(moment)}~1")
+
+
 def test_live_says_how_many_wait_after_the_newest_shown(store, get):
     newest = get("/events/?range=live").by_id("rows")["data-newest"]
     moment = datetime.fromisoformat(newest.partition("~")[0]) - timedelta(seconds=20)
@@ -321,3 +333,25 @@ def test_a_question_that_takes_too_long_is_answered_by_a_sentence(store, signed_
     with connection.execute_wrapper(slow):
         got = signed_in.get("/events/")
     assert got.status_code == 503 and "This question is too wide" in got.content.decode()
+
+
+@pytest.mark.parametrize(
+    "address", ["/events/?range=7d&q=", "/events/?q=-secret:*+outcome:denied+", "/api/v1/events?q="]
+)
+def test_many_quick_statements_that_take_too_long_together_are_answered_by_a_sentence(
+    store, signed_in, monkeypatch, address
+):
+    """Each word of a query is looked for in every name, and each of these statements is within its own time."""
+    looked = []
+
+    def slow(execute, sql, params, many, context):
+        if "strpos" in sql:
+            looked.append(sql)
+            sql = f"SELECT q.* FROM (SELECT pg_sleep(0.01)) s, LATERAL ({sql}) q"
+        return execute(sql, params, many, context)
+
+    monkeypatch.setattr(too_slow, "PATIENCE", 0.1)
+    with connection.execute_wrapper(slow):
+        got = signed_in.get(address + "+".join(f"word{n}" for n in range(20)))
+    assert got.status_code == 503 and "This question is too wide" in got.content.decode()
+    assert 0 < len(looked) <= 12

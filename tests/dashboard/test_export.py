@@ -10,14 +10,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.errors import QueryCanceled
 
 from accounts.models import TrailEntry, User
 from accounts.scope import EVERYTHING
-from audit import actions, callers, event_search, export, queries
+from audit import actions, callers, coverage, event_search, export, queries
 from dashboard.export_file import COLUMNS, About, Body, Csv, Hole, Ndjson, cell
 from tests.audit.conftest import forget_everything
 from tests.audit.lines import Call, log
@@ -144,6 +145,21 @@ def test_a_third_export_at_once_is_refused_with_a_sentence(store, reader, monkey
     monkeypatch.setattr(export, "AT_ONCE", 0)
     response = reader.post("/events/export/", {**form(Page.of(reader.get("/events/?range=7d"))), "format": "csv"})
     assert response.status_code == 429 and "exports of yours are under way" in Page.of(response).text
+
+
+def test_an_export_whose_completeness_is_not_found_out_in_time_is_not_begun(store, reader, monkeypatch):
+    """Else it would hold one of two places for as long as its connection lives, and the trail would lack its end."""
+    given = form(Page.of(reader.get("/events/?range=7d")))
+
+    def gives_up(*args, **kwargs):
+        raise OperationalError("canceling statement due to statement timeout") from QueryCanceled()
+
+    monkeypatch.setattr(coverage, "vault_records", gives_up)
+    assert reader.post("/events/export/", {**given, "format": "csv"}).status_code == 503
+    assert not TrailEntry.objects.exists()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        assert cursor.fetchone() == (0,)
 
 
 def test_a_form_without_its_mark_begins_no_export(store, cat):

@@ -115,8 +115,10 @@ def test_a_place_in_a_list_survives_its_url(moment, number):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "2026-11-18~1", "2026-11-18T00:00:00+00:00~-1", "2026-11-18T00:00:00+00:00~x"]
-)
+    "text",
+    ["", "x", "2026-11-18~1", "2026-11-18T00:00:00+00:00~-1", "2026-11-18T00:00:00+00:00~x",
+     "0001-01-01T00:00:00+23:59~1", "9999-12-31T23:59:59-23:59~1"],
+)  # fmt: skip
 def test_a_place_that_is_none_is_the_newest_page(text):
     assert Place.read(text) is None
 
