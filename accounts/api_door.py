@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -203,7 +204,7 @@ class Door(APIView):
     def told(self, body: bytes, content_type: str, headers: Mapping[str, str]) -> HttpResponse:
         """Return a body, packed if the caller can unpack it and came by token (a packed secret can be guessed at)."""
         response = HttpResponse(content_type=content_type, headers=dict(headers))
-        packs = "gzip" in self.request.headers.get("Accept-Encoding", "") and self.caller.kind == "token"
+        packs = _takes_gzip(self.request.headers.get("Accept-Encoding", "")) and self.caller.kind == "token"
         if packs and len(body) >= _PACK_LEAST:
             body = _pack(body)
             response.headers["Content-Encoding"] = "gzip"
@@ -221,6 +222,15 @@ def _as_headers(told: Mapping[str, object]) -> dict[str, str]:
     """Return facts about a page as headers: `Keybook-Next-Cursor` and so on; those that are None are left out."""
     named = {f"Keybook-{name.replace('_', '-').title()}": value for name, value in told.items() if value is not None}
     return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in named.items()}
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Return whether an `Accept-Encoding` names gzip, and not with a weight of nothing, which refuses it."""
+    named = dict(one.replace(" ", "").lower().partition(";")[::2] for one in accepted.split(","))
+    return "gzip" in named and not _NO_WEIGHT.fullmatch(named["gzip"])
+
+
+_NO_WEIGHT = re.compile(r"q=0(\.0*)?")
 
 
 def _pack(body: bytes) -> bytes:

@@ -11,6 +11,8 @@ from django.http import HttpRequest
 
 from accounts.address import client_address
 from accounts.models import TrailEntry, User
+from kit import tokens as forms
+from vault.plain_text import scrub_tokens
 
 Detail = str | int | bool | None | list[str] | list[int]
 
@@ -58,15 +60,26 @@ def record(
         subject_kind=subject.kind,
         subject_id=subject.id,
         subject_text=_plain(subject.text),
-        details={name: _plain(value) if isinstance(value, str) else value for name, value in (details or {}).items()},
+        details={name: _detail(value) for name, value in (details or {}).items()},
         address=client_address(request) if request else "",
         session=_session(request) if request else "",
     )
 
 
+def without_tokens(text: str) -> str:
+    """Return a text without tokens of a vault's or of ours: people paste them anywhere, and an entry stays for ever."""
+    return forms.scrub(scrub_tokens(text))
+
+
+def _detail(value: Detail) -> Detail:
+    if isinstance(value, str):
+        return _plain(value)
+    return [_plain(one) if isinstance(one, str) else one for one in value] if isinstance(value, list) else value  # type: ignore[return-value]
+
+
 def _plain(text: str) -> str:
-    """Return the text without NUL, which PostgreSQL does not take, and no longer than an entry needs."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST]
+    """Return the text without tokens and NUL, which PostgreSQL does not take, and no longer than an entry needs."""
+    return without_tokens(text).replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST]
 
 
 def _session(request: HttpRequest) -> str:

@@ -16,7 +16,7 @@ from django.db import Error, connection, transaction
 from django.http import HttpRequest
 
 from accounts.models import User
-from accounts.trail import LONGEST, Detail, Subject, record
+from accounts.trail import LONGEST, Detail, Subject, record, without_tokens
 from audit import event_search
 from audit.answers import EventRow
 from audit.event import AMENDS
@@ -150,7 +150,7 @@ def exact(moment: datetime) -> str:
 
 def _facts(asked: Asked, until_id: int) -> dict[str, Detail]:
     """Return what the trail keeps of a question; a long one in pieces, because a file's evidence may not be cut."""
-    words = asked.words.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    words = without_tokens(asked.words).replace("\0", "\N{REPLACEMENT CHARACTER}")  # before a piece can end in one
     pieces = [words[at : at + LONGEST] for at in range(0, len(words), LONGEST)]
     return {
         "format": asked.format,

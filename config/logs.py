@@ -6,9 +6,12 @@ import json
 import logging
 from datetime import UTC, datetime
 
+from kit import tokens
+from vault.plain_text import scrub_tokens
+
 
 class OneLine(logging.Formatter):
-    """Turns a record into one line of JSON; a traceback is one string in it."""
+    """Turns a record into one line of JSON without tokens; a traceback is one string in it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line without its newline."""
@@ -17,8 +20,13 @@ class OneLine(logging.Formatter):
             "level": record.levelname.lower(),
             "process": record.process,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _plain(record.getMessage()),
         }
         if record.exc_info and record.exc_info[0]:
-            told["error"] = self.formatException(record.exc_info)
+            told["error"] = _plain(self.formatException(record.exc_info))
         return json.dumps(told)  # in ASCII: no letter of a stranger turns a terminal's text around or speaks to it
+
+
+def _plain(text: str) -> str:
+    """Return a text without tokens: an address or a failed statement may hold what somebody pasted."""
+    return tokens.scrub(scrub_tokens(text))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 from zlib import crc32
 
 _BODY, _CHECK = 43, 8
+_ANY = re.compile(rf"(?<![A-Za-z0-9_-])[a-z]{{3}}_[A-Za-z0-9_-]{{{_BODY}}}[0-9a-f]{{{_CHECK}}}(?![A-Za-z0-9_-])")
 
 
 def make(prefix: str) -> str:
@@ -21,6 +23,11 @@ def is_whole(token: str, prefix: str) -> bool:
     if len(token) != len(prefix) + _BODY + _CHECK or not token.startswith(prefix) or not token.isascii():
         return False
     return token[-_CHECK:] == _check(token[:-_CHECK])
+
+
+def scrub(text: str) -> str:
+    """Return the text without whole tokens of any prefix: each becomes `<token, length>`."""
+    return _ANY.sub(lambda found: f"<token, {len(found[0])}>", text)
 
 
 def digest(token: str) -> bytes:

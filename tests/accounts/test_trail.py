@@ -7,6 +7,7 @@ from django.db import DatabaseError, connection, transaction
 
 from accounts.models import TrailEntry
 from accounts.trail import LONGEST, Subject, person, record
+from kit import tokens as forms
 
 
 def _entry(actor) -> TrailEntry:
@@ -51,6 +52,16 @@ def test_a_verb_that_fails_leaves_no_entry():
 def test_a_detail_that_names_a_secret_is_refused(cat, name):
     with pytest.raises(ValueError, match=name):
         record(cat, "accounts.link.made", person(cat), details={name: "hush"})
+
+
+@pytest.mark.parametrize("token", [forms.make("kbk_"), forms.make("kbr_"), "hvs." + "A" * 30, "s." + "b" * 24])
+def test_a_token_that_somebody_pasted_where_a_name_belongs_is_in_no_entry(cat, token):
+    details = {"path": f"/x {token}", "scopes": [token, "a"], "minutes": 5}
+    made = record(f"by {token}", "source.made", Subject("source", None, token), details=details)
+    made.refresh_from_db()
+    mark = f"<token, {len(token)}>"
+    assert (made.actor_name, made.subject_text) == (f"by {mark}", mark)
+    assert made.details == {"path": f"/x {mark}", "scopes": [mark, "a"], "minutes": 5}
 
 
 def test_hostile_and_endless_text_is_kept_short_and_whole(cat):

@@ -139,6 +139,15 @@ def test_an_answer_is_packed_for_whoever_asks_for_it(filled, siem):
     assert packed.json == siem.events().json
 
 
+@pytest.mark.parametrize(
+    "accepted, packed",
+    [("br, GZIP;q=0.5", True), ("gzip;q=0", False), ("gzip; q=0.00, br", False), ("x-gzipped", False), ("", False)],
+)
+def test_an_answer_is_not_packed_for_whoever_refuses_it(filled, siem, accepted, packed):
+    answer = siem.events(headers={"Accept-Encoding": accepted})
+    assert ("Content-Encoding" in answer.headers) == packed
+
+
 def test_one_event_comes_with_its_lines_as_stored(filled, siem):
     told = siem.ask("/events/3").json
     assert told["event"] == siem.events().json["items"][2]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from config.logs import OneLine
+from kit import tokens
 from tests.audit.conftest import ROOT
 
 
@@ -30,6 +31,15 @@ def test_a_traceback_is_one_string_of_it():
     except ValueError as error:
         line = _line("Keybook failed.", error=error)
     assert "\n" not in line and "ValueError: of the test" in json.loads(line)["error"]
+
+
+def test_no_token_is_in_a_line():
+    token = tokens.make("kbk_")
+    try:
+        raise ValueError(f"LINE 1: SELECT '{token}'")
+    except ValueError as error:
+        line = _line("Not Found: /api/%s", token, error=error)
+    assert token not in line and line.count("<token, 55>") >= 2
 
 
 def test_django_and_ours_say_each_thing_once_on_standard_error():

@@ -20,6 +20,7 @@ from accounts.models import TrailEntry, User
 from accounts.scope import EVERYTHING
 from audit import actions, callers, coverage, event_search, export, queries
 from dashboard.export_file import COLUMNS, About, Body, Csv, Hole, Ndjson, cell
+from kit import tokens
 from tests.audit.conftest import forget_everything
 from tests.audit.lines import Call, log
 from tests.browser.hostile import strings
@@ -160,6 +161,15 @@ def test_an_export_whose_completeness_is_not_found_out_in_time_is_not_begun(stor
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
         assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.parametrize("before", [1, 480])
+def test_a_token_that_was_pasted_into_the_query_is_not_kept_in_the_trail(store, reader, before):
+    token = tokens.make("kbk_")
+    given = {**form(Page.of(reader.get("/events/?range=7d"))), "q": f"{'x' * before} OR outcome:ok OR {token}"}
+    take(reader, given)
+    kept = TrailEntry.objects.first().details["query"]
+    assert token[20:40] not in "".join(kept) and "<token, 55>" in "".join(kept)
 
 
 def test_a_form_without_its_mark_begins_no_export(store, cat):
