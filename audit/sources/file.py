@@ -164,6 +164,9 @@ def _hash_of_first(head: bytes) -> bytes | None:
 def family(path: str | Path) -> list[Path]:
     """Return a log and its rotated brothers, oldest first, the live one last.
 
+    A copy and what was cut right after it may have one time, because a file system's clock ticks in milliseconds: then
+    the higher number is the older one.
+
     Brothers are named by a number or a date (`audit.log.1`, `audit.log-20261121.gz`, `audit-2026-11-21.log`):
     `audit-http.log` is another device's log.
     """
@@ -173,8 +176,14 @@ def family(path: str | Path) -> list[Path]:
     stem, suffix = re.escape(live.stem), re.escape(live.suffix)
     brother = re.compile(rf"(?:{stem}{suffix}(?:{_AGE}|[.-]old)?|{stem}{_AGE}{suffix}){_PACKING}")
     found = [one for one in live.parent.iterdir() if one.name != live.name and brother.fullmatch(one.name)]
-    aged = sorted((_modified(one), one.name, one) for one in found)
-    return [one for _, _, one in aged] + ([live] if live.exists() else [])
+    aged = sorted(found, key=lambda one: (_modified(one), -_number(one), one.name))
+    return aged + ([live] if live.exists() else [])
+
+
+def _number(path: Path) -> int:
+    """Return the number of a rotated log, 0 for one that is named otherwise, such as by its date."""
+    found = re.search(r"(?<!\d)[._-](\d{1,4})(?:\.[a-z]+)*$", path.name)
+    return int(found[1]) if found else 0
 
 
 def _modified(path: Path) -> float:

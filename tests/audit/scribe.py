@@ -49,7 +49,7 @@ class Device:
 
     def rotate(self, how: str, some: list[tuple[Call, str]]) -> None:
         """Rotate in one of the ways; `some` are lines that fall into the middle of it."""
-        time.sleep(0.012)  # a file system's clock may be 10 ms late
+        time.sleep(0.035)  # a file system's clock may be 10 ms late, and a log that is rotated lives longer than 20
         self.rotations.append(how)
         self._shift()
         if how == "copytruncate":

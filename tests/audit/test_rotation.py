@@ -13,6 +13,7 @@ from django.conf import settings
 
 from audit import actions
 from audit.sources import birth
+from audit.sources.file import family
 from tests.audit.lines import Call
 
 # "pack" renames and compresses, "copy and pack" copies, cuts and compresses the copy, "lose" deletes the oldest copy.
@@ -75,6 +76,8 @@ BY_BIRTH = {
     "pack, write, pack, write, pack, write, look": "",
 }
 
+ROTATIONS = {"rename", "linger", "pack", "cut", "copy and pack"}
+
 
 class Rotated:
     """A log that is written in append mode, as a vault does, rotated in every way, and followed."""
@@ -87,9 +90,9 @@ class Rotated:
         self.torn, self.ahead = b"", timedelta(0)
 
     def do(self, steps: str) -> None:
-        """Take steps, a pause before each: a file system's clock may be 10 ms behind."""
+        """Take steps with pauses: a file system's clock may be 10 ms behind, and no log that is rotated is younger."""
         for step in steps.split(", "):
-            time.sleep(0.012)
+            time.sleep(0.04 if step in ROTATIONS else 0.012)
             getattr(self, step.replace(" ", "_"))()
 
     def write(self) -> None:
@@ -234,3 +237,19 @@ def test_turns_too_short_for_all_files_read_them_one_after_the_other(rotated, pa
         turns.append(actions.read_source(actions.Source.objects.get(), seconds=0))
     assert [turn.bytes > 0 for turn in turns] == [True] * 4
     assert told(past, rotated) == "copytruncate copytruncate"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["audit.log.10", "audit.log.2.gz", "audit.log.1", "audit.log"],
+        ["audit-2.log", "audit-1.log.zst", "audit.log"],
+        ["audit.log-20261120", "audit.log-20261121.gz", "audit.log"],
+        ["audit-2026-11-09.log", "audit-2026-11-10.log", "audit.log"],
+    ],
+)
+def test_of_files_of_one_time_the_one_that_was_rotated_more_often_is_the_older(tmp_path, names):
+    for name in names:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, ns=(10**18, 10**18))
+    assert [one.name for one in family(tmp_path / "audit.log")] == names
