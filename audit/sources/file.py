@@ -176,8 +176,8 @@ def family(path: str | Path) -> list[Path]:
     stem, suffix = re.escape(live.stem), re.escape(live.suffix)
     brother = re.compile(rf"(?:{stem}{suffix}(?:{_AGE}|[.-]old)?|{stem}{_AGE}{suffix}){_PACKING}")
     found = [one for one in live.parent.iterdir() if one.name != live.name and brother.fullmatch(one.name)]
-    aged = sorted(found, key=lambda one: (_modified(one), -_number(one), one.name))
-    return aged + ([live] if live.exists() else [])
+    aged = [(modified, -_number(one), one.name, one) for one in found if (modified := _modified(one)) is not None]
+    return [one for *_, one in sorted(aged)] + ([live] if live.exists() else [])
 
 
 def _number(path: Path) -> int:
@@ -186,8 +186,9 @@ def _number(path: Path) -> int:
     return int(found[1]) if found else 0
 
 
-def _modified(path: Path) -> float:
+def _modified(path: Path) -> int | None:
+    """Return when a file was changed, in nanoseconds; None for one that is being renamed: the next look finds it."""
     try:
-        return path.stat().st_mtime
+        return path.stat().st_mtime_ns
     except OSError:
-        return 0.0
+        return None

@@ -98,7 +98,7 @@ def check(truth, outcome):
         bounds = [(start, end) for d, kind, start, end in outcome.gaps if d == name and kind == "copytruncate"]
         for key in destroyed - outcome.shown[name]:
             assert any(start <= written[key] <= end for start, end in bounds), (
-                f"{name}: no gap covers {key} {written[key]}"
+                f"{name}: no gap covers {key} {written[key]}; {device['rotations']}, {sorted(map(str, outcome.gaps))}"
             )
         assert len(bounds) <= device["rotations"].count("copytruncate")
         gone = destroyed - outcome.shown[name]
