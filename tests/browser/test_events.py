@@ -168,6 +168,26 @@ def test_hostile_names_stay_text_in_every_column_and_the_layout_holds(site, wind
     _is_only_text(visit, lists + some + people[::12])
 
 
+# Shows the drawer anew, holds it at the start of its slide, and measures how far the page then reaches out.
+SLIDING = """() => {
+    const drawer = document.querySelector("#drawer");
+    drawer.hidden = true;
+    drawer.getBoundingClientRect();
+    drawer.hidden = false;
+    const slides = drawer.getAnimations();
+    slides.forEach((slide) => { slide.pause(); slide.currentTime = 0; });
+    return [slides.length, document.documentElement.scrollWidth - innerWidth];
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_a_drawer_that_slides_in_never_widens_the_page(window, width):
+    page = window(signed_in=True, viewport={"width": width, "height": 900}).go(EVENTS)
+    page.locator("#rows .row-link").first.click()
+    expect(page.locator("#drawer h2")).to_be_focused()
+    assert page.evaluate(SLIDING) == [1, 0]
+
+
 @pytest.mark.long
 def test_all_hostile_names_stay_text_on_their_own_pages(window):
     visit = window(signed_in=True)
