@@ -141,12 +141,19 @@ def _walk(visit, address: str, link: str, most: int) -> list[str]:
 
 # Elements that no page of ours has inside its main part.
 FOREIGN = "document.querySelectorAll('main :is(script, iframe, base, style, meta, img, [onload], [onerror])').length"
+# By how much anything is wider than its room, once the drawer stands: the columns clip what reaches out of them.
+WIDER = """async () => {
+    const drawer = document.querySelector("#drawer");
+    await Promise.all((drawer ? drawer.getAnimations() : []).map((slide) => slide.finished));
+    const rooms = [document.documentElement, ...document.querySelectorAll(".columns-facets")];
+    return Math.max(...rooms.map((room) => room.scrollWidth - room.clientWidth));
+}"""
 
 
 def _is_only_text(visit, addresses: list[str]) -> None:
     for address in addresses:
         page = visit.go(address)
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, address
+        assert page.evaluate(WIDER) <= 0, address
         assert page.locator("#rail").is_visible(), address
         assert page.evaluate(FOREIGN) == 0, address
 
@@ -166,6 +173,26 @@ def test_hostile_names_stay_text_in_every_column_and_the_layout_holds(site, wind
     some = [f"/events/{rows[n]}&tab={tab}" for n in range(0, 500, 60) for tab in ("summary", "who", "line")]
     people = _walk(visit, "/principals/?kind=human", ".closing-action", 100)
     _is_only_text(visit, lists + some + people[::12])
+
+
+# Shows the drawer anew, holds it at the start of its slide, and measures how far the page then reaches out.
+SLIDING = """() => {
+    const drawer = document.querySelector("#drawer");
+    drawer.hidden = true;
+    drawer.getBoundingClientRect();
+    drawer.hidden = false;
+    const slides = drawer.getAnimations();
+    slides.forEach((slide) => { slide.pause(); slide.currentTime = 0; });
+    return [slides.length, document.documentElement.scrollWidth - innerWidth];
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_a_drawer_that_slides_in_never_widens_the_page(window, width):
+    page = window(signed_in=True, viewport={"width": width, "height": 900}).go(EVENTS)
+    page.locator("#rows .row-link").first.click()
+    expect(page.locator("#drawer h2")).to_be_focused()
+    assert page.evaluate(SLIDING) == [1, 0]
 
 
 @pytest.mark.long
