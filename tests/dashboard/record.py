@@ -178,7 +178,7 @@ class Record:
 
     def lines_of(self, event_id: int, *, scope: Scope) -> list[StoredLine]:
         """Return a masked response line for each device."""
-        row = self.event(event_id)
+        row = self.event(event_id, scope=scope)
         line = {
             "time": row.time.isoformat(),
             "type": "response",
