@@ -89,8 +89,8 @@ def follow_while(database, folder, seed, harm):
 def check(truth, outcome, bounded=False):
     """Nothing is lost or doubled; `bounded`: what a copy and cut destroyed lies in a gap, and a renaming makes none.
 
-    A log that is cut and filled again between our look at its tail and our reading of it gives lines of the new content
-    to the old: then the gap begins some ms too late (docs/operations.md, "Log rotation"). The long form holds to it.
+    The gap of a cut may begin some ms too late, for a cause that is guessed and not proven (docs/operations.md, "Log
+    rotation"), so only the long form asks for the bounds, and may fail.
     """
     destroyed_everywhere = None
     for name, device in truth["devices"].items():
