@@ -255,6 +255,7 @@ def _read_family(work: Turn, source: Source, logs: list[LogFile], deadline: floa
             break
         live = log is found[-1]
         stamp = _stamp(log.path)
+        work.wait()  # a copy that is being made has the content of the live log, and so its cursor
         cursor = find_generation(work.looker, work.device_id, log, *chain.link(log))
         gaps = chain.gap_before(cursor) if cursor.position == 0 else []
         if live and (source.live_id, source.live_inode) != (cursor.id, log.inode):

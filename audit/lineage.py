@@ -57,7 +57,8 @@ class Chain:
     def _was_cut(self, older: Generation) -> bool:
         """Whether one of the files after `older` was there while `older` was written: then its lines stood in that."""
         place = _places(self.logs, bytes(older.fingerprint))[0]
-        after = [one for one in self.logs[place + 1 :] if one.fingerprint is None or one in self.since]
+        new = {None} | {one.fingerprint for one in self.since}  # the live log too, whose copy is being made just now
+        after = [one for one in self.logs[place + 1 :] if one.fingerprint in new]
         files = [one for one in after if not one.packed and one.fingerprint != bytes(older.fingerprint)]
         return any(self.was_live(one) or _was_there(older, one) for one in files)
 

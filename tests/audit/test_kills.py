@@ -86,12 +86,8 @@ def follow_while(database, folder, seed, harm):
     return json.loads((logs / "truth.json").read_text()), Outcome(database)
 
 
-def check(truth, outcome, bounded=False):
-    """Nothing is lost or doubled; `bounded`: what a copy and cut destroyed lies in a gap, and a renaming makes none.
-
-    The gap of a cut may begin some ms too late, for a cause that is guessed and not proven (docs/operations.md, "Log
-    rotation"), so only the long form asks for the bounds, and may fail.
-    """
+def check(truth, outcome):
+    """Nothing is lost or doubled; what a copy and cut destroyed lies in a gap, and a renaming makes none."""
     destroyed_everywhere = None
     for name, device in truth["devices"].items():
         written = {(id, side): datetime.fromisoformat(at) for id, side, at in device["written"]}
@@ -100,11 +96,11 @@ def check(truth, outcome, bounded=False):
         assert not lost, f"{name}: {len(lost)} of {len(written)} entries lost, rotations {device['rotations']}"
         assert outcome.shown[name] <= set(written)
         bounds = [(start, end) for d, kind, start, end in outcome.gaps if d == name and kind == "copytruncate"]
-        for key in destroyed - outcome.shown[name] if bounded else ():
+        for key in destroyed - outcome.shown[name]:
             assert any(start <= written[key] <= end for start, end in bounds), (
                 f"{name}: no gap covers {key} {written[key]}; {device['rotations']}, {sorted(map(str, outcome.gaps))}"
             )
-        assert not bounded or len(bounds) <= device["rotations"].count("copytruncate")
+        assert len(bounds) <= device["rotations"].count("copytruncate")
         gone = destroyed - outcome.shown[name]
         destroyed_everywhere = gone if destroyed_everywhere is None else destroyed_everywhere & gone
     everything = {(id, side) for device in truth["devices"].values() for id, side, _ in device["written"]}
@@ -125,7 +121,7 @@ def test_forty_kills_lose_nothing_and_double_nothing(own_database, tmp_path):
 @pytest.mark.long
 def test_a_thousand_kills_lose_nothing_and_double_nothing(own_database, tmp_path):
     truth, outcome = follow_while_killing(own_database, tmp_path, 1000, 0.15, "a thousand")
-    check(truth, outcome, bounded=True)
+    check(truth, outcome)
     assert {how for device in truth["devices"].values() for how in device["rotations"]} == set(scribe.WAYS)
 
 

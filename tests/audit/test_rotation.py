@@ -16,7 +16,8 @@ from audit.sources import birth
 from audit.sources.file import family
 from tests.audit.lines import Call
 
-# "pack" renames and compresses, "copy and pack" copies, cuts and compresses the copy, "lose" deletes the oldest copy.
+# "pack" renames and compresses, "copy and pack" copies, cuts and compresses the copy, "lose" deletes the oldest copy;
+# "cut" is "copy" and "clip" at once.
 LOOKS_IN_TIME = {
     "rename, write, look": "",
     "rename, look, write, look": "",
@@ -51,6 +52,11 @@ TWO_UNREAD = {
     "cut, write, cut, write, cut, write, look": "copytruncate copytruncate copytruncate",
     "cut, write, cut, write, rename, write, look": "copytruncate copytruncate",
     "cut, write, cut, write, rename, write, pack, look, write, look": "copytruncate copytruncate",
+    "copy, look, clip, write, look": "copytruncate",
+    "cut, write, copy, look, clip, write, look": "copytruncate copytruncate",
+    "cut, write, copy a part, look, clip, write, look": "copytruncate copytruncate",
+    "cut, write, cut, write, copy, look, clip, write, look": "copytruncate copytruncate copytruncate",
+    "cut, write, copy, look, write, look, clip, write, look": "copytruncate copytruncate",
 }
 LOST = {
     "cut, lose, write, look": "vanished",
@@ -74,9 +80,11 @@ BY_BIRTH = {
     "pack, write, pack, look, write, look": "",
     "pack, write, pack, write, look": "",
     "pack, write, pack, write, pack, write, look": "",
+    "rename, write, copy, look, clip, write, look": "copytruncate",
+    "pack, write, copy a part, look, clip, write, look": "copytruncate",
 }
 
-ROTATIONS = {"rename", "linger", "pack", "cut", "copy and pack"}
+ROTATIONS = {"rename", "linger", "pack", "cut", "copy", "copy a part", "copy and pack"}
 
 
 class Rotated:
@@ -137,7 +145,22 @@ class Rotated:
 
     def cut(self) -> None:
         """Copy the live log and cut it; a call that was written between is in no file."""
+        self.copy()
+        self.clip()
+
+    def copy(self) -> None:
+        """Copy the live log."""
         self._shift()
+        Path(f"{self.path}.1").write_bytes(self.path.read_bytes())
+
+    def copy_a_part(self) -> None:
+        """Begin to copy the live log; `clip` copies the rest."""
+        self._shift()
+        whole = self.path.read_bytes()
+        Path(f"{self.path}.1").write_bytes(whole[: len(whole) * 2 // 3])
+
+    def clip(self) -> None:
+        """Cut the live log, of which a copy was begun before; a call that was written between is in no file."""
         Path(f"{self.path}.1").write_bytes(self.path.read_bytes())
         call = self.call()
         self.destroyed.add(call.id)
