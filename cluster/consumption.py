@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from cluster.picture import Ref
+from cluster.scene import Ref
 
 ALWAYS, NEVER, UNKNOWN = "always", "never", "unknown"
 VSO, RELOADER, NOBODY = "vso", "reloader", ""

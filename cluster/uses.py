@@ -11,7 +11,7 @@ from cluster.kinds.meta import Meta
 from cluster.kinds.platform import Secret
 from cluster.kinds.pod import Container, Pod, Volume
 from cluster.kinds.workload import WORKLOADS, CronJob, Templated
-from cluster.picture import Picture, Ref
+from cluster.scene import Ref, Scene
 
 ENV, ENV_FROM, VOLUME, SUB_PATH, PROJECTED = "env", "envFrom", "volume", "subPath", "projected"
 IMAGE_PULL, NODE_PUBLISH = "imagePull", "nodePublish"
@@ -52,21 +52,21 @@ def restart_rule(ways: tuple[str, ...], *, immutable: bool = False) -> tuple[str
     return NEVER, "The kubelet renews the file within about a minute; the application has to read it again."
 
 
-def is_immutable(picture: Picture, namespace: str, name: str) -> bool:
+def is_immutable(scene: Scene, namespace: str, name: str) -> bool:
     """Say whether the Secret is known to be immutable; metadata alone don't tell."""
-    secret = picture.named(Secret, namespace, name)
+    secret = scene.named(Secret, namespace, name)
     return secret is not None and secret.immutable
 
 
-def restarted_by(picture: Picture, workload: Ref, secret: str, *, csi_class: str = "") -> str:
+def restarted_by(scene: Scene, workload: Ref, secret: str, *, csi_class: str = "") -> str:
     """Return who restarts the workload when this Secret (or class) changes: `reloader`, or nobody ("")."""
-    found = picture.by_uid(workload.uid)
+    found = scene.by_uid(workload.uid)
     if not isinstance(found, WORKLOADS):
         return NOBODY
     notes = _annotations(found)
     if notes.get("reloader.stakater.com/ignore") == "true":
         return NOBODY
-    watched = [("secret", secret, picture.named(Secret, workload.namespace, secret))] if secret else []
+    watched = [("secret", secret, scene.named(Secret, workload.namespace, secret))] if secret else []
     if csi_class:
         watched.append(("secretproviderclass", csi_class, None))
     return RELOADER if any(_reloads(notes, *each) for each in watched) else NOBODY

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cluster.kinds.vso import AuthSpec, Login, VaultAuth, VaultAuthGlobal, VaultConnection
 from cluster.kinds.workload import Deployment
-from cluster.picture import Picture
+from cluster.scene import Scene
 
 _DEFAULT = "default"
 _OPERATOR = "vault-secrets-operator"
@@ -23,19 +23,19 @@ class VaultLogin(NamedTuple):
     account: str = ""
 
 
-def login(picture: Picture, namespace: str, auth_ref: str) -> VaultLogin:
+def login(scene: Scene, namespace: str, auth_ref: str) -> VaultLogin:
     """Return how a resource of this namespace logs in; empty when its VaultAuth is not there."""
-    auth = auth_of(picture, namespace, auth_ref)
+    auth = auth_of(scene, namespace, auth_ref)
     if auth is None:
-        return VaultLogin(address=_address(picture, namespace, ""))
-    spec, behind = auth.spec, _global_of(picture, auth)
+        return VaultLogin(address=_address(scene, namespace, ""))
+    spec, behind = auth.spec, _global_of(scene, auth)
     method = spec.method or (behind.spec.default_auth_method or behind.spec.method if behind else "") or "kubernetes"
     own, shared = spec.login(method), behind.spec.login(method) if behind else Login()
     mount = spec.mount or shared.mount or (behind.spec.default_mount or behind.spec.mount if behind else "")
     vault_namespace = spec.namespace or shared.namespace or (behind.spec.default_vault_namespace if behind else "")
     connection = spec.vault_connection_ref or (behind.spec.vault_connection_ref if behind else "")
     return VaultLogin(
-        _address(picture, auth.metadata.namespace, connection),
+        _address(scene, auth.metadata.namespace, connection),
         vault_namespace,
         (mount or method.lower()).strip("/").removeprefix("auth/"),
         method,
@@ -44,18 +44,18 @@ def login(picture: Picture, namespace: str, auth_ref: str) -> VaultLogin:
     )
 
 
-def auth_of(picture: Picture, namespace: str, auth_ref: str) -> VaultAuth | None:
+def auth_of(scene: Scene, namespace: str, auth_ref: str) -> VaultAuth | None:
     """Return the VaultAuth that a resource refers to (`name`, `namespace/name`, or the operator's default)."""
     if auth_ref:
         place, name = _split(auth_ref, namespace)
-        return picture.named(VaultAuth, place, name)
-    own = picture.named(VaultAuth, namespace, _DEFAULT)
-    return own or picture.named(VaultAuth, operator_namespace(picture), _DEFAULT)
+        return scene.named(VaultAuth, place, name)
+    own = scene.named(VaultAuth, namespace, _DEFAULT)
+    return own or scene.named(VaultAuth, operator_namespace(scene), _DEFAULT)
 
 
-def missing(picture: Picture, namespace: str, auth_ref: str) -> str:
+def missing(scene: Scene, namespace: str, auth_ref: str) -> str:
     """Return what is wrong with the login of a resource, as far as the objects show it; "" when nothing is."""
-    auth = auth_of(picture, namespace, auth_ref)
+    auth = auth_of(scene, namespace, auth_ref)
     if auth is None:
         return f"Its VaultAuth {auth_ref or _DEFAULT} does not exist."
     if not _allows(auth, namespace):
@@ -63,13 +63,13 @@ def missing(picture: Picture, namespace: str, auth_ref: str) -> str:
     return ""
 
 
-def operator_namespace(picture: Picture) -> str:
+def operator_namespace(scene: Scene) -> str:
     """Return the namespace in which the operator runs; "" when its Deployment is not seen."""
-    return picture.once(_operator_namespace)
+    return scene.once(_operator_namespace)
 
 
-def _operator_namespace(picture: Picture) -> str:
-    for each in picture.all(Deployment):
+def _operator_namespace(scene: Scene) -> str:
+    for each in scene.all(Deployment):
         labels = each.metadata.labels
         if labels.get("app.kubernetes.io/name") == _OPERATOR or each.metadata.name.startswith(_OPERATOR):
             return each.metadata.namespace
@@ -81,21 +81,21 @@ def _allows(auth: VaultAuth, namespace: str) -> bool:
     return namespace == auth.metadata.namespace or bool({"*", namespace} & set(allowed.allowed_namespaces))
 
 
-def _global_of(picture: Picture, auth: VaultAuth) -> VaultAuthGlobal | None:
+def _global_of(scene: Scene, auth: VaultAuth) -> VaultAuthGlobal | None:
     given = auth.spec.vault_auth_global_ref
     if given is None:
         return None
-    places = [given.namespace] if given.namespace else [auth.metadata.namespace, operator_namespace(picture)]
-    found = (picture.named(VaultAuthGlobal, place, given.name or _DEFAULT) for place in places)
+    places = [given.namespace] if given.namespace else [auth.metadata.namespace, operator_namespace(scene)]
+    found = (scene.named(VaultAuthGlobal, place, given.name or _DEFAULT) for place in places)
     return next((each for each in found if each is not None), None)
 
 
-def _address(picture: Picture, namespace: str, connection: str) -> str:
+def _address(scene: Scene, namespace: str, connection: str) -> str:
     if connection:
-        found = picture.named(VaultConnection, *_split(connection, namespace))
+        found = scene.named(VaultConnection, *_split(connection, namespace))
     else:
-        own = picture.named(VaultConnection, namespace, _DEFAULT)
-        found = own or picture.named(VaultConnection, operator_namespace(picture), _DEFAULT)
+        own = scene.named(VaultConnection, namespace, _DEFAULT)
+        found = own or scene.named(VaultConnection, operator_namespace(scene), _DEFAULT)
     return found.spec.address if found is not None else ""
 
 

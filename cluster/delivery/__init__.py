@@ -1,6 +1,6 @@
 """SEAM: how a secret reaches a pod. One module is one method; its file name is the method's name everywhere.
 
-A method reads a picture of the cluster and gives its consumers and its troubles. It decides by what the API shows, asks
+A method reads a scene of the cluster and gives its consumers and its troubles. It decides by what the API shows, asks
 nobody, and never raises for odd data: what it can't tell it leaves empty.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from cluster.consumption import Consumer, Gathered, Trouble
 from cluster.doctor.rollout import unexplained
-from cluster.picture import Picture, has_ended
+from cluster.scene import Scene, has_ended
 from kit import seam
 
 
@@ -24,11 +24,11 @@ class Method(Protocol):
     TITLE: str
     """The method, as pages name it."""
 
-    def consumers(self, picture: Picture) -> Iterable[Consumer]:
+    def consumers(self, scene: Scene) -> Iterable[Consumer]:
         """Give each container that gets a secret by this method; a container may appear once for each path."""
         ...
 
-    def troubles(self, picture: Picture) -> Iterable[Trouble]:
+    def troubles(self, scene: Scene) -> Iterable[Trouble]:
         """Give what keeps workloads from secrets that they would get by this method."""
         ...
 
@@ -39,39 +39,39 @@ def methods() -> dict[str, ModuleType]:
     return seam.complete(__name__, Method)
 
 
-def consumers(objects: Iterable[Any] | Picture) -> list[Consumer]:
+def consumers(objects: Iterable[Any] | Scene) -> list[Consumer]:
     """Return all consumers. A use of a Kubernetes Secret that another method fills is not `native` as well."""
-    picture = _picture(objects)
-    found = [each for method in methods().values() for each in method.consumers(picture)]
+    scene = _scene(objects)
+    found = [each for method in methods().values() for each in method.consumers(scene)]
     filled = {(each.pod, each.container, each.k8s_secret) for each in found if each.method != "native"}
     return [
-        _marked(picture, each)
+        _marked(scene, each)
         for each in found
         if each.method != "native" or (each.pod, each.container, each.k8s_secret) not in filled
     ]
 
 
-def troubles(objects: Iterable[Any] | Picture) -> list[Trouble]:
+def troubles(objects: Iterable[Any] | Scene) -> list[Trouble]:
     """Return all troubles, those of one cause at one workload as one; a stuck rollout only if nothing explains it."""
-    picture = _picture(objects)
+    scene = _scene(objects)
     gathered = Gathered()
-    for trouble in _each(picture):
+    for trouble in _each(scene):
         gathered.add(trouble)
     explained = {trouble.workload for trouble in gathered.found.values()}
-    for trouble in unexplained(picture, explained):
+    for trouble in unexplained(scene, explained):
         gathered.add(trouble)
     return list(gathered.found.values())
 
 
-def _marked(picture: Picture, each: Consumer) -> Consumer:
-    pod = picture.by_uid(each.pod.uid)
+def _marked(scene: Scene, each: Consumer) -> Consumer:
+    pod = scene.by_uid(each.pod.uid)
     return replace(each, ended=True) if pod is not None and has_ended(pod) else each
 
 
-def _each(picture: Picture) -> Iterator[Trouble]:
+def _each(scene: Scene) -> Iterator[Trouble]:
     for method in methods().values():
-        yield from method.troubles(picture)
+        yield from method.troubles(scene)
 
 
-def _picture(objects: Iterable[Any] | Picture) -> Picture:
-    return objects if isinstance(objects, Picture) else Picture(objects)
+def _scene(objects: Iterable[Any] | Scene) -> Scene:
+    return objects if isinstance(objects, Scene) else Scene(objects)

@@ -14,7 +14,7 @@ from cluster.durations import duration, in_words
 from cluster.kinds.pod import Container, Pod
 from cluster.kinds.store_csi import CSIDriver, SecretProviderClass, SecretProviderClassPodStatus
 from cluster.kinds.workload import DaemonSet
-from cluster.picture import Picture, ref
+from cluster.scene import Scene, ref
 from cluster.uses import SUB_PATH, containers_of, restarted_by
 
 TITLE = "Secrets Store CSI driver"
@@ -25,30 +25,30 @@ _DEFAULT_INTERVAL = timedelta(minutes=2)
 _FILE = "file"
 
 
-def consumers(picture: Picture) -> Iterator[Consumer]:
+def consumers(scene: Scene) -> Iterator[Consumer]:
     """Give each container that mounts a class or uses its synced Secret, once for each path."""
-    mounts = _mounts(picture)
-    for each in picture.all(SecretProviderClass):
+    mounts = _mounts(scene)
+    for each in scene.all(SecretProviderClass):
         if each.spec.provider in _PROVIDERS:
-            yield from _of_class(picture, each, mounts.get((each.metadata.namespace, each.metadata.name), []))
+            yield from _of_class(scene, each, mounts.get((each.metadata.namespace, each.metadata.name), []))
 
 
-def troubles(picture: Picture) -> Iterator[Trouble]:
+def troubles(scene: Scene) -> Iterator[Trouble]:
     """Give the pods whose volume can't be mounted."""
-    for (namespace, name), pods in _mounts(picture).items():
-        known = picture.named(SecretProviderClass, namespace, name)
+    for (namespace, name), pods in _mounts(scene).items():
+        known = scene.named(SecretProviderClass, namespace, name)
         for pod in pods:
-            yield from not_mounted(picture, pod, name, known=known is not None, unreadable=_unreadable(known))
+            yield from not_mounted(scene, pod, name, known=known is not None, unreadable=_unreadable(known))
 
 
-def rotation(picture: Picture) -> tuple[bool | None, timedelta | None]:
+def rotation(scene: Scene) -> tuple[bool | None, timedelta | None]:
     """Return whether the driver renews mounted files (None: its DaemonSet can't be seen), and how often at most."""
-    return picture.once(_rotation)
+    return scene.once(_rotation)
 
 
-def statuses(picture: Picture) -> dict[tuple[str, str], SecretProviderClassPodStatus]:
+def statuses(scene: Scene) -> dict[tuple[str, str], SecretProviderClassPodStatus]:
     """Return the status of each (uid of the pod, name of the class)."""
-    return picture.once(_statuses)
+    return scene.once(_statuses)
 
 
 def class_of(pod: Pod) -> dict[str, str]:
@@ -60,47 +60,47 @@ def class_of(pod: Pod) -> dict[str, str]:
     }
 
 
-def _of_class(picture: Picture, known: SecretProviderClass, pods: list[Pod]) -> Iterator[Consumer]:
-    copied = list(_copies(picture, known))
+def _of_class(scene: Scene, known: SecretProviderClass, pods: list[Pod]) -> Iterator[Consumer]:
+    copied = list(_copies(scene, known))
     seen = {(each.pod, each.container, each.path) for each in copied}
-    status = statuses(picture)
+    status = statuses(scene)
     yield from (_with_status(each, status.get((each.pod.uid, known.metadata.name))) for each in copied)
     for pod in pods:
-        for each in _files(picture, known, pod):
+        for each in _files(scene, known, pod):
             if (each.pod, each.container, each.path) not in seen:
                 yield _with_status(each, status.get((pod.metadata.uid, known.metadata.name)))
 
 
-def _files(picture: Picture, known: SecretProviderClass, pod: Pod) -> Iterator[Consumer]:
-    name, workload = known.metadata.name, picture.workload(pod)
+def _files(scene: Scene, known: SecretProviderClass, pod: Pod) -> Iterator[Consumer]:
+    name, workload = known.metadata.name, scene.workload(pod)
     volumes = {volume for volume, given in class_of(pod).items() if given == name}
     for container in containers_of(pod):
         mounts = [each for each in container.volume_mounts if each.name in volumes]
         if not mounts:
             continue
         fixed = all(each.sub_path or each.sub_path_expr for each in mounts)
-        needs, why = _restart(picture, fixed=fixed)
-        by = restarted_by(picture, workload, "", csi_class=name)
-        for source in _sources(picture, known, pod.spec.service_account_name):
+        needs, why = _restart(scene, fixed=fixed)
+        by = restarted_by(scene, workload, "", csi_class=name)
+        for source in _sources(scene, known, pod.spec.service_account_name):
             uses = (SUB_PATH,) if fixed else (_FILE,)
             yield Consumer(ref(pod), workload, container.name, source, "", uses, needs, why, by)
 
 
-def _copies(picture: Picture, known: SecretProviderClass) -> Iterator[Consumer]:
+def _copies(scene: Scene, known: SecretProviderClass) -> Iterator[Consumer]:
     namespace, paths = (
         known.metadata.namespace,
         {each.object_name: each.secret_path for each in known.spec.parameters.listed},
     )
     for synced in known.spec.secret_objects:
         wanted = {paths.get(each.object_name, "").strip("/") for each in synced.data}
-        sources = [each for each in _sources(picture, known, "") if each.path in wanted]
-        given = consumers_of_copy(picture, namespace, synced.secret_name, sources, csi_class=known.metadata.name)
+        sources = [each for each in _sources(scene, known, "") if each.path in wanted]
+        given = consumers_of_copy(scene, namespace, synced.secret_name, sources, csi_class=known.metadata.name)
         for each in given:
-            pod = picture.by_uid(each.pod.uid)
+            pod = scene.by_uid(each.pod.uid)
             yield replace(each, source=replace(each.source, service_account=pod.spec.service_account_name))
 
 
-def _sources(picture: Picture, known: SecretProviderClass, account: str) -> list[Source]:
+def _sources(scene: Scene, known: SecretProviderClass, account: str) -> list[Source]:
     given = known.spec.parameters
     mount = (given.vault_auth_mount_path or given.vault_kubernetes_mount_path).strip("/").removeprefix("auth/")
     paths = dict.fromkeys(each.secret_path.strip("/") for each in given.listed if each.secret_path)
@@ -111,11 +111,11 @@ def _sources(picture: Picture, known: SecretProviderClass, account: str) -> list
             credential_of(path),
             address=given.vault_address,
             vault_namespace=given.vault_namespace,
-            auth_mount=mount or picture.once(_default_mount),
+            auth_mount=mount or scene.once(_default_mount),
             auth_method="kubernetes",
             role=given.role_name,
             service_account=account,
-            refresh=rotation(picture)[1],
+            refresh=rotation(scene)[1],
             made_by=ref(known),
         )
         for path in paths
@@ -131,8 +131,8 @@ def _with_status(each: Consumer, status: SecretProviderClassPodStatus | None) ->
     return replace(each, source=replace(each.source, fingerprint=mark, last_sync=synced))
 
 
-def _restart(picture: Picture, *, fixed: bool) -> tuple[str, str]:
-    on, every = rotation(picture)
+def _restart(scene: Scene, *, fixed: bool) -> tuple[str, str]:
+    on, every = rotation(scene)
     if fixed:
         return ALWAYS, "The file is mounted by subPath, which keeps the first one."
     if on is False:
@@ -145,40 +145,40 @@ def _restart(picture: Picture, *, fixed: bool) -> tuple[str, str]:
     )
 
 
-def _rotation(picture: Picture) -> tuple[bool | None, timedelta | None]:
-    for daemon in picture.all(DaemonSet):
+def _rotation(scene: Scene) -> tuple[bool | None, timedelta | None]:
+    for daemon in scene.all(DaemonSet):
         for container in daemon.spec.template.spec.containers:
             if container.name == "secrets-store":
                 on = _flag(container, "--enable-secret-rotation") in {"true", "True", "1", ""}
                 given = duration(_flag(container, "--rotation-poll-interval") or "")
                 return on, (given or _DEFAULT_INTERVAL) if on else None
-    driver = picture.named(CSIDriver, "", DRIVER)
+    driver = scene.named(CSIDriver, "", DRIVER)
     return (True, _DEFAULT_INTERVAL) if driver is not None and driver.spec.requires_republish else (None, None)
 
 
-def _mounts(picture: Picture) -> dict[tuple[str, str], list[Pod]]:
-    return picture.once(_all_mounts)
+def _mounts(scene: Scene) -> dict[tuple[str, str], list[Pod]]:
+    return scene.once(_all_mounts)
 
 
-def _all_mounts(picture: Picture) -> dict[tuple[str, str], list[Pod]]:
+def _all_mounts(scene: Scene) -> dict[tuple[str, str], list[Pod]]:
     found = defaultdict(list)
-    for pod in picture.all(Pod):
+    for pod in scene.all(Pod):
         for name in dict.fromkeys(class_of(pod).values()):
             found[pod.metadata.namespace, name].append(pod)
     return dict(found)
 
 
-def _statuses(picture: Picture) -> dict[tuple[str, str], SecretProviderClassPodStatus]:
+def _statuses(scene: Scene) -> dict[tuple[str, str], SecretProviderClassPodStatus]:
     found = {}
-    for each in picture.all(SecretProviderClassPodStatus):
+    for each in scene.all(SecretProviderClassPodStatus):
         for owner in each.metadata.owner_references:
             if owner.kind == "Pod":
                 found[owner.uid, each.status.secret_provider_class_name] = each
     return found
 
 
-def _default_mount(picture: Picture) -> str:
-    for daemon in picture.all(DaemonSet):
+def _default_mount(scene: Scene) -> str:
+    for daemon in scene.all(DaemonSet):
         for container in daemon.spec.template.spec.containers:
             given = _flag(container, "-vault-mount")
             if given:

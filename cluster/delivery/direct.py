@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from cluster.agents import AGENTS
 from cluster.consumption import UNKNOWN, Consumer, Source, Trouble
 from cluster.kinds.pod import Container, Pod
-from cluster.picture import Picture, ref
 from cluster.redaction import ADDRESS_NAMES
+from cluster.scene import Scene, ref
 from cluster.uses import containers_of
 
 TITLE = "Direct client"
@@ -24,19 +24,19 @@ _MOUNTS = (
 _METHODS = ("VAULT_AUTH_METHOD", "BAO_AUTH_METHOD", "SPRING_CLOUD_VAULT_AUTHENTICATION")
 
 
-def consumers(picture: Picture) -> Iterator[Consumer]:
+def consumers(scene: Scene) -> Iterator[Consumer]:
     """Give each container with a sign of a vault's client; what it reads the cluster does not know."""
-    for pod in picture.all(Pod):
+    for pod in scene.all(Pod):
         tokens = _vault_tokens(pod)
         for container in containers_of(pod):
             signs = _signs(container, tokens)
             if signs and container.name not in AGENTS:
                 yield Consumer(
-                    ref(pod), picture.workload(pod), container.name, _source(pod, container), "", signs, UNKNOWN, _WHY
+                    ref(pod), scene.workload(pod), container.name, _source(pod, container), "", signs, UNKNOWN, _WHY
                 )
 
 
-def troubles(picture: Picture) -> Iterator[Trouble]:
+def troubles(scene: Scene) -> Iterator[Trouble]:
     """Give nothing: what a direct client lacks only the vault's audit log can say."""
     return iter(())
 

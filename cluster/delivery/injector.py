@@ -11,8 +11,8 @@ from cluster.doctor import absent, denied, sidecar, waiting
 from cluster.durations import duration, in_words
 from cluster.kinds.agent import Agent, Template
 from cluster.kinds.pod import Container, Pod
-from cluster.picture import Picture, ref
 from cluster.redaction import bare_address
+from cluster.scene import Scene, ref
 from cluster.uses import SUB_PATH
 
 TITLE = "Agent Injector"
@@ -20,25 +20,25 @@ _DEFAULT_INTERVAL = timedelta(minutes=5)
 _METHOD = "injector"
 
 
-def consumers(picture: Picture) -> Iterator[Consumer]:
+def consumers(scene: Scene) -> Iterator[Consumer]:
     """Give each container that mounts what an agent writes, once for each path that the agent reads."""
-    for pod in picture.all(Pod):
+    for pod in scene.all(Pod):
         agents = injected(pod)
         if agents is not None:
-            yield from _of_pod(picture, pod, agents)
+            yield from _of_pod(scene, pod, agents)
 
 
-def troubles(picture: Picture) -> Iterator[Trouble]:
+def troubles(scene: Scene) -> Iterator[Trouble]:
     """Give the pods that were not injected, were denied, wait for their agent, or whose agent fails."""
-    yield from absent.troubles(picture)
-    yield from denied.troubles(picture)
-    yield from waiting.troubles(picture)
-    yield from sidecar.troubles(picture)
+    yield from absent.troubles(scene)
+    yield from denied.troubles(scene)
+    yield from waiting.troubles(scene)
+    yield from sidecar.troubles(scene)
 
 
-def _of_pod(picture: Picture, pod: Pod, agents: Injected) -> Iterator[Consumer]:
+def _of_pod(scene: Scene, pod: Pod, agents: Injected) -> Iterator[Consumer]:
     told = agents.agent() or _by_annotation(pod)
-    workload, me = picture.workload(pod), ref(pod)
+    workload, me = scene.workload(pod), ref(pod)
     for source in _sources(pod, told, renews=agents.sidecar is not None):
         for container in readers_of(pod):
             uses = (SUB_PATH,) if _by_sub_path(container) else ("file",)

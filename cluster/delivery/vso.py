@@ -11,7 +11,7 @@ from cluster.copies import consumers_of_copy
 from cluster.doctor.syncing import not_synced
 from cluster.durations import duration
 from cluster.kinds.vso import Target, VaultDynamicSecret, VaultPKISecret, VaultStaticSecret
-from cluster.picture import Picture, Ref, ref
+from cluster.scene import Ref, Scene, ref
 
 TITLE = "Vault Secrets Operator"
 _METHOD = "vso"
@@ -23,58 +23,58 @@ _FAILED = frozenset(
 _KEPT = VaultStaticSecret | VaultDynamicSecret | VaultPKISecret
 
 
-def consumers(picture: Picture) -> Iterator[Consumer]:
+def consumers(scene: Scene) -> Iterator[Consumer]:
     """Give each container that uses a Secret that the operator writes."""
-    for each in _every(picture):
+    for each in _every(scene):
         place = each.metadata.namespace
         restarts = _restarts(each)
         yield from consumers_of_copy(
-            picture, place, each.spec.destination.name, [source_of(picture, each)], restarts=restarts
+            scene, place, each.spec.destination.name, [source_of(scene, each)], restarts=restarts
         )
 
 
-def troubles(picture: Picture) -> Iterator[Trouble]:
+def troubles(scene: Scene) -> Iterator[Trouble]:
     """Give the resources that the operator can't follow, with the pods that use their Secrets."""
-    for each in _every(picture):
-        missing = vso_login.missing(picture, each.metadata.namespace, each.spec.vault_auth_ref)
-        yield from not_synced(picture, each, each.spec.destination.name, "SecretSynced", _FAILED, missing)
+    for each in _every(scene):
+        missing = vso_login.missing(scene, each.metadata.namespace, each.spec.vault_auth_ref)
+        yield from not_synced(scene, each, each.spec.destination.name, "SecretSynced", _FAILED, missing)
 
 
-def source_of(picture: Picture, each: _KEPT) -> Source:
+def source_of(scene: Scene, each: _KEPT) -> Source:
     """Return where one resource's secret comes from, as whom, and what its status says."""
     if isinstance(each, VaultStaticSecret):
-        return _static(picture, each)
-    return _dynamic(picture, each) if isinstance(each, VaultDynamicSecret) else _pki(picture, each)
+        return _static(scene, each)
+    return _dynamic(scene, each) if isinstance(each, VaultDynamicSecret) else _pki(scene, each)
 
 
-def synced_at(picture: Picture, uid: str) -> list[datetime]:
+def synced_at(scene: Scene, uid: str) -> list[datetime]:
     """Return the times at which the operator says that it wrote, or found right, the Secret of a resource."""
-    events = [each for each in picture.events_of(uid) if each.reason in _SYNCED]
+    events = [each for each in scene.events_of(uid) if each.reason in _SYNCED]
     return sorted({stamp for each in events for stamp in (each.first(), each.at()) if stamp is not None})
 
 
-def _static(picture: Picture, each: VaultStaticSecret) -> Source:
+def _static(scene: Scene, each: VaultStaticSecret) -> Source:
     spec, mount = each.spec, each.spec.mount.strip("/")
     path = f"{mount}/data/{spec.path.strip('/')}" if spec.type != "kv-v1" else f"{mount}/{spec.path.strip('/')}"
     every = duration(spec.refresh_after)
     return _source(
-        picture,
+        scene,
         each,
         path,
         KV,
         refresh=every or (_DRIFT_CHECK if spec.hmac_secret_data else None),
-        last_sync=max(synced_at(picture, each.metadata.uid), default=None),
+        last_sync=max(synced_at(scene, each.metadata.uid), default=None),
         fingerprint=each.status.secret_mac,
         pinned=max(spec.version, 0),
     )
 
 
-def _dynamic(picture: Picture, each: VaultDynamicSecret) -> Source:
+def _dynamic(scene: Scene, each: VaultDynamicSecret) -> Source:
     spec, status = each.spec, each.status
     path = f"{spec.mount.strip('/')}/{spec.path.strip('/')}"
     static = spec.allow_static_creds or status.static_creds_meta_data is not None
     return _source(
-        picture,
+        scene,
         each,
         path,
         STATIC if static else credential_of(path) or DYNAMIC,
@@ -87,14 +87,14 @@ def _dynamic(picture: Picture, each: VaultDynamicSecret) -> Source:
     )
 
 
-def _pki(picture: Picture, each: VaultPKISecret) -> Source:
+def _pki(scene: Scene, each: VaultPKISecret) -> Source:
     path = f"{each.spec.mount.strip('/')}/issue/{each.spec.role}"
     serial, last = each.status.serial_number, _unix(each.status.last_rotation)
-    return _source(picture, each, path, PKI, refresh=None, last_sync=last, fingerprint=serial)
+    return _source(scene, each, path, PKI, refresh=None, last_sync=last, fingerprint=serial)
 
 
 def _source(
-    picture: Picture,
+    scene: Scene,
     each: _KEPT,
     path: str,
     credential: str,
@@ -107,7 +107,7 @@ def _source(
     request_id: str = "",
     lease_seconds: int = 0,
 ) -> Source:
-    login = vso_login.login(picture, each.metadata.namespace, each.spec.vault_auth_ref)
+    login = vso_login.login(scene, each.metadata.namespace, each.spec.vault_auth_ref)
     return Source(
         _METHOD,
         path.strip("/"),
@@ -146,10 +146,10 @@ def _renewal(each: VaultDynamicSecret) -> timedelta | None:
     return timedelta(seconds=seconds * percent / 100) if 0 < seconds < 2**31 and 0 < percent <= 100 else None
 
 
-def _every(picture: Picture) -> Iterator[_KEPT]:
-    yield from picture.all(VaultStaticSecret)
-    yield from picture.all(VaultDynamicSecret)
-    yield from picture.all(VaultPKISecret)
+def _every(scene: Scene) -> Iterator[_KEPT]:
+    yield from scene.all(VaultStaticSecret)
+    yield from scene.all(VaultDynamicSecret)
+    yield from scene.all(VaultPKISecret)
 
 
 def _unix(seconds: int) -> datetime | None:

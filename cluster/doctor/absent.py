@@ -19,7 +19,7 @@ from cluster.kinds.meta import Meta
 from cluster.kinds.platform import MutatingWebhookConfiguration, Namespace
 from cluster.kinds.pod import Pod
 from cluster.kinds.workload import TEMPLATED
-from cluster.picture import Picture, Ref, ref
+from cluster.scene import Ref, Scene, ref
 
 _INJECT, _STATUS = "agent-inject", "agent-inject-status"
 
@@ -34,33 +34,33 @@ class Cause(NamedTuple):
     also: tuple[int, ...] = ()
 
 
-def troubles(picture: Picture) -> Iterator[Trouble]:
+def troubles(scene: Scene) -> Iterator[Trouble]:
     """Give the workloads that ask for an agent, or mean to, and have none."""
-    yield from _annotated_at_the_wrong_place(picture)
-    for pod in picture.pods:
+    yield from _annotated_at_the_wrong_place(scene)
+    for pod in scene.pods:
         if injected(pod) is None and pod.metadata.deletion_timestamp is None:
-            cause = _cause(picture, pod)
+            cause = _cause(scene, pod)
             if cause is not None:
-                yield Trouble("N", cause.number, ref(pod), picture.workload(pod), *cause[1:3], (ref(pod),), *cause[3:])
+                yield Trouble("N", cause.number, ref(pod), scene.workload(pod), *cause[1:3], (ref(pod),), *cause[3:])
 
 
-def _annotated_at_the_wrong_place(picture: Picture) -> Iterator[Trouble]:
+def _annotated_at_the_wrong_place(scene: Scene) -> Iterator[Trouble]:
     for kind in TEMPLATED:
-        for each in picture.all(kind):
+        for each in scene.all(kind):
             asked = truth(annotation(each.metadata, _INJECT))
             template: Meta = each.spec.template.metadata
             if asked and annotation(template, _INJECT) is None and not annotations_from(template, _INJECT):
-                yield _misplaced(picture, ref(each))
+                yield _misplaced(scene, ref(each))
 
 
-def _misplaced(picture: Picture, workload: Ref) -> Trouble:
-    pods = tuple(ref(pod) for pod in picture.pods_of(workload.uid) if injected(pod) is None)
+def _misplaced(scene: Scene, workload: Ref) -> Trouble:
+    pods = tuple(ref(pod) for pod in scene.pods_of(workload.uid) if injected(pod) is None)
     says = f"The injector's annotations stand on the {workload.kind}, not on its pod template, so its pods carry none."
     mend = "Move them to spec.template.metadata.annotations."
     return Trouble("N", 1, workload, workload, says, mend, pods)
 
 
-def _cause(picture: Picture, pod: Pod) -> Cause | None:
+def _cause(scene: Scene, pod: Pod) -> Cause | None:
     given = annotation(pod.metadata, _INJECT)
     if truth(given) is False:
         return None
@@ -69,7 +69,7 @@ def _cause(picture: Picture, pod: Pod) -> Cause | None:
     if annotation(pod.metadata, _STATUS) == "injected":
         says = "The pod was made with agent-inject-status: injected, as a copy is, so the injector let it be."
         return Cause(3, says, "Remove the annotation agent-inject-status from the template.")
-    return _of_webhook(picture, pod)
+    return _of_webhook(scene, pod)
 
 
 def _unasked(meta: Meta, given: str | None) -> Cause | None:
@@ -83,24 +83,24 @@ def _unasked(meta: Meta, given: str | None) -> Cause | None:
     return Cause(2, says, 'Add vault.hashicorp.com/agent-inject: "true" to the pod template.')
 
 
-def _of_webhook(picture: Picture, pod: Pod) -> Cause | None:
-    if not picture.all(Namespace) and not picture.all(MutatingWebhookConfiguration):
+def _of_webhook(scene: Scene, pod: Pod) -> Cause | None:
+    if not scene.all(Namespace) and not scene.all(MutatingWebhookConfiguration):
         says = "The pod asks for an agent and has none; the webhooks could not be read, so the cause is not known."
         mend = "Grant the right to read mutatingwebhookconfigurations and namespaces."
         return Cause(7, says, mend, sure=False, also=(3, 4, 5, 6, 8))
-    found = hooks(picture)
+    found = hooks(scene)
     if not found:
         says = "There is no webhook of the injector in this cluster."
         return Cause(7, says, "Install the injector, or find out why its webhook was removed.")
-    causes = [_at_hook(picture, pod, hook) for hook in found]
+    causes = [_at_hook(scene, pod, hook) for hook in found]
     return min(causes, key=lambda cause: -cause.number)
 
 
-def _at_hook(picture: Picture, pod: Pod, hook: Hook) -> Cause:
+def _at_hook(scene: Scene, pod: Pod, hook: Hook) -> Cause:
     name, namespace = hook.holder.metadata.name, pod.metadata.namespace
     if older_than_hook(pod.metadata, hook):
         return Cause(3, f"The pod is older than the webhook {name}.", "Restart the workload.")
-    if not selects_namespace(picture, hook, namespace):
+    if not selects_namespace(scene, hook, namespace):
         says = f"The namespaceSelector of the webhook {name} leaves out the namespace {namespace}."
         return Cause(4, says, f"Label the namespace {namespace} so that it is selected, or change the selector.")
     if not hook.webhook.object_selector.matches(pod.metadata.labels):
@@ -108,10 +108,10 @@ def _at_hook(picture: Picture, pod: Pod, hook: Hook) -> Cause:
         return Cause(5, says, "Change the labels of the pod template, or the selector.")
     if not asked_about_new_pods(hook):
         return Cause(6, f"The rules of the webhook {name} don't name the creation of pods.", "Mend its rules.")
-    return _unanswered(picture, hook)
+    return _unanswered(scene, hook)
 
 
-def _unanswered(picture: Picture, hook: Hook) -> Cause:
+def _unanswered(scene: Scene, hook: Hook) -> Cause:
     name, webhook = hook.holder.metadata.name, hook.webhook
     if not webhook.client_config.ca_bundle:
         says = (
@@ -119,7 +119,7 @@ def _unanswered(picture: Picture, hook: Hook) -> Cause:
         )
         return Cause(11, says, "Let the injector or cert-manager fill in its caBundle, then restart the workload.")
     restart = "See that the injector is up, then restart the workload."
-    if answers(picture, hook) is False:
+    if answers(scene, hook) is False:
         return Cause(8, "The injector is down, and the API server lets pods through without it.", restart)
     if webhook.match_conditions:
         says = f"The webhook {name} has conditions (matchConditions) that may leave this pod out."

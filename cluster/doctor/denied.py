@@ -12,7 +12,7 @@ from cluster.doctor.webhooks import NAME, answers, hooks
 from cluster.kinds.meta import Condition
 from cluster.kinds.platform import ClusterEvent
 from cluster.kinds.workload import TEMPLATED, DaemonSet, Deployment, Job, ReplicaSet, Rollout, StatefulSet
-from cluster.picture import Picture, Ref, ref
+from cluster.scene import Ref, Scene, ref
 
 _REFUSED, _MADE = "FailedCreate", "SuccessfulCreate"
 _BY_WEBHOOK = re.compile(r'admission webhook "([^"]{1,253})" denied the request')
@@ -41,22 +41,22 @@ class Refusal(NamedTuple):
     also: tuple[int, ...] = ()
 
 
-def troubles(picture: Picture) -> Iterator[Trouble]:
+def troubles(scene: Scene) -> Iterator[Trouble]:
     """Give the workloads whose pods are refused now."""
-    for holder, message in _refused_now(picture):
-        workload = _top(picture, holder)
-        found = read_refusal(picture, message, asks=_asks(picture, workload))
+    for holder, message in _refused_now(scene):
+        workload = _top(scene, holder)
+        found = read_refusal(scene, message, asks=_asks(scene, workload))
         if found is not None:
             yield Trouble(
                 "D", found.cause, holder, workload, found.says, found.mend, (), found.sure, found.also, message
             )
 
 
-def read_refusal(picture: Picture, message: str, *, asks: bool) -> Refusal | None:
+def read_refusal(scene: Scene, message: str, *, asks: bool) -> Refusal | None:
     """Return the cause that the API server's sentence tells; `asks`: the workload asks for the injector."""
     calling, denied = _CALLING.search(message), _BY_WEBHOOK.search(message)
     if calling is not None and _is_injector(calling[1]):
-        return _unanswered(picture, message)
+        return _unanswered(scene, message)
     if denied is not None and _is_injector(denied[1]):
         return _denied(message)
     if asks and (denied is not None or any(sign in message for sign in _BY_POLICY)):
@@ -74,11 +74,11 @@ def _denied(message: str) -> Refusal:
     )
 
 
-def _unanswered(picture: Picture, message: str) -> Refusal:
+def _unanswered(scene: Scene, message: str) -> Refusal:
     if "x509" in message:
         says = "The API server does not trust the injector's certificate, and the webhook fails closed."
         return Refusal(11, says, "Renew the caBundle of the webhook.")
-    up = any(answers(picture, hook) for hook in hooks(picture))
+    up = any(answers(scene, hook) for hook in hooks(scene))
     if up and ("deadline exceeded" in message or "timeout" in message.lower()):
         says = "The API server can't reach the injector, which is up, and the webhook fails closed."
         return Refusal(10, says, "Let the control plane reach port 8080 of the injector.", sure=False, also=(9,))
@@ -90,17 +90,17 @@ def _is_injector(webhook: str) -> bool:
     return webhook == NAME or "agent-injector" in webhook
 
 
-def _refused_now(picture: Picture) -> Iterator[tuple[Ref, str]]:
+def _refused_now(scene: Scene) -> Iterator[tuple[Ref, str]]:
     seen: set[str] = set()
-    for each in picture.all(Deployment):
+    for each in scene.all(Deployment):
         condition = _failing(each.status.conditions)
         if condition is not None:
             seen.add(each.metadata.uid)
             yield ref(each), condition.message
-    for uid, event in _last_creations(picture).items():
+    for uid, event in _last_creations(scene).items():
         holder = Ref(event.involved_object.kind, event.involved_object.namespace, event.involved_object.name, uid)
-        top = _top(picture, holder)
-        if event.reason == _REFUSED and top.uid not in seen and _lacks_pods(picture, top):
+        top = _top(scene, holder)
+        if event.reason == _REFUSED and top.uid not in seen and _lacks_pods(scene, top):
             yield holder, event.message
 
 
@@ -109,29 +109,29 @@ def _failing(conditions: list[Condition]) -> Condition | None:
     return next((each for each in every if each.reason == _REFUSED), None)
 
 
-def _last_creations(picture: Picture) -> dict[str, ClusterEvent]:
-    uids = {each.involved_object.uid for each in picture.all(ClusterEvent) if each.reason == _REFUSED}
+def _last_creations(scene: Scene) -> dict[str, ClusterEvent]:
+    uids = {each.involved_object.uid for each in scene.all(ClusterEvent) if each.reason == _REFUSED}
     found = {}
     for uid in uids:
-        tries = [each for each in picture.events_of(uid) if each.reason in {_REFUSED, _MADE}]
+        tries = [each for each in scene.events_of(uid) if each.reason in {_REFUSED, _MADE}]
         if tries:
             found[uid] = tries[-1]
     return found
 
 
-def _top(picture: Picture, holder: Ref) -> Ref:
-    known = picture.by_uid(holder.uid)
+def _top(scene: Scene, holder: Ref) -> Ref:
+    known = scene.by_uid(holder.uid)
     if not isinstance(known, ReplicaSet | Job):
         return holder
     owners = [each for each in known.metadata.owner_references if each.controller]
     return Ref(owners[0].kind, holder.namespace, owners[0].name, owners[0].uid) if owners else holder
 
 
-def _lacks_pods(picture: Picture, top: Ref) -> bool:
-    known: Any = picture.by_uid(top.uid)
+def _lacks_pods(scene: Scene, top: Ref) -> bool:
+    known: Any = scene.by_uid(top.uid)
     if known is None:
         return False
-    alive = [pod for pod in picture.pods_of(top.uid) if pod.metadata.deletion_timestamp is None]
+    alive = [pod for pod in scene.pods_of(top.uid) if pod.metadata.deletion_timestamp is None]
     return len(alive) < _wanted(known)
 
 
@@ -145,8 +145,8 @@ def _wanted(known: Any) -> int:
     return 1
 
 
-def _asks(picture: Picture, workload: Ref) -> bool:
-    known = picture.by_uid(workload.uid)
+def _asks(scene: Scene, workload: Ref) -> bool:
+    known = scene.by_uid(workload.uid)
     if not isinstance(known, TEMPLATED):
         return False
     return truth(annotation(known.spec.template.metadata, "agent-inject")) is True

@@ -8,27 +8,27 @@ from cluster.agents import AGENTS, SIDECAR, annotation, injected, readers_of, st
 from cluster.consumption import Trouble
 from cluster.doctor.states import CRASHING, KILLED, PULLING, last_end, waiting_for
 from cluster.kinds.pod import Pod
-from cluster.picture import Picture, ref
+from cluster.scene import Scene, ref
 
 _SOME = 2
 
 
-def troubles(picture: Picture) -> Iterator[Trouble]:
+def troubles(scene: Scene) -> Iterator[Trouble]:
     """Give the injected pods that have passed their start and are not well."""
-    for pod in picture.pods:
+    for pod in scene.pods:
         agents = injected(pod)
         if agents is None or pod.metadata.deletion_timestamp is not None:
             continue
         if agents.sidecar is not None:
-            yield from _failing(picture, pod)
-            yield from _never_ending(picture, pod)
-        yield from _unread(picture, pod)
+            yield from _failing(scene, pod)
+            yield from _never_ending(scene, pod)
+        yield from _unread(scene, pod)
 
 
-def _failing(picture: Picture, pod: Pod) -> Iterator[Trouble]:
+def _failing(scene: Scene, pod: Pod) -> Iterator[Trouble]:
     status = status_of(pod, SIDECAR)
     reason, (code, ended) = waiting_for(status), last_end(status)
-    me, workload = ref(pod), picture.workload(pod)
+    me, workload = ref(pod), scene.workload(pod)
     if reason in PULLING:
         yield Trouble("R", 15, me, workload, "The agent's image can't be pulled.", "See agent-image.", (me,))
     elif status is not None and code and (reason == CRASHING or status.restart_count >= _SOME) and not status.ready:
@@ -43,8 +43,8 @@ def _failing(picture: Picture, pod: Pod) -> Iterator[Trouble]:
         yield Trouble("R", 22, me, workload, says, mend, (me,), sure=ended == KILLED)
 
 
-def _never_ending(picture: Picture, pod: Pod) -> Iterator[Trouble]:
-    workload = picture.workload(pod)
+def _never_ending(scene: Scene, pod: Pod) -> Iterator[Trouble]:
+    workload = scene.workload(pod)
     ends = [(each.name, each.state.terminated) for each in pod.status.container_statuses]
     own = [end for name, end in ends if name not in AGENTS]
     agent = status_of(pod, SIDECAR)
@@ -57,7 +57,7 @@ def _never_ending(picture: Picture, pod: Pod) -> Iterator[Trouble]:
         yield Trouble("-", 25, ref(pod), workload, says, mend, (ref(pod),))
 
 
-def _unread(picture: Picture, pod: Pod) -> Iterator[Trouble]:
+def _unread(scene: Scene, pod: Pod) -> Iterator[Trouble]:
     named = annotation(pod.metadata, "agent-inject-containers")
     if not named:
         return
@@ -65,4 +65,4 @@ def _unread(picture: Picture, pod: Pod) -> Iterator[Trouble]:
     lost = [name for each in named.split(",") if (name := each.strip()) and name not in there]
     if lost or not readers_of(pod):
         says = f"agent-inject-containers names {', '.join(lost) or 'no container'}, which the pod does not have."
-        yield Trouble("F", 23, ref(pod), picture.workload(pod), says, "Name containers of the pod.", (ref(pod),))
+        yield Trouble("F", 23, ref(pod), scene.workload(pod), says, "Name containers of the pod.", (ref(pod),))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from cluster.kinds.meta import moment
 from cluster.kinds.platform import ClusterEvent
 from cluster.kinds.pod import ContainerStatus, Pod
-from cluster.picture import Picture
+from cluster.scene import Scene
 
 PULLING = frozenset(
     {
@@ -43,10 +43,10 @@ def last_end(status: ContainerStatus | None) -> tuple[int, str]:
     return next(((end.exit_code, end.reason) for end in ends if end is not None and end.exit_code), (0, ""))
 
 
-def lasts(picture: Picture, since: str | datetime | None) -> bool:
-    """Say whether something has lasted long enough to be called stuck; without a time of the picture it has."""
+def lasts(scene: Scene, since: str | datetime | None) -> bool:
+    """Say whether something has lasted long enough to be called stuck; without a time of the scene it has."""
     begun = since if isinstance(since, datetime) else moment(since)
-    return picture.at is None or begun is None or picture.at - begun >= PATIENCE
+    return scene.at is None or begun is None or scene.at - begun >= PATIENCE
 
 
 def unscheduled(pod: Pod) -> str:
@@ -57,7 +57,7 @@ def unscheduled(pod: Pod) -> str:
     return ""
 
 
-def last_warning(picture: Picture, pod: Pod, *reasons: str) -> ClusterEvent | None:
+def last_warning(scene: Scene, pod: Pod, *reasons: str) -> ClusterEvent | None:
     """Return the newest event about the pod with one of these reasons."""
-    found = [each for each in picture.events_of(pod.metadata.uid) if each.reason in reasons]
+    found = [each for each in scene.events_of(pod.metadata.uid) if each.reason in reasons]
     return found[-1] if found else None

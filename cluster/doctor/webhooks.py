@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cluster.kinds.meta import Meta, moment
 from cluster.kinds.platform import EndpointSlice, MutatingWebhookConfiguration, Namespace, ServiceReference, Webhook
 from cluster.kinds.workload import Deployment
-from cluster.picture import Picture
+from cluster.scene import Scene
 
 NAME = "vault.hashicorp.com"
 _SERVICE = "agent-injector-svc"
@@ -22,24 +22,24 @@ class Hook(NamedTuple):
     webhook: Webhook
 
 
-def hooks(picture: Picture) -> list[Hook]:
+def hooks(scene: Scene) -> list[Hook]:
     """Return the webhooks of the injector."""
-    return picture.once(_hooks)
+    return scene.once(_hooks)
 
 
-def answers(picture: Picture, hook: Hook) -> bool | None:
+def answers(scene: Scene, hook: Hook) -> bool | None:
     """Say whether the injector is ready to answer; None when nothing shows it."""
     service = hook.webhook.client_config.service
-    ready = _ready_endpoints(picture, service) if service is not None else None
+    ready = _ready_endpoints(scene, service) if service is not None else None
     if ready is not None:
         return ready
-    found = [each for each in picture.all(Deployment) if each.metadata.name.endswith(_DEPLOYMENT)]
+    found = [each for each in scene.all(Deployment) if each.metadata.name.endswith(_DEPLOYMENT)]
     return any(each.status.available_replicas for each in found) if found else None
 
 
-def selects_namespace(picture: Picture, hook: Hook, namespace: str) -> bool:
+def selects_namespace(scene: Scene, hook: Hook, namespace: str) -> bool:
     """Say whether the webhook is asked about pods of this namespace."""
-    known = picture.named(Namespace, "", namespace)
+    known = scene.named(Namespace, "", namespace)
     labels = known.metadata.labels if known is not None else {}
     return hook.webhook.namespace_selector.matches({**labels, _NAME_LABEL: namespace})
 
@@ -61,10 +61,10 @@ def older_than_hook(meta: Meta, hook: Hook) -> bool:
     return made is not None and hooked is not None and made < hooked
 
 
-def _hooks(picture: Picture) -> list[Hook]:
+def _hooks(scene: Scene) -> list[Hook]:
     return [
         Hook(holder, webhook)
-        for holder in picture.all(MutatingWebhookConfiguration)
+        for holder in scene.all(MutatingWebhookConfiguration)
         for webhook in holder.webhooks
         if webhook.name == NAME or _service_name(webhook).endswith(_SERVICE)
     ]
@@ -74,10 +74,10 @@ def _service_name(webhook: Webhook) -> str:
     return webhook.client_config.service.name if webhook.client_config.service is not None else ""
 
 
-def _ready_endpoints(picture: Picture, service: ServiceReference) -> bool | None:
+def _ready_endpoints(scene: Scene, service: ServiceReference) -> bool | None:
     slices = [
         each
-        for each in picture.all(EndpointSlice)
+        for each in scene.all(EndpointSlice)
         if each.metadata.namespace == service.namespace
         and each.metadata.labels.get("kubernetes.io/service-name") == service.name
     ]

@@ -31,10 +31,10 @@ class Ref(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
-class Picture:
+class Scene:
     """The objects, indexed once; what could not be read (`Broken`) is left out.
 
-    `at` is the time of the picture. Without it whatever depends on how long something lasts is taken to have lasted.
+    `at` is the time of the scene. Without it whatever depends on how long something lasts is taken to have lasted.
     """
 
     def __init__(self, objects: Iterable[Any], at: datetime | None = None) -> None:
@@ -46,8 +46,8 @@ class Picture:
             if not isinstance(each, Broken):
                 self._by_kind[type(each)].append(each)
 
-    def once(self, make: Callable[[Picture], _T]) -> _T:
-        """Return what the function makes of this picture; it is asked once, however many want it."""
+    def once(self, make: Callable[[Scene], _T]) -> _T:
+        """Return what the function makes of this scene; it is asked once, however many want it."""
         if make not in self._made:
             self._made[make] = make(self)
         return cast(_T, self._made[make])
@@ -78,7 +78,7 @@ class Picture:
         return self._pods_of.get(uid, [])
 
     def chain(self, pod: Pod) -> list[Ref]:
-        """The owners of a pod, the nearest first, at most five; ends where an owner is not in the picture."""
+        """The owners of a pod, the nearest first, at most five; ends where an owner is not in the scene."""
         found: list[Ref] = []
         meta: Meta | None = pod.metadata
         while meta is not None and len(found) < _DEEPEST:
