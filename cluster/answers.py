@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-import msgspec
-
+from cluster.decoding import Failure, decode_status
 from cluster.errors import (
     BrokenAnswer,
     Busy,
@@ -20,78 +19,53 @@ from cluster.errors import (
 )
 
 _SAID = 300  # characters of the server's own words that are repeated
-
-
-class _Cause(msgspec.Struct):
-    reason: str = ""
-
-
-class _Details(msgspec.Struct, rename="camel"):
-    retry_after_seconds: float = 0
-    causes: list[_Cause] | None = None
-
-
-class Failure(msgspec.Struct):
-    """The part of a `Status` that tells what happened; all empty for an answer that is none."""
-
-    code: int = 0
-    reason: str = ""
-    message: str = ""
-    details: _Details | None = None
-
-
-_STATUS = msgspec.json.Decoder(Failure, strict=False)
-
-
-def failure(body: bytes) -> Failure:
-    """Read a Status; an answer that is none becomes an empty failure (a 404 of a missing resource is plain text)."""
-    try:
-        return _STATUS.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return Failure()
-
-
-def error(code: int, body: bytes, *, verb: str, resource: str, where: str, retry_after: float = 0) -> ClusterError:
-    """Return what an HTTP answer with a code of 300 or more means; `verb` and `resource` as a role names them."""
-    if 300 <= code < 400:
-        mend = "give the address that it sends to; redirects are not followed"
-        return BrokenAnswer("what answered sends elsewhere", where, mend)
-    told = failure(body)
-    causes = {one.reason for one in (told.details and told.details.causes) or ()}
-    wait = retry_after or (told.details.retry_after_seconds if told.details else 0)
-    if code == 504 and ("ResourceVersionTooLarge" in causes or "Too large resource version" in told.message):
-        return NotYet("the API server has not come to the version that we hold", where, "everything is listed again")
-    return meaning(code, told.reason, told.message, wait, verb=verb, resource=resource, where=where)
-
-
-def meaning(
-    code: int, reason: str, message: str, retry_after: float, *, verb: str, resource: str, where: str
-) -> ClusterError:
-    """Return what a failure means, whether it came as an HTTP answer or as an ERROR event of a watch."""
-    if code == 410 or reason in ("Expired", "Gone"):
-        return Expired("the version that we hold is gone", where, "everything is listed again")
-    if code == 401:
-        return TokenRefused(
-            "the API server does not know who asks", where, "make a new token: it expired, or is of another cluster"
-        )
-    if code == 403:
-        return NotPermitted(
-            f"we may not {verb} {resource}{said(message)}", where, f"add {verb} on {resource} to our ClusterRole"
-        )
-    if code == 404:
-        return NotInstalled(f"the cluster has no {resource}", where, "install what brings it, or leave it")
-    if 400 <= code < 500 and code != 429:
-        return Refused(f"the API server refused to {verb} {resource}: {code}{said(message)}", where, _OTHER)
-    return _not_now(code, message, retry_after, where)
-
-
 _OTHER = "check that its version is one that Keybook knows"
 
 
-def _not_now(code: int, message: str, retry_after: float, where: str) -> ClusterError:
-    if code == 429 or (code == 503 and retry_after):
-        return Busy("the API server takes no more requests now", where, "it is asked again later", retry_after)
-    return Unavailable(f"the API server answered {code}{said(message)}", where, "see its log; it is asked again")
+def refusal(code: int, body: bytes, retry_after: float, *, verb: str, resource: str, where: str) -> ClusterError:
+    """Return what an HTTP answer with a code of 300 or more means; `verb` and `resource` as a role names them.
+
+    The body may be anything: a resource that is not installed is answered in plain text.
+    """
+    if 300 <= code < 400:
+        mend = "give the address that it sends to; redirects are not followed"
+        return BrokenAnswer("what answered sends elsewhere", where, mend)
+    told = decode_status(body)
+    if told.reason == "Unreadable":
+        told = Failure(code, "", "", 0)
+    if code == 504 and "oo large resource version" in told.message:
+        return NotYet("the API server has not come to the version that we hold", where, "everything is listed again")
+    wait = int(max(retry_after, told.retry_after))
+    return meaning(Failure(code, told.reason, told.message, wait), verb=verb, resource=resource, where=where)
+
+
+def meaning(failure: Failure, *, verb: str, resource: str, where: str) -> ClusterError:
+    """Return what a failure means, whether it came as an HTTP answer or as an ERROR event of a watch."""
+    code = failure.code
+    if code == 410 or failure.reason in ("Expired", "Gone"):
+        return Expired("the version that we hold is gone", where, "everything is listed again")
+    if code == 401:
+        mend = "make a new token: it expired, was revoked, or is of another cluster"
+        return TokenRefused("the API server does not know who asks", where, mend)
+    if code == 403:
+        mend = f"add {verb} on {resource} to our ClusterRole"
+        return NotPermitted(f"we may not {verb} {resource}{said(failure.message)}", where, mend)
+    if code == 404:
+        return NotInstalled(f"the cluster has no {resource}", where, "install what brings it, or leave it")
+    if 400 <= code < 500 and code != 429:
+        what = f"the API server refused to {verb} {resource}: {code}{said(failure.message)}"
+        return Refused(what, where, _OTHER)
+    return _not_now(failure, where)
+
+
+def _not_now(failure: Failure, where: str) -> ClusterError:
+    if failure.reason == "Unreadable":
+        return BrokenAnswer("what came on the watch is no event", where, "check what answers there")
+    if failure.code == 429 or (failure.code == 503 and failure.retry_after):
+        mend = "it is asked again later"
+        return Busy("the API server takes no more requests now", where, mend, failure.retry_after)
+    what = f"the API server answered {failure.code}{said(failure.message)}"
+    return Unavailable(what, where, "see its log; it is asked again")
 
 
 def said(message: str) -> str:

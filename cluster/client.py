@@ -8,7 +8,7 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -31,6 +31,7 @@ from cluster.errors import (
     Unusable,
 )
 from cluster.place import Address, InCluster, Kubeconfig, Place, checked, chosen, is_loopback
+from cluster.resources import Resource
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
@@ -45,26 +46,7 @@ _META = "g=meta.k8s.io;v=v1"
 _NETWORK = "check the address, the network and any proxy"
 
 
-class Asked(Protocol):
-    """What a question needs to know of a resource; `cluster.objects.Resource` is one."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102 - plural, as in the address
-    @property
-    def group(self) -> str: ...  # noqa: D102 - empty for the core group
-    @property
-    def version(self) -> str: ...  # noqa: D102
-    @property
-    def metadata_only(self) -> bool: ...  # noqa: D102
-
-
-def path_of(resource: Asked) -> str:
-    """Return the address of all objects of a resource, over all namespaces."""
-    root = f"/apis/{resource.group}" if resource.group else "/api"
-    return f"{root}/{resource.version}/{resource.name}"
-
-
-def accept(resource: Asked, kind: str) -> str:
+def accept(resource: Resource, kind: str) -> str:
     """Return what to accept; `kind` is PartialObjectMetadataList for a list and PartialObjectMetadata for a watch.
 
     Never with plain JSON behind it: a server that can't leave out the values shall answer 406 instead of them. And
@@ -99,21 +81,21 @@ class Client:
                 self.logins += 1
                 self._open()
 
-    def page(self, resource: Asked, *, limit: int = 500, token: str = "", **params: str) -> bytes:
+    def page(self, resource: Resource, *, limit: int = 500, token: str = "", **params: str) -> bytes:
         """Return a page of a list as it came (JSON); `token` is the `continue` of the page before."""
         asked = {"limit": str(limit), **params} | ({"continue": token} if token else {})
         headers = {"Accept": accept(resource, "PartialObjectMetadataList"), "Accept-Encoding": "gzip"}
-        answer = self._ask("GET", path_of(resource), asked, headers, verb="list", resource=resource.name)
-        return self._whole(answer, path_of(resource))
+        answer = self._ask("GET", resource.path, asked, headers, verb="list", resource=resource.plural)
+        return self._whole(answer, resource.path)
 
-    def watch(self, resource: Asked, version: str, *, seconds: int, silence: float) -> Stream:
+    def watch(self, resource: Resource, version: str, *, seconds: int, silence: float) -> Stream:
         """Open a watch from a version; the server ends it after `seconds`, and `silence` seconds without a byte do."""
         params = {
             "watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds),
         }  # fmt: skip
         headers = {"Accept": accept(resource, "PartialObjectMetadata"), "Accept-Encoding": "identity"}
-        path = path_of(resource)
-        answer = self._ask("GET", path, params, headers, verb="watch", resource=resource.name, read=silence)
+        path = resource.path
+        answer = self._ask("GET", path, params, headers, verb="watch", resource=resource.plural, read=silence)
         return Stream(answer, f"{self.address}{path}")
 
     def get(self, path: str, *, verb: str = "get", resource: str = "") -> bytes:
@@ -158,7 +140,7 @@ class Client:
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise _unreachable(error, where) from error
         wait = _seconds(answer.headers.get("Retry-After"))
-        raise answers.error(answer.status, told, verb=verb, resource=resource, where=where, retry_after=wait)
+        raise answers.refusal(answer.status, told, wait, verb=verb, resource=resource, where=where)
 
     def _identity(self) -> dict[str, str]:
         token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
@@ -325,6 +307,10 @@ def _unreachable(error: Exception, where: str) -> ClusterError:
             mend = "give its CA, and check that the address speaks https"
             return CertificateRefused("the API server's certificate is not trusted", where, mend)
         cause = cause.__cause__ or (cause.args[0] if cause.args and isinstance(cause.args[0], Exception) else None)
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        return Unreachable("the API server's name has no address", where, "check the name and the DNS")
+    if isinstance(error, urllib3.exceptions.NewConnectionError):  # urllib3 counts it among the time-outs
+        return Unreachable("nobody answers at the API server's address", where, _NETWORK)
     if isinstance(error, urllib3.exceptions.TimeoutError):
         return Unreachable("the API server did not answer in time", where, _NETWORK)
     if isinstance(error, ValueError) and not isinstance(error, urllib3.exceptions.HTTPError):
