@@ -97,8 +97,8 @@ def test_a_binding_without_its_role_gives_nothing_and_is_told():
     "given, way",
     [
         (rule("patch"), "patches it"), (rule("deletecollection"), "deletes Secrets"),
-        (rule("create", "pods"), "makes a pod"), (rule("update", "deployments", "apps"), "changes workloads"),
-        (rule("create", "cronjobs", "batch"), "changes workloads"), (rule("create", "pods/exec"), "runs commands"),
+        (rule("create", "pods"), "makes a pod"), (rule("update", "deployments", "apps"), "makes or changes"),
+        (rule("create", "cronjobs", "batch"), "makes or changes"), (rule("create", "pods/exec"), "runs commands"),
         (rule("get", "*/exec"), "runs commands"), (rule("patch", "pods/ephemeralcontainers"), "puts a container"),
         (rule("create", "serviceaccounts/token"), "makes tokens"), (rule("impersonate", "serviceaccounts"), "acts as"),
         (rule("bind", "roles", "rbac.authorization.k8s.io"), "gives itself"),
@@ -134,7 +134,8 @@ def test_the_built_in_roles_are_what_they_are():
 
 
 def test_a_subject_covers_the_service_accounts_that_it_means():
-    bindings = [bound("b", "r", "ServiceAccount//app", "ServiceAccount/bank/app", "User//system:serviceaccount:shop:app",
+    bindings = [bound("b", "r", "ServiceAccount//app", "ServiceAccount/bank/app",
+                      "User//system:serviceaccount:shop:app",
                       "Group//system:serviceaccounts", "Group//system:serviceaccounts:shop",
                       "Group//system:serviceaccounts:bank", "Group//system:authenticated", "Group//ops")]  # fmt: skip
     found = Rights([role("r", rule())], [], bindings, []).readers("shop", "db")

@@ -57,7 +57,8 @@ class Diary(Picture):
 
     def versions(self, resource: str):
         """Each object's version by uid."""
-        return {uid: found.metadata.resource_version for uid, found in dict(self.seen[resource].objects).items()}
+        seen = self.seen.get(resource)
+        return {uid: found.metadata.resource_version for uid, found in dict(seen.objects if seen else {}).items()}
 
 
 @contextmanager
