@@ -131,7 +131,8 @@ def test_a_class_of_another_provider_is_not_ours():
 
 
 BOMB = "\n".join(
-    ["a: &a [x,x,x,x,x,x,x,x,x]"] + [f"{b}: &{b} [{','.join(['*' + a] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi")]
+    ["a: &a [x,x,x,x,x,x,x,x,x]"]
+    + [f"{b}: &{b} [{','.join(['*' + a] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)]
 )
 
 

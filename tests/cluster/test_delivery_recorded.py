@@ -1,4 +1,4 @@
-"""On the recorded cluster, consumers, troubles and versions held are what its drivers say, as far as the API shows them."""
+"""On the recorded cluster, consumers, troubles and versions held are what its drivers say, as far as the API goes."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_no_text_makes_the_reading_of_an_address_fail(text):
 
 
 def test_templates_name_the_paths_that_they_read_in_order_and_once():
-    text = """{{ with secret "kv/data/a" }}{{ .Data.data.x }}{{ end }}{{- with pkiCert `pki/issue/web` "common_name=x" }}
+    text = """{{ with secret "kv/data/a" }}{{ .Data.data.x }}{{ end }}{{- with pkiCert `pki/issue/web` "cn=x" }}
     {{ end }}{{ range secrets "kv/metadata/" }}{{ end }}{{ with secret "kv/data/a" "version=2" }}{{ end }}"""
     assert paths_in_template(text) == ["kv/data/a", "pki/issue/web", "kv/metadata/"]
 
