@@ -292,7 +292,9 @@ def _check_certificates(configuration: Configuration) -> None:
     """Load them once, so that a bad one is told before anything is sent."""
     mend = "copy it anew, as PEM"
     try:
-        context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if configuration.ssl_ca_cert:
+            context.load_verify_locations(configuration.ssl_ca_cert)
         if configuration.cert_file:
             context.load_cert_chain(configuration.cert_file, configuration.key_file or None)
     except (OSError, ssl.SSLError) as error:
