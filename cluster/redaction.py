@@ -84,7 +84,7 @@ _ADDRESSES = frozenset({"service", "proxy-address"})
 _TEMPLATE = "agent-inject-template-"
 
 # Environment variables whose literal value says where a client of the vault goes; anything else is only "literal".
-_ADDRESS_NAMES = frozenset({"VAULT_ADDR", "VAULT_AGENT_ADDR", "BAO_ADDR", "BAO_AGENT_ADDR", "SPRING_CLOUD_VAULT_URI"})
+ADDRESS_NAMES = frozenset({"VAULT_ADDR", "VAULT_AGENT_ADDR", "BAO_ADDR", "BAO_AGENT_ADDR", "SPRING_CLOUD_VAULT_URI"})
 _NAME_NAMES = frozenset(
     [
         "VAULT_ROLE",
@@ -142,7 +142,7 @@ def bare_address(text: str) -> str:
 
 def kept_literal(name: str, value: str) -> str:
     """Return what may be kept of the literal value of an environment variable: an address or a name, mostly nothing."""
-    if name in _ADDRESS_NAMES:
+    if name in ADDRESS_NAMES:
         return bare_address(value)
     if name in _NAME_NAMES and _NAME.match(value):
         return value

@@ -11,7 +11,7 @@ from cluster.kinds.meta import Shape
 from cluster.redaction import bare_address, paths_in_template
 
 
-class Template(Shape, gc=False):
+class Template(Shape):
     """One file that the agent renders; `paths` are those that its text reads, `source` a template file on its disk."""
 
     destination: str = ""
@@ -21,7 +21,7 @@ class Template(Shape, gc=False):
     error_on_missing_key: bool = False
 
 
-class Agent(Shape, gc=False):
+class Agent(Shape):
     """The resolved configuration of one agent; `unreadable` says why when it could not be decoded."""
 
     address: str = ""

@@ -8,14 +8,14 @@ from cluster.kinds.meta import Condition, FullMeta, Shape
 from cluster.redaction import bare_address
 
 
-class AccountRef(Shape, gc=False):
+class AccountRef(Shape):
     """A service account; a cluster-wide store names its namespace."""
 
     name: str = ""
     namespace: str = ""
 
 
-class KeyRef(Shape, gc=False):
+class KeyRef(Shape):
     """A key of a Kubernetes Secret."""
 
     name: str = ""
@@ -23,7 +23,7 @@ class KeyRef(Shape, gc=False):
     key: str = ""
 
 
-class StoreLogin(Shape, gc=False, rename="camel"):
+class StoreLogin(Shape):
     """One way to log in; each fills its own part. The mount stands in `mount_path` or in `path`."""
 
     mount_path: str = ""
@@ -35,7 +35,7 @@ class StoreLogin(Shape, gc=False, rename="camel"):
     secret_ref: KeyRef | None = None
 
 
-class StoreAuth(Shape, gc=False, rename="camel"):
+class StoreAuth(Shape):
     """`auth` of the vault provider: one of these."""
 
     namespace: str = ""
@@ -60,7 +60,7 @@ class StoreAuth(Shape, gc=False, rename="camel"):
         return "", StoreLogin()
 
 
-class VaultProvider(Shape, gc=False):
+class VaultProvider(Shape):
     """`provider.vault` or `provider.openbao`; `path` is the mount, `version` v1 or v2 (missing: v2)."""
 
     server: str = ""
@@ -73,26 +73,26 @@ class VaultProvider(Shape, gc=False):
         self.server = bare_address(self.server)
 
 
-class Provider(Shape, gc=False):
+class Provider(Shape):
     """Who keeps the secrets; another provider than a vault leaves both None."""
 
     vault: VaultProvider | None = None
     openbao: VaultProvider | None = None
 
 
-class StoreSpec(Shape, gc=False):
+class StoreSpec(Shape):
     """`spec` of a store."""
 
     provider: Provider = msgspec.field(default_factory=Provider)
 
 
-class StoreStatus(Shape, gc=False):
+class StoreStatus(Shape):
     """`status` of a store."""
 
     conditions: list[Condition] = []
 
 
-class SecretStore(Shape, gc=False):
+class SecretStore(Shape):
     """external-secrets.io SecretStore."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
@@ -100,18 +100,18 @@ class SecretStore(Shape, gc=False):
     status: StoreStatus = msgspec.field(default_factory=StoreStatus)
 
 
-class ClusterSecretStore(SecretStore, gc=False):
+class ClusterSecretStore(SecretStore):
     """external-secrets.io ClusterSecretStore."""
 
 
-class StoreRef(Shape, gc=False):
+class StoreRef(Shape):
     """Which store; kind is SecretStore when it is missing."""
 
     name: str = ""
     kind: str = ""
 
 
-class GeneratorRef(Shape, gc=False, rename="camel"):
+class GeneratorRef(Shape):
     """Which generator."""
 
     api_version: str = ""
@@ -119,14 +119,14 @@ class GeneratorRef(Shape, gc=False, rename="camel"):
     name: str = ""
 
 
-class SourceRef(Shape, gc=False, rename="camel"):
+class SourceRef(Shape):
     """Another source for one entry."""
 
     store_ref: StoreRef | None = None
     generator_ref: GeneratorRef | None = None
 
 
-class RemoteRef(Shape, gc=False):
+class RemoteRef(Shape):
     """What to read: a key of the store, a property of it, a version."""
 
     key: str = ""
@@ -134,13 +134,13 @@ class RemoteRef(Shape, gc=False):
     version: str = ""
 
 
-class Find(Shape, gc=False):
+class Find(Shape):
     """Many secrets at once: which ones is known only when they are read."""
 
     path: str = ""
 
 
-class DataEntry(Shape, gc=False, rename="camel"):
+class DataEntry(Shape):
     """One of `data`: one key of the Kubernetes Secret."""
 
     secret_key: str = ""
@@ -148,7 +148,7 @@ class DataEntry(Shape, gc=False, rename="camel"):
     source_ref: SourceRef | None = None
 
 
-class DataFrom(Shape, gc=False, rename="camel"):
+class DataFrom(Shape):
     """One of `dataFrom`: all keys of one secret, of many, or of a generator."""
 
     extract: RemoteRef | None = None
@@ -156,7 +156,7 @@ class DataFrom(Shape, gc=False, rename="camel"):
     source_ref: SourceRef | None = None
 
 
-class ExternalTarget(Shape, gc=False, rename="camel"):
+class ExternalTarget(Shape):
     """The Kubernetes Secret that is written; without a name it is called like the external secret."""
 
     name: str = ""
@@ -164,7 +164,7 @@ class ExternalTarget(Shape, gc=False, rename="camel"):
     immutable: bool = False
 
 
-class ExternalSpec(Shape, gc=False, rename="camel"):
+class ExternalSpec(Shape):
     """`spec` of an external secret; durations are Go text."""
 
     secret_store_ref: StoreRef = msgspec.field(default_factory=StoreRef)
@@ -175,7 +175,7 @@ class ExternalSpec(Shape, gc=False, rename="camel"):
     data_from: list[DataFrom] = []
 
 
-class ExternalStatus(Shape, gc=False, rename="camel"):
+class ExternalStatus(Shape):
     """`status` of an external secret; `refresh_time` is a true clock of the last look."""
 
     refresh_time: str | None = None
@@ -183,7 +183,7 @@ class ExternalStatus(Shape, gc=False, rename="camel"):
     conditions: list[Condition] = []
 
 
-class ExternalSecret(Shape, gc=False):
+class ExternalSecret(Shape):
     """external-secrets.io ExternalSecret."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
@@ -191,7 +191,7 @@ class ExternalSecret(Shape, gc=False):
     status: ExternalStatus = msgspec.field(default_factory=ExternalStatus)
 
 
-class GeneratorSpec(Shape, gc=False):
+class GeneratorSpec(Shape):
     """`spec` of the generator: a path that gives a new lease each time it is read."""
 
     path: str = ""
@@ -199,7 +199,7 @@ class GeneratorSpec(Shape, gc=False):
     provider: VaultProvider = msgspec.field(default_factory=VaultProvider)
 
 
-class DynamicSecretGenerator(Shape, gc=False):
+class DynamicSecretGenerator(Shape):
     """generators.external-secrets.io/v1alpha1 VaultDynamicSecret."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)

@@ -15,7 +15,7 @@ class Shape(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
     """The manner of all structs here: camelCase in JSON, unknown fields are left out, no part of a cycle."""
 
 
-class Owner(Shape, gc=False, rename="camel"):
+class Owner(Shape):
     """One of `ownerReferences`; `controller` is set on at most one."""
 
     api_version: str = ""
@@ -30,7 +30,7 @@ class Owner(Shape, gc=False, rename="camel"):
         return self.api_version.rpartition("/")[0]
 
 
-class Meta(Shape, gc=False, rename="camel"):
+class Meta(Shape):
     """`metadata`; times are RFC 3339 text as the API server gives it (see `moment`)."""
 
     name: str = ""
@@ -49,7 +49,7 @@ class Meta(Shape, gc=False, rename="camel"):
             self.annotations = kept_annotations(self.annotations)
 
 
-class Fields(Shape, gc=False):
+class Fields(Shape):
     """Of `fieldsV1` only whether it holds the data, or the status, of the object."""
 
     data: msgspec.Raw = msgspec.field(name="f:data", default=EMPTY)
@@ -63,7 +63,7 @@ class Fields(Shape, gc=False):
         self.touches_status, self.status = bool(bytes(self.status)), EMPTY
 
 
-class Written(Shape, gc=False, rename="camel"):
+class Written(Shape):
     """One of `managedFields`: who wrote, when, and whether the data were touched."""
 
     manager: str = ""
@@ -73,7 +73,7 @@ class Written(Shape, gc=False, rename="camel"):
     fields: Fields = msgspec.field(name="fieldsV1", default_factory=Fields)
 
 
-class FullMeta(Meta, gc=False, rename="camel"):
+class FullMeta(Meta):
     """`metadata` with who last wrote what: for all kinds but pods, which are too many and need it not."""
 
     managed_fields: list[Written] = []
@@ -87,7 +87,7 @@ class FullMeta(Meta, gc=False, rename="camel"):
         return _latest([each.time for each in self.managed_fields if each.fields.touches_status])
 
 
-class Condition(Shape, gc=False, rename="camel"):
+class Condition(Shape):
     """One of `status.conditions`."""
 
     type: str = ""
@@ -101,13 +101,13 @@ class Condition(Shape, gc=False, rename="camel"):
         self.message = self.message[:LONGEST]
 
 
-class LocalName(Shape, gc=False):
+class LocalName(Shape):
     """A reference to something in the same namespace."""
 
     name: str = ""
 
 
-class Reference(Shape, gc=False, rename="camel"):
+class Reference(Shape):
     """A reference to any object, as events and endpoints have it."""
 
     kind: str = ""
@@ -117,7 +117,7 @@ class Reference(Shape, gc=False, rename="camel"):
     api_version: str = ""
 
 
-class Requirement(Shape, gc=False):
+class Requirement(Shape):
     """One of `matchExpressions`."""
 
     key: str = ""
@@ -125,7 +125,7 @@ class Requirement(Shape, gc=False):
     values: list[str] = []
 
 
-class Selector(Shape, gc=False, rename="camel"):
+class Selector(Shape):
     """A label selector; an empty one matches everything."""
 
     match_labels: dict[str, str] = {}

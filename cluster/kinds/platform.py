@@ -10,40 +10,40 @@ from cluster.kinds.meta import Condition, FullMeta, LocalName, Reference, Select
 from cluster.redaction import LONGEST
 
 
-class Phase(Shape, gc=False):
+class Phase(Shape):
     """`status` of a namespace: Active or Terminating."""
 
     phase: str = ""
 
 
-class Namespace(Shape, gc=False):
+class Namespace(Shape):
     """v1 Namespace; the uid of kube-system is the identity of the cluster."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
     status: Phase = msgspec.field(default_factory=Phase)
 
 
-class NodeAddress(Shape, gc=False):
+class NodeAddress(Shape):
     """One of a node's addresses: InternalIP, ExternalIP or Hostname."""
 
     type: str = ""
     address: str = ""
 
 
-class NodeInfo(Shape, gc=False, rename="camel"):
+class NodeInfo(Shape):
     """Of the node's own description the version alone."""
 
     kubelet_version: str = ""
 
 
-class NodeSpec(Shape, gc=False, rename="camel"):
+class NodeSpec(Shape):
     """`spec` of a node: the address ranges of its pods."""
 
     unschedulable: bool = False
     pod_cidrs: list[str] = msgspec.field(name="podCIDRs", default_factory=list)
 
 
-class NodeStatus(Shape, gc=False, rename="camel"):
+class NodeStatus(Shape):
     """`status` of a node."""
 
     addresses: list[NodeAddress] = []
@@ -51,7 +51,7 @@ class NodeStatus(Shape, gc=False, rename="camel"):
     node_info: NodeInfo = msgspec.field(default_factory=NodeInfo)
 
 
-class Node(Shape, gc=False):
+class Node(Shape):
     """v1 Node."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
@@ -59,7 +59,7 @@ class Node(Shape, gc=False):
     status: NodeStatus = msgspec.field(default_factory=NodeStatus)
 
 
-class ServiceAccount(Shape, gc=False, rename="camel"):
+class ServiceAccount(Shape):
     """v1 ServiceAccount; a pod's own `automountServiceAccountToken` wins over this one."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
@@ -68,7 +68,7 @@ class ServiceAccount(Shape, gc=False, rename="camel"):
     image_pull_secrets: list[LocalName] = []
 
 
-class Secret(Shape, gc=False):
+class Secret(Shape):
     """v1 Secret: metadata alone. `type` and `immutable` are there only when somebody gives us the full object."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
@@ -76,27 +76,27 @@ class Secret(Shape, gc=False):
     immutable: bool = False
 
 
-class ConfigMap(Shape, gc=False):
+class ConfigMap(Shape):
     """v1 ConfigMap: metadata alone."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
     immutable: bool = False
 
 
-class Series(Shape, gc=False, rename="camel"):
+class Series(Shape):
     """An event that goes on."""
 
     count: int = 0
     last_observed_time: str | None = None
 
 
-class Component(Shape, gc=False):
+class Component(Shape):
     """Who wrote a core event."""
 
     component: str = ""
 
 
-class ClusterEvent(Shape, gc=False, rename="camel"):
+class ClusterEvent(Shape):
     """v1 Event: what happened to an object; the API server forgets it after about an hour."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
@@ -120,12 +120,16 @@ class ClusterEvent(Shape, gc=False, rename="camel"):
         last = self.series.last_observed_time if self.series else None
         return moment(last or self.last_timestamp or self.event_time or self.metadata.creation_timestamp)
 
+    def first(self) -> datetime | None:
+        """The first time at which it happened."""
+        return moment(self.first_timestamp or self.event_time or self.metadata.creation_timestamp)
+
     def times(self) -> int:
         """How often it happened."""
         return max(self.count, self.series.count if self.series else 0, 1)
 
 
-class ServiceReference(Shape, gc=False):
+class ServiceReference(Shape):
     """The service that a webhook is asked at."""
 
     name: str = ""
@@ -133,7 +137,7 @@ class ServiceReference(Shape, gc=False):
     path: str = ""
 
 
-class ClientConfig(Shape, gc=False, rename="camel"):
+class ClientConfig(Shape):
     """Where and with whose certificate a webhook is asked; `ca_bundle` is base64, and public."""
 
     service: ServiceReference | None = None
@@ -141,7 +145,7 @@ class ClientConfig(Shape, gc=False, rename="camel"):
     ca_bundle: str = ""
 
 
-class WebhookRule(Shape, gc=False, rename="camel"):
+class WebhookRule(Shape):
     """What a webhook is asked about."""
 
     operations: list[str] = []
@@ -149,14 +153,14 @@ class WebhookRule(Shape, gc=False, rename="camel"):
     resources: list[str] = []
 
 
-class MatchCondition(Shape, gc=False):
+class MatchCondition(Shape):
     """A further condition, in CEL."""
 
     name: str = ""
     expression: str = ""
 
 
-class Webhook(Shape, gc=False, rename="camel"):
+class Webhook(Shape):
     """One webhook; `failure_policy` Ignore lets pods through when it does not answer."""
 
     name: str = ""
@@ -169,14 +173,14 @@ class Webhook(Shape, gc=False, rename="camel"):
     timeout_seconds: int = 0
 
 
-class MutatingWebhookConfiguration(Shape, gc=False):
+class MutatingWebhookConfiguration(Shape):
     """admissionregistration.k8s.io/v1 MutatingWebhookConfiguration."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
     webhooks: list[Webhook] = []
 
 
-class EndpointConditions(Shape, gc=False):
+class EndpointConditions(Shape):
     """Whether an endpoint takes calls; missing `ready` means yes."""
 
     ready: bool | None = None
@@ -184,7 +188,7 @@ class EndpointConditions(Shape, gc=False):
     terminating: bool | None = None
 
 
-class Endpoint(Shape, gc=False, rename="camel"):
+class Endpoint(Shape):
     """One endpoint of a service."""
 
     addresses: list[str] = []
@@ -193,7 +197,7 @@ class Endpoint(Shape, gc=False, rename="camel"):
     target_ref: Reference | None = None
 
 
-class EndpointSlice(Shape, gc=False, rename="camel"):
+class EndpointSlice(Shape):
     """discovery.k8s.io/v1 EndpointSlice; its label `kubernetes.io/service-name` names the service."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
@@ -201,7 +205,7 @@ class EndpointSlice(Shape, gc=False, rename="camel"):
     endpoints: list[Endpoint] = []
 
 
-class DisruptionSpec(Shape, gc=False, rename="camel"):
+class DisruptionSpec(Shape):
     """`spec` of a PodDisruptionBudget."""
 
     selector: Selector = msgspec.field(default_factory=Selector)
@@ -209,7 +213,7 @@ class DisruptionSpec(Shape, gc=False, rename="camel"):
     max_unavailable: int | str | None = None
 
 
-class DisruptionStatus(Shape, gc=False, rename="camel"):
+class DisruptionStatus(Shape):
     """`status` of a PodDisruptionBudget."""
 
     disruptions_allowed: int = 0
@@ -218,7 +222,7 @@ class DisruptionStatus(Shape, gc=False, rename="camel"):
     expected_pods: int = 0
 
 
-class PodDisruptionBudget(Shape, gc=False):
+class PodDisruptionBudget(Shape):
     """policy/v1 PodDisruptionBudget."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
@@ -226,14 +230,14 @@ class PodDisruptionBudget(Shape, gc=False):
     status: DisruptionStatus = msgspec.field(default_factory=DisruptionStatus)
 
 
-class NetworkPolicySpec(Shape, gc=False, rename="camel"):
+class NetworkPolicySpec(Shape):
     """`spec` of a NetworkPolicy, as far as one can say that it limits ingress or egress of some pods."""
 
     pod_selector: Selector = msgspec.field(default_factory=Selector)
     policy_types: list[str] = []
 
 
-class NetworkPolicy(Shape, gc=False):
+class NetworkPolicy(Shape):
     """networking.k8s.io/v1 NetworkPolicy."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)

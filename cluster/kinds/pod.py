@@ -9,10 +9,10 @@ from cluster.kinds.meta import Condition, LocalName, Meta, Shape
 from cluster.redaction import LONGEST, kept_literal
 
 # The only arguments that are kept: the switches of the CSI driver and the operators that say how often they refresh.
-_KEPT_ARGUMENTS = ("--enable-secret-rotation", "--rotation-poll-interval", "-vault-mount", "-vault-addr")
+_KEPT_ARGUMENTS = ("--enable-secret-rotation", "--rotation-poll-interval", "-vault-mount", "--vault-mount")
 
 
-class KeyReference(Shape, gc=False):
+class KeyReference(Shape):
     """`secretKeyRef` or `configMapKeyRef`."""
 
     name: str = ""
@@ -20,14 +20,14 @@ class KeyReference(Shape, gc=False):
     optional: bool = False
 
 
-class ValueFrom(Shape, gc=False, rename="camel"):
+class ValueFrom(Shape):
     """`valueFrom`, as far as it names a Secret or a ConfigMap."""
 
     secret_key_ref: KeyReference | None = None
     config_map_key_ref: KeyReference | None = None
 
 
-class EnvVar(Shape, gc=False, rename="camel"):
+class EnvVar(Shape):
     """One environment variable: `origin` is literal, secret, configmap, field or empty; `value` mostly stays "".
 
     `value` keeps an address or a role that delivery needs (`redaction.kept_literal`); `agent` is the decoded
@@ -53,21 +53,21 @@ class EnvVar(Shape, gc=False, rename="camel"):
         return "configmap" if self.value_from.config_map_key_ref is not None else "field"
 
 
-class EnvSource(Shape, gc=False):
+class EnvSource(Shape):
     """`secretRef` or `configMapRef` of `envFrom`."""
 
     name: str = ""
     optional: bool = False
 
 
-class EnvFrom(Shape, gc=False, rename="camel"):
+class EnvFrom(Shape):
     """One of `envFrom`: every key of a Secret or a ConfigMap as a variable."""
 
     secret_ref: EnvSource | None = None
     config_map_ref: EnvSource | None = None
 
 
-class Mount(Shape, gc=False, rename="camel"):
+class Mount(Shape):
     """One of `volumeMounts`; with a `sub_path` the kubelet never refreshes what is there."""
 
     name: str = ""
@@ -77,7 +77,7 @@ class Mount(Shape, gc=False, rename="camel"):
     read_only: bool = False
 
 
-class Container(Shape, gc=False, rename="camel"):
+class Container(Shape):
     """A container; an init container with restart policy Always is a native sidecar."""
 
     name: str = ""
@@ -93,27 +93,27 @@ class Container(Shape, gc=False, rename="camel"):
             self.args = [each for each in self.args if each.startswith(_KEPT_ARGUMENTS)]
 
 
-class SecretVolume(Shape, gc=False, rename="camel"):
+class SecretVolume(Shape):
     """A volume of a Secret."""
 
     secret_name: str = ""
     optional: bool = False
 
 
-class ConfigMapVolume(Shape, gc=False):
+class ConfigMapVolume(Shape):
     """A volume of a ConfigMap, or a Secret or ConfigMap in a projected volume."""
 
     name: str = ""
     optional: bool = False
 
 
-class CsiAttributes(Shape, gc=False, rename="camel"):
+class CsiAttributes(Shape):
     """Of a CSI volume's attributes only the class: the others belong to other drivers."""
 
     secret_provider_class: str = ""
 
 
-class CsiVolume(Shape, gc=False, rename="camel"):
+class CsiVolume(Shape):
     """An inline CSI volume."""
 
     driver: str = ""
@@ -121,7 +121,7 @@ class CsiVolume(Shape, gc=False, rename="camel"):
     node_publish_secret_ref: LocalName | None = None
 
 
-class TokenSource(Shape, gc=False, rename="camel"):
+class TokenSource(Shape):
     """A projected token of the pod's service account; `audience` is "" for the API server's own."""
 
     audience: str = ""
@@ -129,7 +129,7 @@ class TokenSource(Shape, gc=False, rename="camel"):
     path: str = ""
 
 
-class ProjectedSource(Shape, gc=False, rename="camel"):
+class ProjectedSource(Shape):
     """One of the sources of a projected volume."""
 
     secret: ConfigMapVolume | None = None
@@ -137,19 +137,19 @@ class ProjectedSource(Shape, gc=False, rename="camel"):
     service_account_token: TokenSource | None = None
 
 
-class ProjectedVolume(Shape, gc=False):
+class ProjectedVolume(Shape):
     """A volume of several sources."""
 
     sources: list[ProjectedSource] = []
 
 
-class EmptyDir(Shape, gc=False):
+class EmptyDir(Shape):
     """A volume that lives as long as the pod; medium Memory is a tmpfs."""
 
     medium: str = ""
 
 
-class Volume(Shape, gc=False, rename="camel"):
+class Volume(Shape):
     """A volume, as far as secrets can come through it."""
 
     name: str = ""
@@ -160,7 +160,7 @@ class Volume(Shape, gc=False, rename="camel"):
     empty_dir: EmptyDir | None = None
 
 
-class PodSpec(Shape, gc=False, rename="camel"):
+class PodSpec(Shape):
     """`spec` of a pod or of a template."""
 
     service_account_name: str = ""
@@ -176,7 +176,7 @@ class PodSpec(Shape, gc=False, rename="camel"):
     image_pull_secrets: list[LocalName] = []
 
 
-class Waiting(Shape, gc=False):
+class Waiting(Shape):
     """A container that has not started, and why."""
 
     reason: str = ""
@@ -186,13 +186,13 @@ class Waiting(Shape, gc=False):
         self.message = self.message[:LONGEST]
 
 
-class Running(Shape, gc=False, rename="camel"):
+class Running(Shape):
     """A container that runs."""
 
     started_at: str | None = None
 
 
-class Terminated(Shape, gc=False, rename="camel"):
+class Terminated(Shape):
     """A container that ended; its message is not read, since it may be the end of a log."""
 
     exit_code: int = 0
@@ -201,7 +201,7 @@ class Terminated(Shape, gc=False, rename="camel"):
     finished_at: str | None = None
 
 
-class ContainerState(Shape, gc=False):
+class ContainerState(Shape):
     """Exactly one of the three, or none before the first look."""
 
     waiting: Waiting | None = None
@@ -209,7 +209,7 @@ class ContainerState(Shape, gc=False):
     terminated: Terminated | None = None
 
 
-class ContainerStatus(Shape, gc=False, rename="camel"):
+class ContainerStatus(Shape):
     """How one container fares."""
 
     name: str = ""
@@ -221,13 +221,13 @@ class ContainerStatus(Shape, gc=False, rename="camel"):
     last_state: ContainerState = msgspec.field(default_factory=ContainerState)
 
 
-class PodAddress(Shape, gc=False):
+class PodAddress(Shape):
     """One of `podIPs` or `hostIPs`."""
 
     ip: str = ""
 
 
-class PodStatus(Shape, gc=False, rename="camel"):
+class PodStatus(Shape):
     """`status` of a pod; `pod_ip` stays when the pod has ended, though its address may be another's by then."""
 
     phase: str = ""
@@ -245,7 +245,7 @@ class PodStatus(Shape, gc=False, rename="camel"):
         return list(dict.fromkeys(ip for ip in (self.pod_ip, *(each.ip for each in self.pod_ips)) if ip))
 
 
-class Pod(Shape, gc=False):
+class Pod(Shape):
     """A pod."""
 
     metadata: Meta = msgspec.field(default_factory=Meta)
@@ -253,7 +253,7 @@ class Pod(Shape, gc=False):
     status: PodStatus = msgspec.field(default_factory=PodStatus)
 
 
-class PodTemplate(Shape, gc=False):
+class PodTemplate(Shape):
     """`spec.template` of a workload."""
 
     metadata: Meta = msgspec.field(default_factory=Meta)

@@ -7,7 +7,7 @@ import msgspec
 from cluster.kinds.meta import FullMeta, Selector, Shape
 
 
-class PolicyRule(Shape, gc=False, rename="camel"):
+class PolicyRule(Shape):
     """One rule: verbs on resources of groups, or on URLs; `*` means all."""
 
     verbs: list[str] = []
@@ -17,26 +17,26 @@ class PolicyRule(Shape, gc=False, rename="camel"):
     non_resource_urls: list[str] = msgspec.field(name="nonResourceURLs", default_factory=list)
 
 
-class Aggregation(Shape, gc=False, rename="camel"):
+class Aggregation(Shape):
     """Which ClusterRoles are gathered into this one; the controller has filled the rules already."""
 
     cluster_role_selectors: list[Selector] = []
 
 
-class Role(Shape, gc=False):
+class Role(Shape):
     """rbac.authorization.k8s.io/v1 Role."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
     rules: list[PolicyRule] = []
 
 
-class ClusterRole(Role, gc=False, rename="camel"):
+class ClusterRole(Role):
     """rbac.authorization.k8s.io/v1 ClusterRole."""
 
     aggregation_rule: Aggregation | None = None
 
 
-class RoleRef(Shape, gc=False, rename="camel"):
+class RoleRef(Shape):
     """The role that a binding gives."""
 
     api_group: str = ""
@@ -44,7 +44,7 @@ class RoleRef(Shape, gc=False, rename="camel"):
     name: str = ""
 
 
-class Subject(Shape, gc=False, rename="camel"):
+class Subject(Shape):
     """To whom: User, Group or ServiceAccount."""
 
     kind: str = ""
@@ -53,7 +53,7 @@ class Subject(Shape, gc=False, rename="camel"):
     api_group: str = ""
 
 
-class RoleBinding(Shape, gc=False, rename="camel"):
+class RoleBinding(Shape):
     """rbac.authorization.k8s.io/v1 RoleBinding."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
@@ -61,5 +61,5 @@ class RoleBinding(Shape, gc=False, rename="camel"):
     subjects: list[Subject] = []
 
 
-class ClusterRoleBinding(RoleBinding, gc=False):
+class ClusterRoleBinding(RoleBinding):
     """rbac.authorization.k8s.io/v1 ClusterRoleBinding."""

@@ -13,7 +13,7 @@ from cluster.redaction import LONGEST, bare_address
 _LONGEST_LIST = 262_144
 
 
-class ClassObject(Shape, gc=False, rename="camel"):
+class ClassObject(Shape):
     """One of the `objects`: a file, and the path that it is read from; no key means the whole answer."""
 
     object_name: str = ""
@@ -22,7 +22,7 @@ class ClassObject(Shape, gc=False, rename="camel"):
     method: str = ""
 
 
-class Parameters(Shape, gc=False, rename="camel"):
+class Parameters(Shape):
     """`spec.parameters` of the vault provider; `objects` is decoded into `listed`, and its arguments are left out."""
 
     role_name: str = ""
@@ -41,21 +41,21 @@ class Parameters(Shape, gc=False, rename="camel"):
         self.objects = ""
 
 
-class SyncedKey(Shape, gc=False, rename="camel"):
+class SyncedKey(Shape):
     """One key of a synced Secret."""
 
     object_name: str = ""
     key: str = ""
 
 
-class SecretObject(Shape, gc=False, rename="camel"):
+class SecretObject(Shape):
     """A Kubernetes Secret that the driver keeps as long as a pod mounts the class."""
 
     secret_name: str = ""
     data: list[SyncedKey] = []
 
 
-class ClassSpec(Shape, gc=False, rename="camel"):
+class ClassSpec(Shape):
     """`spec` of a class."""
 
     provider: str = ""
@@ -63,21 +63,21 @@ class ClassSpec(Shape, gc=False, rename="camel"):
     secret_objects: list[SecretObject] = []
 
 
-class SecretProviderClass(Shape, gc=False):
+class SecretProviderClass(Shape):
     """secrets-store.csi.x-k8s.io/v1 SecretProviderClass."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
     spec: ClassSpec = msgspec.field(default_factory=ClassSpec)
 
 
-class MountedObject(Shape, gc=False):
+class MountedObject(Shape):
     """A mounted file; `version` is an HMAC of its content: it says that something changed, never which version."""
 
     id: str = ""
     version: str = ""
 
 
-class PodMountStatus(Shape, gc=False, rename="camel"):
+class PodMountStatus(Shape):
     """`status`: which pod mounted which class, and what lies there."""
 
     pod_name: str = ""
@@ -86,20 +86,20 @@ class PodMountStatus(Shape, gc=False, rename="camel"):
     objects: list[MountedObject] = []
 
 
-class SecretProviderClassPodStatus(Shape, gc=False):
+class SecretProviderClassPodStatus(Shape):
     """secrets-store.csi.x-k8s.io/v1 SecretProviderClassPodStatus; owned by the pod."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
     status: PodMountStatus = msgspec.field(default_factory=PodMountStatus)
 
 
-class CsiDriverSpec(Shape, gc=False, rename="camel"):
+class CsiDriverSpec(Shape):
     """Whether the kubelet asks the driver again for mounted volumes."""
 
     requires_republish: bool = False
 
 
-class CSIDriver(Shape, gc=False):
+class CSIDriver(Shape):
     """storage.k8s.io/v1 CSIDriver."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)

@@ -8,7 +8,7 @@ from cluster.kinds.meta import Condition, FullMeta, Shape
 from cluster.redaction import LONGEST, bare_address
 
 
-class ConnectionSpec(Shape, gc=False, rename="camel"):
+class ConnectionSpec(Shape):
     """`spec` of a connection: the vault's address."""
 
     address: str = ""
@@ -18,14 +18,14 @@ class ConnectionSpec(Shape, gc=False, rename="camel"):
         self.address = bare_address(self.address)
 
 
-class VaultConnection(Shape, gc=False):
+class VaultConnection(Shape):
     """secrets.hashicorp.com/v1beta1 VaultConnection."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
     spec: ConnectionSpec = msgspec.field(default_factory=ConnectionSpec)
 
 
-class Login(Shape, gc=False, rename="camel"):
+class Login(Shape):
     """The part of one auth method that says as whom; in a VaultAuthGlobal it has its own mount and namespace."""
 
     role: str = ""
@@ -34,7 +34,7 @@ class Login(Shape, gc=False, rename="camel"):
     mount: str = ""
 
 
-class GlobalRef(Shape, gc=False, rename="camel"):
+class GlobalRef(Shape):
     """`vaultAuthGlobalRef`."""
 
     name: str = ""
@@ -42,7 +42,7 @@ class GlobalRef(Shape, gc=False, rename="camel"):
     allow_default: bool = False
 
 
-class AuthSpec(Shape, gc=False, rename="camel"):
+class AuthSpec(Shape):
     """`spec` of a VaultAuth."""
 
     vault_connection_ref: str = ""
@@ -63,14 +63,14 @@ class AuthSpec(Shape, gc=False, rename="camel"):
         return parts.get(method) or {"aws": self.aws, "gcp": self.gcp}.get(method) or Login()
 
 
-class VaultAuth(Shape, gc=False):
+class VaultAuth(Shape):
     """secrets.hashicorp.com/v1beta1 VaultAuth."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
     spec: AuthSpec = msgspec.field(default_factory=AuthSpec)
 
 
-class GlobalSpec(AuthSpec, gc=False, rename="camel"):
+class GlobalSpec(AuthSpec):
     """`spec` of a VaultAuthGlobal: defaults for many VaultAuth."""
 
     default_vault_namespace: str = ""
@@ -78,34 +78,34 @@ class GlobalSpec(AuthSpec, gc=False, rename="camel"):
     default_auth_method: str = ""
 
 
-class VaultAuthGlobal(Shape, gc=False):
+class VaultAuthGlobal(Shape):
     """secrets.hashicorp.com/v1beta1 VaultAuthGlobal."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
     spec: GlobalSpec = msgspec.field(default_factory=GlobalSpec)
 
 
-class Target(Shape, gc=False):
+class Target(Shape):
     """One of `rolloutRestartTargets`: a workload of the same namespace that the operator restarts."""
 
     kind: str = ""
     name: str = ""
 
 
-class Destination(Shape, gc=False):
+class Destination(Shape):
     """The Kubernetes Secret that is written."""
 
     name: str = ""
     create: bool = False
 
 
-class SyncConfig(Shape, gc=False, rename="camel"):
+class SyncConfig(Shape):
     """Whether the vault's event stream is followed."""
 
     instant_updates: bool = False
 
 
-class StaticSpec(Shape, gc=False, rename="camel"):
+class StaticSpec(Shape):
     """`spec` of a VaultStaticSecret; durations are Go text."""
 
     vault_auth_ref: str = ""
@@ -121,7 +121,7 @@ class StaticSpec(Shape, gc=False, rename="camel"):
     sync_config: SyncConfig | None = None
 
 
-class StaticStatus(Shape, gc=False, rename="camel"):
+class StaticStatus(Shape):
     """`status` of a VaultStaticSecret; `secret_mac` says that the data changed, not which version it is."""
 
     last_generation: int = 0
@@ -129,7 +129,7 @@ class StaticStatus(Shape, gc=False, rename="camel"):
     conditions: list[Condition] = []
 
 
-class VaultStaticSecret(Shape, gc=False):
+class VaultStaticSecret(Shape):
     """secrets.hashicorp.com/v1beta1 VaultStaticSecret."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
@@ -137,7 +137,7 @@ class VaultStaticSecret(Shape, gc=False):
     status: StaticStatus = msgspec.field(default_factory=StaticStatus)
 
 
-class DynamicSpec(Shape, gc=False, rename="camel"):
+class DynamicSpec(Shape):
     """`spec` of a VaultDynamicSecret; its parameters are not read."""
 
     vault_auth_ref: str = ""
@@ -152,7 +152,7 @@ class DynamicSpec(Shape, gc=False, rename="camel"):
     destination: Destination = msgspec.field(default_factory=Destination)
 
 
-class SecretLease(Shape, gc=False, rename="camel"):
+class SecretLease(Shape):
     """The newest lease and the vault's id of the request that got it; `duration` in seconds."""
 
     id: str = ""
@@ -161,7 +161,7 @@ class SecretLease(Shape, gc=False, rename="camel"):
     request_id: str = msgspec.field(name="requestID", default="")
 
 
-class StaticCreds(Shape, gc=False, rename="camel"):
+class StaticCreds(Shape):
     """Of a static role: when the vault changed the password last (Unix seconds), and how often (seconds)."""
 
     last_vault_rotation: int = 0
@@ -169,7 +169,7 @@ class StaticCreds(Shape, gc=False, rename="camel"):
     ttl: int = 0
 
 
-class DynamicStatus(Shape, gc=False, rename="camel"):
+class DynamicStatus(Shape):
     """`status` of a VaultDynamicSecret; `last_renewal_time` is Unix seconds."""
 
     last_generation: int = 0
@@ -181,7 +181,7 @@ class DynamicStatus(Shape, gc=False, rename="camel"):
     conditions: list[Condition] = []
 
 
-class VaultDynamicSecret(Shape, gc=False):
+class VaultDynamicSecret(Shape):
     """secrets.hashicorp.com/v1beta1 VaultDynamicSecret."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
@@ -189,7 +189,7 @@ class VaultDynamicSecret(Shape, gc=False):
     status: DynamicStatus = msgspec.field(default_factory=DynamicStatus)
 
 
-class PkiSpec(Shape, gc=False, rename="camel"):
+class PkiSpec(Shape):
     """`spec` of a VaultPKISecret."""
 
     vault_auth_ref: str = ""
@@ -204,7 +204,7 @@ class PkiSpec(Shape, gc=False, rename="camel"):
     destination: Destination = msgspec.field(default_factory=Destination)
 
 
-class PkiStatus(Shape, gc=False, rename="camel"):
+class PkiStatus(Shape):
     """`status` of a VaultPKISecret; times are Unix seconds."""
 
     serial_number: str = ""
@@ -218,7 +218,7 @@ class PkiStatus(Shape, gc=False, rename="camel"):
         self.error = self.error[:LONGEST]
 
 
-class VaultPKISecret(Shape, gc=False):
+class VaultPKISecret(Shape):
     """secrets.hashicorp.com/v1beta1 VaultPKISecret."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)

@@ -8,13 +8,13 @@ from cluster.kinds.meta import Condition, FullMeta, Meta, Reference, Selector, S
 from cluster.kinds.pod import PodTemplate
 
 
-class Strategy(Shape, gc=False):
+class Strategy(Shape):
     """How pods are replaced: RollingUpdate, Recreate or OnDelete."""
 
     type: str = ""
 
 
-class WorkloadSpec(Shape, gc=False, rename="camel"):
+class WorkloadSpec(Shape):
     """`spec` of any workload that keeps pods running; `restart_at` is Argo's."""
 
     replicas: int | None = None
@@ -27,7 +27,7 @@ class WorkloadSpec(Shape, gc=False, rename="camel"):
     restart_at: str | None = None
 
 
-class WorkloadStatus(Shape, gc=False, rename="camel"):
+class WorkloadStatus(Shape):
     """`status` of any such workload; each kind fills its own part. Argo's `observedGeneration` is text."""
 
     observed_generation: int | str = 0
@@ -49,7 +49,7 @@ class WorkloadStatus(Shape, gc=False, rename="camel"):
     restarted_at: str | None = None
 
 
-class Workload(Shape, gc=False):
+class Workload(Shape):
     """What the four kinds have in common."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
@@ -57,29 +57,29 @@ class Workload(Shape, gc=False):
     status: WorkloadStatus = msgspec.field(default_factory=WorkloadStatus)
 
 
-class Deployment(Workload, gc=False):
+class Deployment(Workload):
     """apps/v1 Deployment."""
 
 
-class StatefulSet(Workload, gc=False):
+class StatefulSet(Workload):
     """apps/v1 StatefulSet."""
 
 
-class DaemonSet(Workload, gc=False):
+class DaemonSet(Workload):
     """apps/v1 DaemonSet."""
 
 
-class Rollout(Workload, gc=False):
+class Rollout(Workload):
     """argoproj.io/v1alpha1 Rollout."""
 
 
-class ReplicaSet(Shape, gc=False):
+class ReplicaSet(Shape):
     """apps/v1 ReplicaSet: only its metadata are asked for, which is all that the chain of owners needs."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
 
 
-class JobSpec(Shape, gc=False, rename="camel"):
+class JobSpec(Shape):
     """`spec` of a Job."""
 
     parallelism: int | None = None
@@ -88,7 +88,7 @@ class JobSpec(Shape, gc=False, rename="camel"):
     template: PodTemplate = msgspec.field(default_factory=PodTemplate)
 
 
-class JobStatus(Shape, gc=False, rename="camel"):
+class JobStatus(Shape):
     """`status` of a Job."""
 
     active: int = 0
@@ -99,7 +99,7 @@ class JobStatus(Shape, gc=False, rename="camel"):
     conditions: list[Condition] = []
 
 
-class Job(Shape, gc=False):
+class Job(Shape):
     """batch/v1 Job."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
@@ -107,14 +107,18 @@ class Job(Shape, gc=False):
     status: JobStatus = msgspec.field(default_factory=JobStatus)
 
 
-class JobTemplate(Shape, gc=False):
+Templated = Deployment | StatefulSet | DaemonSet | Rollout | Job
+TEMPLATED: tuple[type[Templated], ...] = (Deployment, StatefulSet, DaemonSet, Rollout, Job)
+
+
+class JobTemplate(Shape):
     """`spec.jobTemplate` of a CronJob."""
 
     metadata: Meta = msgspec.field(default_factory=Meta)
     spec: JobSpec = msgspec.field(default_factory=JobSpec)
 
 
-class CronJobSpec(Shape, gc=False, rename="camel"):
+class CronJobSpec(Shape):
     """`spec` of a CronJob."""
 
     schedule: str = ""
@@ -122,16 +126,19 @@ class CronJobSpec(Shape, gc=False, rename="camel"):
     job_template: JobTemplate = msgspec.field(default_factory=JobTemplate)
 
 
-class CronJobStatus(Shape, gc=False, rename="camel"):
+class CronJobStatus(Shape):
     """`status` of a CronJob."""
 
     active: list[Reference] = []
     last_schedule_time: str | None = None
 
 
-class CronJob(Shape, gc=False):
+class CronJob(Shape):
     """batch/v1 CronJob."""
 
     metadata: FullMeta = msgspec.field(default_factory=FullMeta)
     spec: CronJobSpec = msgspec.field(default_factory=CronJobSpec)
     status: CronJobStatus = msgspec.field(default_factory=CronJobStatus)
+
+
+WORKLOADS: tuple[type[Templated | CronJob], ...] = (*TEMPLATED, CronJob)
