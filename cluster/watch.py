@@ -44,7 +44,7 @@ class Sink(Protocol):
         """Return the version up to which everything has been taken; empty to begin with a list."""
 
     def begin(self, resource: Resource) -> int:
-        """Begin a list and return its generation; an unfinished one before it is void."""
+        """Begin a list and return its generation; an unfinished one before it is void, and `resume` says nothing."""
 
     def page(self, resource: Resource, generation: int, items: Sequence[Any]) -> None:
         """Take some of the objects that exist: structs of the resource's kind, or `Broken`; the uid is the identity."""
@@ -59,7 +59,7 @@ class Sink(Protocol):
         """Take the state of the watch; `watching` is said again whenever the server has just shown that it is true."""
 
     def settle(self) -> None:
-        """Nothing more waits to be handed over now: a good moment to commit."""
+        """Nothing more waits to be handed over now, or a second has passed: a good moment to commit."""
 
 
 class Watching:

@@ -327,3 +327,38 @@ def test_what_the_sink_raises_ends_the_turn_and_every_watch(shop):
         hold(Client(Address(shop.url, shop.token)), RESOURCES.values(), Full(), seconds=30, pace=HASTY)
     eventually(lambda: threading.active_count() <= before + len(RESOURCES))
     assert not [one for one in threading.enumerate() if one.name in RESOURCES and one.is_alive()]
+
+
+def test_the_sink_is_told_when_nothing_more_waits_and_each_second_while_something_does(shop):
+    class Committing(Diary):
+        written = settled = 0
+        longest = last = 0.0
+
+        def event(self, resource, event):
+            super().event(resource, event)
+            self.written += 1
+            self.longest = max(self.longest, time.monotonic() - (self.last or time.monotonic()))
+
+        def settle(self):
+            self.settled, self.written, self.last = self.settled + 1, 0, time.monotonic()
+
+    diary, stop = Committing(), threading.Event()
+
+    def flow():
+        for number in range(100_000):
+            if stop.is_set():
+                return
+            shop.store.put(pod("busy", mark=str(number)))
+
+    with watched(shop.url, shop.token, "pods", picture=diary):
+        same(shop, diary)
+        eventually(lambda: diary.settled and diary.written == 0)
+        flowing = threading.Thread(target=flow)
+        flowing.start()
+        before = diary.settled
+        eventually(lambda: diary.settled >= before + 2)
+        stop.set()
+        flowing.join()
+        same(shop, diary)
+        eventually(lambda: diary.written == 0)
+    assert diary.longest < 3
