@@ -17,15 +17,18 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from sandbox import kube_discovery
 from sandbox.kube_access import Access, Wish, forbidden
 from sandbox.kube_call import Call, Reply, Stream, place_of
+from sandbox.kube_controllers import Controllers
 from sandbox.kube_faults import Broken, Faults, Mishaps, Wire
 from sandbox.kube_lists import listed
 from sandbox.kube_objects import Objects
+from sandbox.kube_reviews import Reviews
 from sandbox.kube_status import Refusal, Unrouted
 from sandbox.kube_store import WINDOW, Store, encode
+from sandbox.kube_tokens import is_review
 from sandbox.kube_watch import Manners, Watch
 
 GZIP_FROM = 128 * 1024  # bytes; smaller answers go plain
-OPEN_TO_ALL = ("/version", "/livez", "/readyz", "/healthz")
+OPEN_TO_ALL = ("/openid/v1/jwks", "/version", "/livez", "/readyz", "/healthz")
 KEPT_REQUESTS = 10_000
 
 
@@ -55,6 +58,9 @@ class KubeApi:
         self.faults = Faults()
         self.manners = Manners()
         self.objects = Objects(self.store)
+        self.tokens = self.access.tokens
+        self.reviews = Reviews(self.access, self.tokens)
+        self.controllers = Controllers(self.store)
         self.uninstalled: set[str] = set()
         self.requests: deque[Asked] = deque(maxlen=KEPT_REQUESTS)
         self._connections: set[socket.socket] = set()
@@ -93,7 +99,8 @@ class KubeApi:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
+        """Stop, controllers and all."""
+        self.controllers.stop()
         self.stop()
 
     # What happens to it -----------------------------------------------------------------------------------------
@@ -151,6 +158,8 @@ class KubeApi:
     def answer(self, call: Call) -> Reply | Stream:
         """Answer a request that is identified and resolved. Raises Refusal and Unrouted."""
         place = call.place
+        if place is None and call.path == "/openid/v1/jwks":
+            return Reply(200, encode(self.tokens.keys()), "application/jwk-set+json")
         if place is None:
             return kube_discovery.answer(call.path, self.uninstalled)
         self.access.allow(call)
@@ -159,6 +168,8 @@ class KubeApi:
         if call.verb == "watch":
             watch = Watch(self.store, place.kind, place.namespace, call, self.manners)
             return Stream(watch.pieces())
+        if is_review(place.kind) or place.subresource == "token":
+            return self.reviews.answer(call, place)
         return self.objects.answer(call, place)
 
     def forbid(self, call: Call) -> Refusal:

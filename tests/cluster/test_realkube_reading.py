@@ -22,7 +22,6 @@ from cluster.decoding import decode_event, decode_page
 from cluster.place import Address, Kubeconfig
 from cluster.resources import RESOURCES, Resource
 from cluster.turn import hold
-from sandbox.kube_access import account_user
 from sandbox.kubeapi import KubeApi
 from tests.cluster.watched import HASTY, Diary
 
@@ -68,9 +67,6 @@ class Server:
 
     def stranger(self) -> Client:
         """A client of a service account that no role allows anything."""
-        if self.simulated:
-            self.simulated.access.tokens["stranger"] = account_user(self.namespace, "stranger")
-            return Client(Address(self.simulated.url, "stranger"))
         self.make("ServiceAccount", "stranger")
         wish = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
         told = self.client.send("POST", f"{self.path}/serviceaccounts/stranger/token", wish)
