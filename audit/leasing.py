@@ -23,7 +23,7 @@ from vault.lease_calls import Call, Verb
 SPAN = 20_000  # numbers of the stream that one transaction looks at
 TURN = 10.0  # seconds
 CHUNK = 500  # leases that are computed at a time
-_LOCK = 0x6B62_0005
+_LOCK = 0x6B62_0010
 _COMPUTED = (
     "state", "how", "since", "renewals", "renewed", "asked", "expires", "token_ends", "look_at",
 )  # fmt: skip
