@@ -95,10 +95,9 @@ class _Question:
 
 def _held(asked: _Question) -> Held | None:
     each = asked.consumer
-    pod = asked.scene.by_uid(each.pod.uid)
-    status = status_of(pod, each.container) if isinstance(pod, Pod) else None
-    started = _started(status)
-    if not isinstance(pod, Pod) or started is None:
+    pod = asked.scene.pod(each.pod.uid)
+    started = _started(status_of(pod, each.container)) if pod is not None else None
+    if pod is None or started is None:
         return None
     if each.source.pinned:
         span, why = Span(each.source.pinned, each.source.pinned), "The source asks for this version."

@@ -64,7 +64,7 @@ def troubles(objects: Iterable[Any] | Scene) -> list[Trouble]:
 
 
 def _marked(scene: Scene, each: Consumer) -> Consumer:
-    pod = scene.by_uid(each.pod.uid)
+    pod = scene.pod(each.pod.uid)
     return replace(each, ended=True) if pod is not None and has_ended(pod) else each
 
 

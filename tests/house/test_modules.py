@@ -33,7 +33,8 @@ MAY_CATCH_ALL: dict[str, str] = {
 PURE = (
     "kit/", "vault/", "cluster/access.py", "cluster/answers.py", "cluster/pace.py", "cluster/place.py",
     "cluster/rbac.py", "cluster/decoding.py", "cluster/redaction.py", "cluster/resources.py", "cluster/kinds/",
-    "cluster/delivery/", "audit/principal.py",
+    "cluster/delivery/", "cluster/doctor/", "cluster/scene.py", "cluster/held.py", "cluster/versions.py",
+    "cluster/uses.py", "cluster/copies.py", "cluster/agents.py", "cluster/durations.py", "audit/principal.py",
 )  # fmt: skip
 NOT_PURE = ("vault/client.py",)
 CLOCKS = re.compile(r"\b(?:time\.(?:time|monotonic|perf_counter|sleep)|datetime\.(?:now|utcnow)|date\.today)\b")
