@@ -41,8 +41,9 @@ class EnvVar(Shape):
     agent: Agent | None = None
 
     def __post_init__(self) -> None:
-        self.agent = decode_agent(self.value) if self.name == "VAULT_CONFIG" and self.value else None
-        self.origin = self._origin()
+        if self.name == "VAULT_CONFIG" and self.value:
+            self.agent = decode_agent(self.value)
+        self.origin = self.origin or self._origin()
         self.value = kept_literal(self.name, self.value)
 
     def _origin(self) -> str:

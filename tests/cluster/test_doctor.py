@@ -92,6 +92,11 @@ class TestNotInjected:
         note = {"annotations": {f"{PREFIX}agent-inject-secret-a": "kv/data/a"}}
         assert only(asking(meta=note), hook(), SHOP).cause == 2
 
+    def test_a_switch_that_is_misspelt(self):
+        note = {"annotations": {f"{PREFIX}agent-injct": "true", f"{PREFIX}role": "web"}}
+        trouble = only(asking(meta=note), hook(), SHOP)
+        assert (trouble.cause, "agent-injct" in trouble.says) == (2, True)
+
     @pytest.mark.parametrize("text", ["false", "0", "F"])
     def test_who_says_no_has_no_trouble(self, text):
         assert causes(asking(meta={"annotations": {f"{PREFIX}agent-inject": text}}), hook(), SHOP) == set()
@@ -313,6 +318,14 @@ class TestStuckBeforeTheStart:
         assert (trouble.cause, trouble.sure, trouble.also) == (16, False, (19, 24))
         assert "audit log" in trouble.mend
 
+    def test_an_address_at_which_nobody_reaches_a_vault_is_told(self):
+        lost = waiting({}, config=agent_config("kv/data/a", vault={"address": "https://other:8200"}))
+        well = injected_pod("kv/data/a", meta={"name": "well", "uid": "u2"})
+        (trouble,) = delivery.troubles(scene(lost, well))
+        assert (trouble.cause, trouble.sure, trouble.also) == (19, False, (16, 24))
+        assert "https://other:8200" in trouble.says
+        assert causes(waiting({}), well) == causes(lost) == {("I", 16)}
+
     def test_an_agent_that_has_just_begun_is_left_alone(self):
         begun = datetime(2026, 11, 21, 10, 0, 10, tzinfo=UTC)
         assert causes(waiting({}), at=begun) == set()
@@ -420,6 +433,16 @@ class TestWithoutAnAgent:
             status={"phase": "Pending", "containerStatuses": [status("app", **because("CreateContainerConfigError"))]}
         )
         assert (only(bad).symptom, only(bad).cause) == ("I", 21)
+
+    def test_a_pod_that_no_node_takes(self):
+        condition = {"type": "PodScheduled", "status": "False", "message": "no memory"}
+        spec = {"containers": [container(envFrom=[{"secretRef": {"name": "s"}}])]}
+        fares = {"phase": "Pending", "containerStatuses": [], "conditions": [condition]}
+        assert (only(pod(spec=spec, status=fares)).cause, only(pod(spec=spec, status=fares)).evidence) == (
+            21,
+            "no memory",
+        )
+        assert causes(pod(status=fares)) == set()
 
     def test_a_volume_of_a_secret_that_is_not_there(self):
         bad = pod(status={"phase": "Pending", "containerStatuses": []})
