@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
+from audit import lease_models  # noqa: F401 - Django looks for models here
+
 
 class Vault(models.Model):
     """One Vault or OpenBao cluster, or one Kubernetes cluster, by the name an operator gave it.
@@ -293,6 +295,7 @@ class LeaseIssue(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["vault", "lease_id"], name="audit_lease_once")]
+        indexes = [models.Index(fields=["event_id"], name="audit_leaseissue_event")]
 
     def __str__(self) -> str:
         return self.lease_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from typing import ClassVar
 
 from audit import coverage, event_search
 from audit.answers import EventRow
@@ -30,6 +31,7 @@ class Calls(EventsPage):
     """The events within a limit, in one stretch of time, as the URL's query says."""
 
     limit: Limit = Limit((), "", "", "")
+    size: ClassVar[int] = 50  # they stand below what a page says of them; the next ones are one click away
 
     def _limited(self, known_: Condition) -> Condition:
         """Redacted events have no secret, so a limit on one lets none of them through."""

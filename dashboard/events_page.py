@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import ClassVar
 
 from django.http import QueryDict
 from django.urls import reverse
@@ -62,6 +63,7 @@ class EventsPage:
     given: QueryDict
     now: datetime
     scope: Scope
+    size: ClassVar[int] = PAGE
 
     @cached_property
     def beside(self) -> Callable[[str, str], str]:
@@ -197,24 +199,24 @@ class EventsPage:
     def _rows(self) -> list[EventRow]:
         """Return the events of this page and, if there is one, the first beyond it."""
         before, after = ((place.time, place.id) if place else None for place in (self.before, self.after))
-        return event_search.events(self._filter, self._condition, PAGE + 1, before, after)
+        return event_search.events(self._filter, self._condition, self.size + 1, before, after)
 
     @cached_property
     def events(self) -> list[EventRow]:
         """Return the events of this page, newest first."""
-        return self._rows[-PAGE:] if self.after else self._rows[:PAGE]
+        return self._rows[-self.size :] if self.after else self._rows[: self.size]
 
     @cached_property
     def older(self) -> str:
         """Return the address of the next older page; empty on the last."""
-        more = bool(self.after) or len(self._rows) > PAGE
+        more = bool(self.after) or len(self._rows) > self.size
         last = self.events[-1] if self.events and more else None
         return self.query.at(before=str(Place(last.time, last.id))) if last else ""
 
     @cached_property
     def newer(self) -> str:
         """Return the address of the next newer page; empty on the first."""
-        more = len(self._rows) > PAGE if self.after else bool(self.before)
+        more = len(self._rows) > self.size if self.after else bool(self.before)
         first = self.events[0] if self.events and more else None
         return self.query.at(after=str(Place(first.time, first.id))) if first else ""
 

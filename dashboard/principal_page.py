@@ -23,7 +23,7 @@ from dashboard.time_range import PRESETS, time_range
 from dashboard.words import counted, short_iso
 
 PAGE = 100
-SHOWN = 100
+SHOWN = 50
 SETTLED = timedelta(hours=1)  # what a principal did in its first hour says nothing about what is new for it
 
 

@@ -25,7 +25,7 @@ from dashboard.keys import key_of
 from dashboard.time_range import ALL, PRESETS, TimeRange, time_range
 from dashboard.words import counted, duration
 
-PAGE = 100
+PAGE = 50
 LOOKED_AT = 5_000  # of so many newest calls the addresses and versions are told; closed days don't know them
 LARGEST_PRINCIPAL = 2**31 - 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from hvac import exceptions as answers
 
 from vault.address import checked, refuse
 from vault.errors import NotPermitted, NotThere, Refused, Sealed, TokenGone, Unavailable, Unreachable, VaultError
-from vault.server import Alias, AuditDevice, Entity, Health, Mount, Reach, Token
+from vault.server import Alias, AuditDevice, Entity, Health, Lease, Mount, Reach, Token
 
 _NETWORK = "check the address, the network and the certificate"
 
@@ -121,6 +122,22 @@ class Client:
         answer = _object(self._ask(f"sys/audit-hash/{device}", body={"input": text}).get("data"))
         return str(answer.get("hash", ""))
 
+    def lease(self, lease_id: str) -> Lease | None:
+        """One lease: POST sys/leases/lookup; of an id that it does not know, the vault says "invalid lease"."""
+        try:
+            answer = _object(self._ask("sys/leases/lookup", body={"lease_id": lease_id}).get("data"))
+        except Refused as error:
+            if "invalid lease" in _texts(getattr(error.__cause__, "errors", None)):
+                return None
+            raise
+        ttl = answer.get("ttl")
+        return Lease(lease_id, int(ttl or 0), _moment(answer.get("expire_time")), bool(answer.get("renewable")))
+
+    def irrevocable(self) -> set[str]:
+        """The leases that the vault gave up revoking: GET sys/leases?type=irrevocable, which needs sudo."""
+        answer = _object(self._ask("sys/leases", {"type": "irrevocable", "limit": "none"}).get("data"))
+        return {str(_object(one).get("lease_id", "")) for one in answer.get("leases") or ()}
+
     def _mounts(self, path: str, shown_as: str, prefix: str) -> list[Mount]:
         try:
             found = self._ask(path).get("data")
@@ -217,6 +234,15 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 def _rules(found: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     return {path: _texts(_object(about).get("capabilities")) for path, about in found.items()}
+
+
+def _moment(text: Any) -> datetime | None:
+    """Read a time of the API, whose decimals are up to nine."""
+    try:
+        whole, _, decimals = str(text).removesuffix("Z").partition(".")
+        return datetime.fromisoformat(f"{whole}.{decimals[:6]:0<6}").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _strings(value: Any) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from vault.errors import NotPermitted, NotThere, Sealed, TokenGone, Unreachable
-from vault.server import AuditDevice, Entity, Health, Mount, Reach, Token
+from vault.server import AuditDevice, Entity, Health, Lease, Mount, Reach, Token
 
 Rules = dict[str, tuple[str, ...]]
 DEFAULT: Rules = {
@@ -25,7 +25,8 @@ class FakeServer:
     """The state of a pretended server; a `FakeVault` asks it with one token.
 
     Set `away` (no answer) or `sealed`; `tokens` are the living ones; `policies` maps a policy's name to what it allows
-    (a path that ends in `*` is a beginning); `knocks` are the request ids of the calls that were made to be seen.
+    (a path that ends in `*` is a beginning); `knocks` are the request ids of the calls that were made to be seen;
+    `leases` are those that are listed, and `given_up` those among them that can't be revoked.
     """
 
     def __init__(self) -> None:
@@ -42,6 +43,8 @@ class FakeServer:
         self.policies: dict[str, Rules] = {"default": dict(DEFAULT)}
         self.tokens: dict[str, Token] = {"root": Token("root", ("root",), "accessor-of-root", "", 0, False)}
         self.knocks: list[str] = []
+        self.leases: dict[str, Lease] = {}
+        self.given_up: set[str] = set()
 
 
 class FakeVault:
@@ -121,6 +124,16 @@ class FakeVault:
         if device not in {one.name for one in self._server.devices}:
             raise NotThere("the vault has no such path", f"memory, sys/audit-hash/{device}", "check the device's name")
         return "hmac-sha256:" + sha256(f"{device}:{text}".encode()).hexdigest()
+
+    def lease(self, lease_id: str) -> Lease | None:
+        """One lease that is listed."""
+        self._allowed("sys/leases/lookup", "update")
+        return self._server.leases.get(lease_id)
+
+    def irrevocable(self) -> set[str]:
+        """Those that were given up."""
+        self._allowed("sys/leases", "sudo")
+        return set(self._server.given_up)
 
     def _visible(self, mounts: list[Mount], path: str) -> list[Mount]:
         self._living(path)

@@ -52,6 +52,14 @@ RIGHTS = (
         "sys/audit-hash/+", ("update",), "find a known token or lease id in the log", "sys/audit-hash/file",
         "a known token or lease id can't be looked for in the log",
     ),
+    Right(
+        "sys/leases/lookup", ("update",), "see whether a known lease is still alive", "sys/leases/lookup",
+        "what became of a lease is told from the log alone, and stays unverified",
+    ),
+    Right(
+        "sys/leases", ("read", "sudo"), "see which leases the vault gave up revoking", "sys/leases",
+        "a lease that can't be revoked looks like one whose revocation still fails",
+    ),
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 
@@ -79,6 +80,16 @@ class AuditDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """A lease that the vault still lists; `ttl` in whole seconds, below 0 while its revocation waits or fails."""
+
+    id: str
+    ttl: int
+    expires: datetime | None = None
+    renewable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """What a token may do: capabilities by exact path and by beginning of a path; `root` may do everything.
 
@@ -135,4 +146,12 @@ class Server(Protocol):
 
     def audit_hash(self, device: str, text: str) -> str:
         """How a device's HMAC shows a text: `hmac-sha256:...`."""
+        ...
+
+    def lease(self, lease_id: str) -> Lease | None:
+        """One lease, None if the vault knows none of this id: it ended, or never was."""
+        ...
+
+    def irrevocable(self) -> set[str]:
+        """The ids of the leases that the vault gave up revoking; needs sudo."""
         ...

@@ -10,7 +10,7 @@ KNOWN = "UPDATE audit_vault v SET kind = 'vault' WHERE EXISTS (SELECT FROM audit
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0005_forgotten_days")]
+    dependencies = [("audit", "0007_leases")]
 
     operations = [
         migrations.AddField("generation", "others", models.BigIntegerField(db_default=0, default=0)),

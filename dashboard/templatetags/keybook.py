@@ -44,6 +44,7 @@ KINDS = {
     "root": ("hash", "root token"),
     "anonymous": ("person-dashed", "no identity"),
 }
+_DRAWN = 4_096  # pieces of a page that repeat from row to row: a page of a hundred events draws a thousand
 TEETH = {"exact": 4, "strong": 3, "likely": 2, "possible": 1}
 
 
@@ -63,6 +64,7 @@ def asset(path: str) -> str:
 
 
 @register.simple_tag
+@lru_cache(_DRAWN)
 def icon(name: str, label: str = "") -> SafeString:
     """Draw an icon of 16 px; without a label it is decoration beside a word."""
     if not label:
@@ -71,6 +73,7 @@ def icon(name: str, label: str = "") -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(_DRAWN)
 def outcome(name: str) -> SafeString:
     """Draw an outcome: icon and word."""
     shape, word = OUTCOMES.get(name, ("dashed-alert", name))
@@ -88,6 +91,7 @@ def _quoted(name: paths.Print, css: str) -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(_DRAWN)
 def secret_name(name: str, limit: int = 0, narrow: int = 0) -> SafeString:
     """Draw a secret's name, at most `limit` characters; `narrow` draws a shorter print for narrow places too."""
     wide = paths.secret_print(name, limit)
@@ -98,6 +102,7 @@ def secret_name(name: str, limit: int = 0, narrow: int = 0) -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(_DRAWN)
 def principal_chip(name: str, kind: str, limit: int = 40, narrow: int = 0) -> SafeString:
     """Draw a principal: kind icon and name; `narrow` draws a shorter print for narrow places too."""
     shape, word = KINDS.get(kind, ("person-dashed", kind))
@@ -110,6 +115,7 @@ def principal_chip(name: str, kind: str, limit: int = 40, narrow: int = 0) -> Sa
 
 
 @register.simple_tag
+@lru_cache(_DRAWN)
 def principal_name(name: str, kind: str, limit: int = 0) -> SafeString:
     """Draw a principal's name without its icon."""
     return _quoted(paths.principal_print(name, kind, limit), "path")

@@ -54,7 +54,10 @@ def test_a_detail_that_names_a_secret_is_refused(cat, name):
         record(cat, "accounts.link.made", person(cat), details={name: "hush"})
 
 
-@pytest.mark.parametrize("token", [forms.make("kbk_"), forms.make("kbr_"), "hvs." + "A" * 30, "s." + "b" * 24])
+TOKENS = [forms.make("kbk_"), forms.make("kbr_"), "hvs." + "A" * 30, "s." + "b" * 24]
+
+
+@pytest.mark.parametrize("token", TOKENS, ids=["kbk", "kbr", "hvs", "s"])
 def test_a_token_that_somebody_pasted_where_a_name_belongs_is_in_no_entry(cat, token):
     details = {"path": f"/x {token}", "scopes": [token, "a"], "minutes": 5}
     made = record(f"by {token}", "source.made", Subject("source", None, token), details=details)

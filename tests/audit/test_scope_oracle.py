@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter, defaultdict
 from dataclasses import fields
@@ -10,10 +11,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from accounts.scope import EVERYTHING, Area, Scope
-from audit import callers, coverage, event_search, health, lookup, pulse, queries, scoping, suggest
+from audit import api, callers, coverage, event_search, export, health, lookup, pull, pulse, queries, scoping, suggest
 from audit.answers import EventRow, UnknownName
 from audit.closed import BEGIN, END
 from audit.event_filter import Filter, condition
+from audit.item import moment
 from audit.principal import Kind
 from audit.query_fields import FIELDS
 from audit.query_language import parse
@@ -411,3 +413,59 @@ def test_nothing_of_a_hidden_event_can_be_asked_for(past, scope, window, events)
             assert event_search.events(one, condition(one), 1) == []
             other = Filter(*window, parse(f"id:{own.id} -{term}"), scope=scope)
             assert [as_seen(row) for row in event_search.events(other, condition(other), 1)] == [seen]
+
+
+# -- what leaves the house ---------------------------------------------------------------------------------------------
+
+
+def test_an_export_holds_what_is_seen_and_fits(scope, window, events, asked, monkeypatch):
+    monkeypatch.setattr(export, "PAGE", 40)
+    there = visible(scope, events, *window)
+    for tree in asked[:4]:
+        one = Filter(*window, tree, scope=scope)
+        rows = [row for page in export.pages(one, condition(one), export.newest()) for row in page]
+        assert [as_seen(row) for row in rows] == [seen for seen in there if fits(tree, as_row(seen))]
+
+
+def test_a_window_of_the_api_holds_what_is_seen_and_fits(scope, window, events, asked):
+    there = visible(scope, events, *window)
+    for tree in asked[:4]:
+        one, place, items = Filter(*window, tree, scope=scope), None, []
+        while True:
+            page = pull.window(one, 60, place)
+            items += [json.loads(line) for line in page.items]
+            if (place := page.last) is None:
+                break
+        assert items == [as_item(seen, item) for seen, item in paired(there, tree, items)]
+
+
+def paired(there: list[Seen], tree: Tree, items: list[dict]) -> list[tuple[Seen, dict]]:
+    """Put what a window should hold, oldest first, beside what it holds; there are as many of both."""
+    wanted = [seen for seen in reversed(there) if fits(tree, as_row(seen))]
+    return list(zip(wanted, items, strict=True))
+
+
+def as_item(seen: Seen, item: dict) -> dict:
+    """Return the item that an event must be: beside a scope only these fields, in it more."""
+    told = {
+        "type": "event", "id": seen.id, "time": moment(seen.time), "outcome": seen.outcome, "vault": seen.vault,
+        "principal_id": seen.principal_id, "principal": seen.principal, "kind": seen.kind, "address": seen.address,
+    }  # fmt: skip
+    if seen.hidden:
+        return told | {"hidden": True}
+    secret = {"secret_id": seen.secret_id or None, "secret": seen.secret or None}
+    return item | told | secret | {"operation": seen.operation, "request_id": seen.request_id, "version": seen.version}
+
+
+def test_the_stream_holds_the_events_in_scope_and_nothing_beside(scope, events):
+    """A stream has no window, so there is no principal whose other calls it could show."""
+    after, found = 0, []
+    while True:
+        page = pull.stream(after, 100, lambda: api.asked_of(EVERY, scope))
+        found += [json.loads(line) for line in page.items]
+        after = page.last
+        if not page.more:
+            break
+    told = [item["id"] for item in found if item["type"] == "event"]
+    assert told == sorted(one.seen.id for one in events if scope.everything or inside(scope, one))
+    assert not [item for item in found if item.get("hidden")]

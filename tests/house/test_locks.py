@@ -79,7 +79,10 @@ def test_binary_packages_are_locked_for_every_platform_and_python(house):
 
 @pytest.mark.parametrize(
     "rooms, extras",
-    [(("config", "kit", "vault", "inventory", "audit", "accounts", "dashboard"), ()), (("sandbox",), ("embedded",))],
+    [
+        (("config", "kit", "vault", "cluster", "inventory", "audit", "accounts", "dashboard"), ()),
+        (("sandbox",), ("embedded",)),
+    ],
 )
 def test_every_import_is_a_dependency_that_the_room_may_have(house, project, rooms, extras):
     may = _names(

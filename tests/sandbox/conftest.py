@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.control import STATE
+from sandbox.kubeapi import KubeApi
 from sandbox.process import alive, family
+from tests.cluster.speaking import Speaker
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(pytest.__file__).parents[1]
@@ -200,3 +202,16 @@ def bare_project(tmp_path):
 
     run.wheels = [SITE / name for name in WHEELS]
     return run
+
+
+@pytest.fixture
+def kube():
+    """Yield a simulated Kubernetes API in a thread."""
+    with KubeApi() as api:
+        yield api
+
+
+@pytest.fixture
+def speak(kube):
+    """Return the administrator's plain HTTP with it."""
+    return Speaker(kube.url, kube.token)
