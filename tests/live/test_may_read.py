@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from sandbox.token_review import TokenReview
 
 from inventory import sync
 from inventory.look import look
@@ -12,7 +13,6 @@ from inventory.may_read import what_may_read, who_may_read
 from inventory.models import Connection
 from sandbox.bao_http import Bao
 from sandbox.company import Service
-from sandbox.token_review import TokenReview
 from vault import policy
 from vault.client import Client
 
