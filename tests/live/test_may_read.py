@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 
 import pytest
-from sandbox.token_review import TokenReview
 
 from inventory import sync
 from inventory.look import look
 from inventory.may_read import what_may_read, who_may_read
 from inventory.models import Connection
 from sandbox.bao_http import Bao
-from sandbox.company import Service
+from sandbox.kube_access import REVIEWER
+from sandbox.kubeapi import KubeApi
 from vault import policy
 from vault.client import Client
 
@@ -29,12 +29,13 @@ def allow(path, *capabilities):
 class World:
     """A vault with policies that overlap and deny, users, nested groups, service accounts, AppRoles, a token role."""
 
-    def __init__(self, bao, review):
-        self.bao, self.review = bao, review
+    def __init__(self, bao, cluster):
+        self.bao, self.cluster = bao, cluster
         for path in SECRETS:
             bao.must("POST", f"secret/data/{path}", {"data": {"x": "y"}})
         self.method("kubernetes"), self.method("userpass"), self.method("approle")
-        config = {"kubernetes_host": review.url, "disable_local_ca_jwt": True, "kubernetes_ca_cert": "none"}
+        config = {"kubernetes_host": cluster.url, "disable_local_ca_jwt": True, "kubernetes_ca_cert": "none"}
+        config["token_reviewer_jwt"] = cluster.access.enter("openbao", "openbao", REVIEWER)
         bao.must("POST", "auth/kubernetes/config", config)
         self.policies()
         for name, given in USERS.items():
@@ -75,8 +76,8 @@ class World:
             login = self.bao.must("POST", f"auth/userpass/login/{name}", {"password": "not-real"})
             yield ("user", name, f"auth/userpass/users/{name}"), login
         for space, name in ACCOUNTS:
-            service = Service(space, name, 1, 1, ())
-            jwt = self.review.token(service, service.pods()[0])
+            self.cluster.access.enter(space, name)
+            jwt = self.cluster.tokens.issue(space, name)
             for role in ("ledger", "any", "web"):
                 login = self.bao.call("POST", "auth/kubernetes/login", {"role": role, "jwt": jwt})
                 if login.status == 200:
@@ -116,9 +117,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def world():
-    review = TokenReview()
-    yield World(Bao(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"]), review)
-    review.close()
+    with KubeApi() as cluster:
+        yield World(Bao(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"]), cluster)
 
 
 def told(path, namespace="", **kind):
