@@ -18,6 +18,7 @@ from cluster.resources import Resource
 from cluster.watch import Sink, Watching
 
 _WAITING = 32  # calls that may wait for the writer, pages among them
+_UNSETTLED = 1.0  # seconds that pass at most without `settle` while there is something to write
 _LEAVE = 10.0  # seconds that the threads get to end
 
 
@@ -100,6 +101,7 @@ def hold(
     desk, until, halt = _Desk(), clock() + seconds, threading.Event()
     watches = [Watching(client, one, desk, until=until, stop=halt, pace=pace, clock=clock) for one in resources]
     crew = [threading.Thread(target=_run, args=(one, desk), name=one.resource.name, daemon=True) for one in watches]
+    settled = clock()
     for thread in crew:
         thread.start()
     try:
@@ -108,7 +110,10 @@ def hold(
                 halt.set()
             if halt.is_set() or clock() >= until:
                 _interrupt(watches)
-            _write(desk, sink, min(0.2, max(0.01, until - clock())))
+            done = _write(desk, sink, min(0.2, max(0.01, until - clock())))
+            if done and (desk.calls.empty() or clock() >= settled + _UNSETTLED):
+                sink.settle()
+                settled = clock()
     finally:
         halt.set()
         desk.gone.set()
@@ -125,15 +130,14 @@ def _run(watching: Watching, desk: _Desk) -> None:
             desk.fault(error)
 
 
-def _write(desk: _Desk, sink: Sink, patience: float) -> None:
-    """Do one thing that a watch hands over, waiting at most `patience` seconds for it."""
+def _write(desk: _Desk, sink: Sink, patience: float) -> bool:
+    """Do one thing that a watch hands over, waiting at most `patience` seconds for it; whether there was one."""
     try:
         call = desk.calls.get(timeout=patience)
     except queue.Empty:
-        return
+        return False
     _do(call, sink)
-    if desk.calls.empty():
-        sink.settle()
+    return True
 
 
 def _interrupt(watches: list[Watching]) -> None:
