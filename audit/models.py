@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
+from audit import pod_tables  # noqa: F401 - Django finds tables by way of this module
+
 
 class Vault(models.Model):
     """One Vault or OpenBao cluster, by the name an operator gave it."""

@@ -78,6 +78,11 @@ app.conf.update(
     beat_max_loop_interval=1.0,
     beat_schedule={
         "sweep": {"task": "audit.sweep", "schedule": timedelta(seconds=1), "options": {"expires": 5.0}},
+        "attribute": {
+            "task": "audit.attribute",
+            "schedule": timedelta(seconds=5),
+            "options": {"queue": "ingest", "expires": 4.0},
+        },
         "keep house": {
             "task": "audit.keep_house",
             "schedule": timedelta(minutes=1),

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 from accounts import anchor
-from audit import actions
+from audit import actions, attributing
 from audit.batch import LostRace
 from audit.commands import explained
 from audit.models import Source
@@ -51,6 +51,7 @@ class Command(BaseCommand):
             if given["once"]:
                 actions.keep_house()
                 _look(stop)
+                attributing.attribute()
                 return
         house = anchored = 0.0
         while not stop.is_set():
@@ -62,6 +63,7 @@ class Command(BaseCommand):
                     anchor.keep()
                     anchored = time.monotonic()
                 _look(stop)
+                attributing.attribute(seconds=_TURN)
             except LostRace as error:
                 sys.stderr.write(f"{error}\n")
             except (psycopg.OperationalError, OperationalError, InterfaceError) as error:

@@ -50,6 +50,9 @@ def _document(answer: queries.WhoRead) -> dict[str, Any]:
         "addresses",
         "versions",
         "entity_id",
+        "cluster",
+        "pod_uid",
+        "delivered_by",
     ]
     return {
         "secret": answer.secret.name,
@@ -61,11 +64,22 @@ def _document(answer: queries.WhoRead) -> dict[str, Any]:
 
 def _print(answer: queries.WhoRead) -> str:
     rows = [
-        [one.principal, one.kind, one.count, one.denied, one.first, one.last, " ".join(one.addresses),
-         " ".join(f"v{version}" for version in one.versions)]
+        [one.principal, one.kind, one.pod, one.grade, one.count, one.denied, one.first, one.last,
+         " ".join(one.addresses), " ".join(f"v{version}" for version in one.versions)]
         for one in answer.readers
     ]  # fmt: skip
-    head = ["principal", "kind", "reads", "denied", "first (UTC)", "last (UTC)", "addresses", "versions"]
+    head = [
+        "principal",
+        "kind",
+        "pod",
+        "proof",
+        "reads",
+        "denied",
+        "first (UTC)",
+        "last (UTC)",
+        "addresses",
+        "versions",
+    ]
     reads, denied = sum(one.count for one in answer.readers), sum(one.denied for one in answer.readers)
     losses = [gap for gap in answer.gaps if gap.kind != "missed"]
     end = (
@@ -76,4 +90,5 @@ def _print(answer: queries.WhoRead) -> str:
     if losses:
         end += f" Not complete: {len(losses)} gap(s), the first: {losses[0].detail}"
     title = visible(f"{answer.secret.name} in {answer.secret.vault}")
-    return f"{title}\n{table(head, rows)}\n{len(rows)} principals, {reads} reads, {denied} denied. {end}"
+    principals = len({one.principal_id for one in answer.readers})
+    return f"{title}\n{table(head, rows)}\n{principals} principals, {reads} reads, {denied} denied. {end}"
