@@ -130,6 +130,7 @@ def _write(desk: _Desk, sink: Sink, patience: float) -> None:
     try:
         call = desk.calls.get(timeout=patience)
     except queue.Empty:
+        sink.settle()
         return
     _do(call, sink)
     if desk.calls.empty():

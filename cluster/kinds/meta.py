@@ -59,8 +59,9 @@ class Fields(Shape):
 
     def __post_init__(self) -> None:
         # A Raw keeps the bytes of the whole page alive: it goes as soon as it has been asked.
-        self.touches_data, self.data = bool(bytes(self.data)), EMPTY
-        self.touches_status, self.status = bool(bytes(self.status)), EMPTY
+        # What it said stays, also when it is read again from where it was kept.
+        self.touches_data, self.data = self.touches_data or bool(bytes(self.data)), EMPTY
+        self.touches_status, self.status = self.touches_status or bool(bytes(self.status)), EMPTY
 
 
 class Written(Shape):
