@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from django.db import transaction
 
 from cluster.decoding import Broken
 from cluster.kinds.platform import ClusterEvent, Secret
 from cluster.kinds.store_csi import SecretProviderClassPodStatus
 from cluster.resources import SHAPES
-from inventory.cluster_models import ClusterWarning, ContentChange, KubeObject
+from inventory.cluster_models import ClusterWarning, ContentChange, KubeObject, Watch
 from inventory.models import Cluster
 
 _encode = msgspec.json.encode
@@ -127,6 +128,13 @@ def write_warnings(rows: list[ClusterWarning]) -> None:
     ClusterWarning.objects.bulk_create(
         rows, batch_size=BATCH, update_conflicts=True, unique_fields=["cluster", "uid"], update_fields=_WARNED
     )
+
+
+def let_go(cluster: Cluster, resources: Sequence[str]) -> None:
+    """Forget what was seen of resources that are watched no more, such as Secrets that nobody wishes to see."""
+    with transaction.atomic():
+        Watch.objects.filter(cluster=cluster).exclude(resource__in=resources).delete()
+        KubeObject.objects.filter(cluster=cluster).exclude(resource__in=resources).delete()
 
 
 def forget(at: datetime, retention: timedelta) -> None:

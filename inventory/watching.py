@@ -74,8 +74,10 @@ def _turn(link: ClusterLink, seconds: float, pace: Pace, stop: threading.Event |
         _note(link, str(error))
         return False
     _note(link, "")
+    resources = watched(link)
+    cluster_rows.let_go(link.cluster, [one.name for one in resources])
     sink = ClusterSink(link.cluster)
-    turn.hold(client, watched(link), sink, seconds=seconds, pace=pace, stop=stop)
+    turn.hold(client, resources, sink, seconds=seconds, pace=pace, stop=stop)
     sink.commit()
     cluster_rows.forget(cluster_rows.now(), timedelta(days=settings.KEYBOOK.retention_days))
     return True

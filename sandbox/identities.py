@@ -55,6 +55,6 @@ INGEST = Identity(
         "KEYBOOK_VAULT_TOKEN_FILES",
     ),
 )
-CLUSTER = Identity("keybook_cluster", ("REDIS_URL", "KEYBOOK_PULSE", "KEYBOOK_KUBECONFIG"))
+CLUSTER = Identity("keybook_cluster", ("REDIS_URL", "KEYBOOK_PULSE", "KEYBOOK_KUBECONFIG", "KEYBOOK_RETENTION_DAYS"))
 BEAT = Identity("keybook_beat", ("REDIS_URL", "KEYBOOK_PULSE"))
 HEALTH = Identity("keybook_health", ("REDIS_URL", "KEYBOOK_INTERNAL", "KEYBOOK_RECEIVER"))

@@ -239,6 +239,37 @@ def test_without_the_wish_secrets_are_not_asked_for(kube, link):
     assert not [one for one in kube.requests if one.resource == "secrets"]
 
 
+def test_secrets_that_nobody_wishes_to_see_any_more_are_forgotten(kube, link):
+    kube.store.put({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "shop"}})
+    take_turn(kube, link)
+    assert KubeObject.objects.filter(resource="secrets").exists()
+    ClusterLink.objects.update(secrets=False)
+    take_turn(kube, link)
+    assert not KubeObject.objects.filter(resource="secrets").exists()
+    assert not Watch.objects.filter(resource="secrets").exists()
+
+
+def test_no_value_of_a_secret_or_of_a_variable_stands_in_a_row(kube, link):
+    canary = "c4n4ry-0f-4-v4lue"
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "shop"}}
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": canary}
+    kube.store.put({**secret, "data": {"k": canary}, "stringData": {"k": canary}})
+    kube.store.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "shop"},
+                    "data": {"k": canary}})  # fmt: skip
+    spec = {"containers": [{"name": "a", "env": [{"name": "PASSWORD", "value": canary}], "args": [canary]}]}
+    made = pod("web")
+    kube.store.put({**made, "spec": spec, "metadata": {**made["metadata"], "annotations": applied}})
+    with watched(kube, link):
+        eventually(lambda: PodState.objects.exists() and equals(kube, link))
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names():
+            if table.startswith("inventory_"):
+                cursor.execute(f"SELECT count(*) FROM {table} AS t WHERE t::text LIKE %s", [f"%{canary}%"])
+                assert cursor.fetchone() == (0,), table
+    kept = b"".join(bytes(data) for data in KubeObject.objects.values_list("data", flat=True))
+    assert b'"name":"web"' in kept and canary.encode() not in kept
+
+
 def test_another_cluster_under_the_same_name_is_told_and_nothing_of_it_is_kept(kube, link):
     Cluster.objects.update(uid="the one that was connected")
     assert take_turn(kube, link) is False
