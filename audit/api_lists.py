@@ -1,8 +1,9 @@
-"""What there is, through the API: secrets and who read one, principals, and the devices that the record comes from."""
+"""What there is, through the API: secrets and who read one, leases, principals, and where the record comes from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import msgspec
@@ -12,10 +13,12 @@ from rest_framework.request import Request
 
 from accounts.api_door import Door, place_of
 from accounts.scope import Scope
-from audit import queries, scoping
+from audit import lease_questions, queries, scoping
 from audit.answers import DeviceState, NotOneSecret, Reader
 from audit.closed import BEGIN, END
 from audit.item import moment
+from audit.lease_models import Lease
+from audit.lease_questions import STATES, LeaseRow, Wish
 from audit.models import Principal, Secret
 from audit.principal import Kind
 from kit.parameters import Parameters
@@ -140,6 +143,53 @@ class Principals(Listing):
             {"id": one.pk, "name": one.name, "kind": one.kind, "vault": one.vault.name, "entity_id": one.entity_id}
             for one in rows
         ]
+
+
+class Leases(Listing):
+    """Leases that were issued: who holds each, where it stands, and how well that is known."""
+
+    scope, letter = "secrets:read", "l"
+    parameters: ClassVar[tuple[str, ...]] = ("cursor", "limit", "prefix", "state", "pod", "orphaned")
+
+    def rows(self, given: Parameters, scope: Scope) -> QuerySet[Lease]:
+        """Return those of secrets whose name begins so, of one state or pod, or that outlive their pod."""
+        wish = Wish(
+            prefix=given.text("prefix"),
+            state=given.choice("state", ["", *STATES]),
+            pod=given.text("pod"),
+            orphaned=given.choice("orphaned", ["false", "true"]) == "true",
+        )
+        return lease_questions.leases(wish, scope=scope, now=datetime.now(UTC))
+
+    def told_of(self, rows: Iterable[Lease]) -> list[dict[str, object]]:
+        """Return them as they stand now."""
+        return [_lease(one) for one in lease_questions.shown(rows, datetime.now(UTC))]
+
+
+def _lease(one: LeaseRow) -> dict[str, object]:
+    times = ("since", "verified", "pod_gone", "issued", "renewed", "asked", "expires", "token_ends")
+    return {
+        "id": one.id,
+        "lease_id": one.lease_id,
+        "vault": one.vault,
+        "secret_id": one.secret_id,
+        "secret": one.secret,
+        "state": one.state,
+        "how": one.how or None,
+        "standing": one.standing,
+        "overdue": one.overdue,
+        "holder_id": one.holder_id,
+        "holder": one.holder,
+        "kind": one.kind,
+        "pod": one.pod or None,
+        "pod_uid": one.pod_uid or None,
+        "grade": one.grade,
+        "orphaned": one.orphaned,
+        "exposed_seconds": None if one.exposed is None else int(one.exposed.total_seconds()),
+        "renewals": one.renewals,
+        "event_id": one.event_id,
+        **{name: moment(value) if (value := getattr(one, name)) else None for name in times},
+    }
 
 
 class Sources(Door):

@@ -13,6 +13,7 @@ from audit.answers import Reader
 from audit.closed import BEGIN, END, days_of, parts_of, union
 from audit.event import ALIVE
 from audit.pods import grade
+from audit.principal import Kind
 from vault.reads import Outcome
 
 _DAYS = days_of("secret", "principal, outcome, disclosed, events AS n, first, last")
@@ -29,7 +30,10 @@ class Uses:
 
 
 def readers_of(secret_id: int, since: datetime | None, until: datetime | None) -> list[Reader]:
-    """Return who read a secret or was denied in [since, until), most reads first, without addresses and versions."""
+    """Return who read a secret or was denied in [since, until), most reads first, without addresses and versions.
+
+    Kubelets and the parts of a cluster's control plane come last: a thousand of them read what their pods mount.
+    """
     counted, values = union(parts_of("d", since or BEGIN, until or END), _DAYS, _EVENTS, [secret_id])
     reads, denied = "disclosed > 0", f"outcome = {Outcome.DENIED.value}"
     sql = f"""
@@ -40,7 +44,8 @@ def readers_of(secret_id: int, since: datetime | None, until: datetime | None) -
                    min(first) FILTER (WHERE {reads}) AS first, max(last) FILTER (WHERE {reads}) AS last
             FROM ({counted}) c GROUP BY 1) x
         JOIN audit_principal p ON p.id = x.principal
-        WHERE reads > 0 OR denied > 0 ORDER BY reads DESC, denied DESC, p.name, p.id
+        WHERE reads > 0 OR denied > 0
+        ORDER BY p.kind IN ('{Kind.NODE}', '{Kind.SYSTEM}'), reads DESC, denied DESC, p.name, p.id
     """  # noqa: S608 - only our own text is put together
     with connection.cursor() as cursor:
         cursor.execute(sql, values)

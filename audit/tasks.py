@@ -13,7 +13,7 @@ from celery import shared_task
 from celery.exceptions import OperationalError as BrokerError
 from django.db import Error, InterfaceError, OperationalError, connection
 
-from audit import actions, attributing
+from audit import actions, attributing, leasing
 from audit.batch import LostRace
 from audit.models import Source
 
@@ -101,6 +101,16 @@ def attribute() -> None:
         report = attributing.attribute(seconds=TURN)
         if report is not None and not report.drained:
             ring(attribute)
+
+
+@doorbell("audit.follow_leases")
+def follow_leases() -> None:
+    """Follow the record for leases for some seconds; another turn may be at work, and the next bell goes on."""
+    with _the_database_may_be_away("Following leases"):
+        try:
+            leasing.follow()
+        except leasing.Busy:
+            return
 
 
 @contextmanager

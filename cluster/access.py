@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from cluster.errors import ClusterError, NotInstalled, NotPermitted, Refused
+from cluster.errors import BrokenAnswer, ClusterError, NotInstalled, NotPermitted, Refused
 from cluster.resources import RESOURCES, Resource
 from kit.check import Check
 
@@ -242,6 +242,9 @@ def _tried(server: Server, found: Look, right: Right) -> str:
         except NotInstalled:
             continue
         return ""
+    if not one.optional:
+        what = f"what answered has no {one.plural}: it is no Kubernetes API"
+        raise BrokenAnswer(what, server.address, "check the address")
     found.not_installed.append(right)
     return "; it is not installed in this cluster"
 

@@ -40,7 +40,8 @@ CONNECT, READ = 5.0, 30.0  # seconds: to connect, and between two pieces of an a
 MOST_PAGE = 512 * 1024 * 1024  # bytes, unpacked, of one page; a page of 500 pods has about 5 MB
 MOST_LINE = 16 * 1024 * 1024  # bytes of one event; etcd keeps no object above 1.5 MB
 _REFUSAL = 64 * 1024  # bytes of an answer that refuses
-_PIECE = 64 * 1024
+MOST_TIME = 120.0  # seconds for one page, however steadily it drips
+_GULP, _PIECE = 1024 * 1024, 64 * 1024
 _FRESH = 60.0  # seconds after which the token is read again: kubelets renew their files
 _META = "g=meta.k8s.io;v=v1"
 _NETWORK = "check the address, the network and any proxy"
@@ -135,8 +136,7 @@ class Client:
             )
             if answer.status < 300:
                 return answer
-            told = answer.read(_REFUSAL, decode_content=True)
-            answer.close()
+            told = _read(answer, _REFUSAL, self._read) or b""
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise _unreachable(error, where) from error
         wait = _seconds(answer.headers.get("Retry-After"))
@@ -147,20 +147,29 @@ class Client:
         return {"Authorization": token.strip(), "User-Agent": "keybook"} if token else {"User-Agent": "keybook"}
 
     def _whole(self, answer: urllib3.BaseHTTPResponse, path: str) -> bytes:
-        where, pieces, size = f"{self.address}{path}", [], 0
+        where = f"{self.address}{path}"
         try:
-            for piece in answer.stream(1024 * 1024, decode_content=True):
-                pieces.append(piece)
-                size += len(piece)
-                if size > MOST_PAGE:
-                    answer.close()
-                    raise BrokenAnswer("the answer does not end", where, "check what answers there")
+            found = _read(answer, MOST_PAGE, MOST_TIME)
         except urllib3.exceptions.ReadTimeoutError as error:
             raise _unreachable(error, where) from error
         except (urllib3.exceptions.HTTPError, OSError, zlib.error) as error:
             raise Cut("the connection ended in the middle of an answer", where, "it is asked again") from error
-        answer.release_conn()
-        return b"".join(pieces)
+        if found is None:
+            raise BrokenAnswer("the answer does not end", where, "check what answers there")
+        return found
+
+
+def _read(answer: urllib3.BaseHTTPResponse, most: int, seconds: float) -> bytes | None:
+    """Return the whole body, unpacked; None when it is larger than `most` or takes longer, however it drips."""
+    pieces, size, ends = [], 0, time.monotonic() + seconds
+    while piece := answer.read1(_GULP, decode_content=True):
+        pieces.append(piece)
+        size += len(piece)
+        if size > most or time.monotonic() > ends:
+            answer.close()
+            return None
+    answer.release_conn()
+    return b"".join(pieces)
 
 
 class Stream:
@@ -292,7 +301,9 @@ def _check_certificates(configuration: Configuration) -> None:
     """Load them once, so that a bad one is told before anything is sent."""
     mend = "copy it anew, as PEM"
     try:
-        context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if configuration.ssl_ca_cert:
+            context.load_verify_locations(configuration.ssl_ca_cert)
         if configuration.cert_file:
             context.load_cert_chain(configuration.cert_file, configuration.key_file or None)
     except (OSError, ssl.SSLError) as error:

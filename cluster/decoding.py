@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -108,6 +109,9 @@ class _Named(msgspec.Struct, gc=False):
     metadata: _Names = msgspec.field(default_factory=_Names)
 
 
+_T = TypeVar("_T")
+# A pair, or half of one.
+_SURROGATES = re.compile(rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F]..")
 _INITIAL_END = "k8s.io/initial-events-end"
 _UNREADABLE = Failure(0, "Unreadable", "the line is not an event of the API server", 0)
 # Whatever msgspec can meet in hostile bytes; RecursionError: nesting, UnicodeDecodeError: a name that is not UTF-8.
@@ -117,6 +121,7 @@ _line = msgspec.json.Decoder(_Line).decode
 _status = msgspec.json.Decoder(_Status).decode
 _named = msgspec.json.Decoder(_Named).decode
 _anything = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 _objects = {name: msgspec.json.Decoder(shape).decode for name, shape in SHAPES.items()}
 
 
@@ -124,7 +129,7 @@ def decode_page(resource: Resource, raw: bytes) -> Page:
     """Return one page of a list of this resource; raises `Unreadable` when it is no list at all."""
     with _without_collector():
         try:
-            found = _list(_without_nul(raw))
+            found = _again(_list, _without_nul(raw))
         except _ODD as error:
             raise Unreadable(f"The answer to a list of {resource.name} is not a list: {error}") from None
         items = [decode_object(resource, each) for each in found.items or ()]
@@ -136,7 +141,7 @@ def decode_event(resource: Resource, line: bytes) -> Event:
     """Return one line of a watch of this resource; never raises, a line that is none is an ERROR of code 0."""
     raw = _without_nul(line)
     try:
-        found = _line(raw)
+        found = _again(_line, raw)
     except _ODD:
         return Event("ERROR", None, "", _UNREADABLE)
     if found.type == "ERROR":
@@ -159,6 +164,11 @@ def decode_object(resource: Resource, raw: bytes | msgspec.Raw) -> Any:
         return _decode_again(resource, raw)
 
 
+def encode_object(thing: msgspec.Struct) -> bytes:
+    """Return an object as JSON, as slim as it is; `decode_object` makes the same object of it again."""
+    return _encode(thing)
+
+
 def decode_status(raw: bytes | msgspec.Raw) -> Failure:
     """Return what a Status says, be it the body of an HTTP error or the object of an ERROR event; never raises."""
     try:
@@ -173,7 +183,7 @@ def decode_status(raw: bytes | msgspec.Raw) -> Failure:
 def _decode_again(resource: Resource, raw: bytes | msgspec.Raw) -> Any:
     # In Kubernetes null means absent; the shapes do not say so at each field, since few objects have any.
     try:
-        return msgspec.convert(_without_nulls(_anything(raw)), SHAPES[resource.name])
+        return msgspec.convert(_without_nulls(_anything(_in_unicode(bytes(raw)))), SHAPES[resource.name])
     except _ODD as error:
         names = _names(raw)
         return Broken(names.name, names.uid, str(error)[:200], names.namespace, names.resource_version)
@@ -206,6 +216,19 @@ def _names_of_odd(raw: bytes | msgspec.Raw) -> _Names:
         uid=texts.get("uid", "")[:253],
         resource_version=texts.get("resourceVersion", "")[:253],
     )
+
+
+def _again(decode: Callable[[bytes], _T], raw: bytes) -> _T:
+    """Decode, and once more with what is no Unicode replaced: half a surrogate must not hide a whole page."""
+    try:
+        return decode(raw)
+    except msgspec.DecodeError:
+        return decode(_in_unicode(raw))
+
+
+def _in_unicode(raw: bytes) -> bytes:
+    text = raw.decode(errors="replace").encode()
+    return _SURROGATES.sub(lambda found: found[1] or b"\\ufffd", text)
 
 
 def _without_nul(raw: bytes) -> bytes:

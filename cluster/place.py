@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,7 +39,7 @@ class Address:
     """An address with a token, or a file that holds one; `ca_file` empty trusts what the system trusts."""
 
     url: str
-    token: str = ""
+    token: str = field(default="", repr=False)
     token_file: str = ""
     ca_file: str = ""
 

@@ -137,13 +137,19 @@ def gives(rule: PolicyRule, way: Way, name: str) -> bool:
     """Whether a rule gives a way to the Secret of that name, as the API server evaluates it.
 
     A rule with resourceNames gives `get` of those, and `list` and `watch` narrowed to them: the value all the same.
-    Names of other things than Secrets (pods, service accounts) are taken to fit.
+    Names of other things than Secrets (pods, service accounts) are taken to fit; what is asked without a name - to
+    create something, to delete many - such a rule never gives.
     """
-    if not (_has(rule.verbs, way.verbs) and _has(rule.api_groups, {way.group})):
+    verbs = way.verbs - _nameless(way) if rule.resource_names else way.verbs
+    if not (verbs and _has(rule.verbs, verbs) and _has(rule.api_groups, {way.group})):
         return False
     if rule.resource_names and way.named and name not in rule.resource_names:
         return False
     return any(_names(listed, resource) for listed in rule.resources for resource in way.resources)
+
+
+def _nameless(way: Way) -> frozenset[str]:
+    return frozenset({"deletecollection"} if "/" in way.resources[0] else {"deletecollection", "create"})
 
 
 def _has(listed: Iterable[str], wanted: Iterable[str]) -> bool:

@@ -64,6 +64,11 @@ class Scene:
         """The object of this uid, or None."""
         return self._by_uid.get(uid)
 
+    def pod(self, uid: str) -> Pod | None:
+        """The pod of this uid, or None."""
+        found = self.by_uid(uid)
+        return found if isinstance(found, Pod) else None
+
     def events_of(self, uid: str) -> list[ClusterEvent]:
         """The events about an object, in the order of their last times."""
         return self._events.get(uid, [])

@@ -18,6 +18,7 @@ from cluster.resources import Resource
 from cluster.watch import Sink, Watching
 
 _WAITING = 32  # calls that may wait for the writer, pages among them
+_UNSETTLED = 1.0  # seconds that pass at most without `settle` while there is something to write
 _LEAVE = 10.0  # seconds that the threads get to end
 
 
@@ -100,6 +101,7 @@ def hold(
     desk, until, halt = _Desk(), clock() + seconds, threading.Event()
     watches = [Watching(client, one, desk, until=until, stop=halt, pace=pace, clock=clock) for one in resources]
     crew = [threading.Thread(target=_run, args=(one, desk), name=one.resource.name, daemon=True) for one in watches]
+    settled = clock()
     for thread in crew:
         thread.start()
     try:
@@ -109,6 +111,9 @@ def hold(
             if halt.is_set() or clock() >= until:
                 _interrupt(watches)
             _write(desk, sink, min(0.2, max(0.01, until - clock())))
+            if desk.calls.empty() or clock() >= settled + _UNSETTLED:
+                sink.settle()
+                settled = clock()
     finally:
         halt.set()
         desk.gone.set()
@@ -130,11 +135,8 @@ def _write(desk: _Desk, sink: Sink, patience: float) -> None:
     try:
         call = desk.calls.get(timeout=patience)
     except queue.Empty:
-        sink.settle()
         return
     _do(call, sink)
-    if desk.calls.empty():
-        sink.settle()
 
 
 def _interrupt(watches: list[Watching]) -> None:

@@ -19,13 +19,13 @@ from cluster.client import Client, Stream
 from cluster.decoding import Event, Unreadable, decode_event, decode_page
 from cluster.errors import (
     BrokenAnswer,
-    Busy,
     ClusterError,
     Cut,
     Expired,
     NotInstalled,
     NotPermitted,
     NotYet,
+    Refused,
     Silence,
     TokenRefused,
     Unavailable,
@@ -44,7 +44,7 @@ class Sink(Protocol):
         """Return the version up to which everything has been taken; empty to begin with a list."""
 
     def begin(self, resource: Resource) -> int:
-        """Begin a list and return its generation; an unfinished one before it is void."""
+        """Begin a list and return its generation; an unfinished one before it is void, and `resume` says nothing."""
 
     def page(self, resource: Resource, generation: int, items: Sequence[Any]) -> None:
         """Take some of the objects that exist: structs of the resource's kind, or `Broken`; the uid is the identity."""
@@ -59,7 +59,7 @@ class Sink(Protocol):
         """Take the state of the watch; `watching` is said again whenever the server has just shown that it is true."""
 
     def settle(self) -> None:
-        """Nothing more waits to be handed over now: a good moment to commit."""
+        """Nothing more waits to be handed over now, or a second has passed: a good moment to commit."""
 
 
 class Watching:
@@ -212,7 +212,7 @@ class Watching:
 
     def _fail(self, error: ClusterError) -> None:
         """Tell it and wait; what can't be read again and again is left behind by a new list."""
-        self._odd += isinstance(error, BrokenAnswer | Unavailable) and not isinstance(error, Busy)
+        self._odd += type(error) in (BrokenAnswer, Unavailable, Refused)
         if self._odd > self._pace.patience:
             self._odd, self.version = 0, ""
         self._tell(AWAY, error)
@@ -230,7 +230,14 @@ class Watching:
             self._fail(error)
 
     def _try_older(self, error: NotInstalled) -> None:
-        """Ask for the next older version of the resource that has the same shape, or tell that there is none."""
+        """Ask for the next older version of the resource that has the same shape, or tell that there is none.
+
+        Every cluster has pods: where one answers that it has none, something else answers.
+        """
+        if not self.resource.optional:
+            what = f"what answered has no {self.resource.plural}: it is no Kubernetes API"
+            self._fail(BrokenAnswer(what, error.where, "check the address and any proxy"))
+            return
         versions = (self.resource.version, *self.resource.older)
         place = versions.index(self._asked.version) + 1
         self._asked = replace(self.resource, version=versions[place % len(versions)])

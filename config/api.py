@@ -44,6 +44,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/secrets", api_lists.Secrets.as_view(), name="api-secrets"),
     path("v1/secrets/<number:secret_id>/readers", api_lists.Readers.as_view(), name="api-readers"),
     path("v1/principals", api_lists.Principals.as_view(), name="api-principals"),
+    path("v1/leases", api_lists.Leases.as_view(), name="api-leases"),
     path("v1/sources", api_lists.Sources.as_view(), name="api-sources"),
     path("v1/trail", Trail.as_view(), name="api-trail"),
     path("v1/schema/", Schema.as_view(), name="api-schema"),

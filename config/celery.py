@@ -109,6 +109,16 @@ app.conf.update(
             "schedule": timedelta(seconds=10),
             "options": {"queue": "ingest", "expires": 9.0},
         },
+        "follow leases": {
+            "task": "audit.follow_leases",
+            "schedule": timedelta(seconds=2),
+            "options": {"queue": "ingest", "expires": 4.0},
+        },
+        "verify leases": {
+            "task": "audit.verify_leases",
+            "schedule": timedelta(seconds=10),
+            "options": {"queue": "ingest", "expires": 9.0},
+        },
     },
     # One line each, from Django's LOGGING; a worker's own chatter is left out.
     worker_hijack_root_logger=False,

@@ -15,6 +15,8 @@ from rest_framework.request import Request
 
 from accounts.api_door import JSON, NDJSON, Door
 from accounts.api_errors import CONTENT_TYPE
+from audit.lease_questions import STATES
+from inventory.leases import Standing
 
 Shape = dict[str, Any]
 
@@ -96,6 +98,14 @@ SHAPES: dict[str, Shape] = {
         principal_id=WHOLE, principal=TEXT, kind=TEXT, pod=_or_null(TEXT), grade=TEXT, count=WHOLE, denied=WHOLE,
         first=_or_null(MOMENT), last=_or_null(MOMENT), addresses=WORDS, versions=_list(WHOLE),
     ),
+    "Lease": _object(
+        id=WHOLE, lease_id=TEXT, vault=TEXT, secret_id=WHOLE, secret=TEXT, state=_one_of(*STATES), how=_or_null(TEXT),
+        standing=_one_of(*map(str, Standing)), since=MOMENT, verified=_or_null(MOMENT), overdue=YES, holder_id=WHOLE,
+        holder=TEXT, kind=TEXT, pod=_or_null(TEXT), pod_uid=_or_null(TEXT), grade=TEXT, pod_gone=_or_null(MOMENT),
+        orphaned=YES,
+        exposed_seconds=_or_null(WHOLE), issued=MOMENT, renewed=_or_null(MOMENT), renewals=WHOLE,
+        asked=_or_null(MOMENT), expires=_or_null(MOMENT), token_ends=_or_null(MOMENT), event_id=WHOLE,
+    ),
     "Principal": _object(id=WHOLE, name=TEXT, kind=TEXT, vault=TEXT, entity_id=TEXT),
     "TrailEntry": _object(
         type=_one_of("trail"), position=WHOLE, id=WHOLE, at=MOMENT, actor_id=_or_null(WHOLE), actor_name=TEXT,
@@ -132,6 +142,7 @@ ANSWERS: dict[str, Shape] = {
         secret=_object(id=WHOLE, name=TEXT, vault=TEXT), complete_until=_or_null(MOMENT),
         readers=_list(_named("Reader")), gaps=WHOLE,
     ),
+    "Leases": _page("Lease"),
     "Principals": _page("Principal"),
     "Sources": _object(items=_list(_named("Device"))),
     "Trail": _page("TrailEntry"),
@@ -141,7 +152,7 @@ ANSWERS: dict[str, Shape] = {
     ),
     "Schema": {"type": "object", "additionalProperties": True},
 }  # fmt: skip
-LINED = ("Events", "Secrets", "Principals", "Trail")
+LINED = ("Events", "Secrets", "Leases", "Principals", "Trail")
 LIMITS = {"Events": 10_000, "Trail": 10_000}
 PARAMETERS: dict[str, tuple[Shape, str]] = {
     "cursor": (TEXT, "The `next_cursor` of the page before; in a stream `head` begins now, and nothing at the oldest."),
@@ -154,6 +165,9 @@ PARAMETERS: dict[str, tuple[Shape, str]] = {
     "format": (_one_of("native"), "The form of an item."),
     "prefix": (TEXT, "Only names that begin so."),
     "kind": (TEXT, "Only principals of this kind."),
+    "state": (_one_of(*STATES), "Only leases in this state."),
+    "pod": (TEXT, "Only leases of this pod: `namespace/name`, a name, or a uid."),
+    "orphaned": (_one_of("false", "true"), "Only leases that outlive their pod."),
     "event_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The event's number."),
     "secret_id": ({"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, "The secret's number."),
 }

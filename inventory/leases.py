@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 FRESH = timedelta(minutes=15)  # a lookup that is older is told as "not verified since"
+SETTLED = timedelta(seconds=2)  # after which a revocation that was asked for, or an end, should show in a lookup
+AGAIN = timedelta(minutes=1)  # between two lookups of a lease whose revocation waits or fails
 
 
 class Kind(StrEnum):
@@ -90,6 +92,19 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """The pod that holds a lease: `namespace/name`, its uid, the grade of proof, and when it ended (None: it lives).
+
+    Without a pod, `grade` says why: the lease belongs to no pod, or nobody knows to which.
+    """
+
+    pod: str = ""
+    uid: str = ""
+    grade: str = ""
+    gone: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
     """A lease's state and what it rests on.
 
@@ -155,6 +170,19 @@ def standing(state: State, verified: datetime | None, asked: datetime | None, no
     return Standing.STALE if old else Standing.VERIFIED
 
 
+def next_look(one: Life) -> datetime | None:
+    """Return when a lease should be looked up again, None for one that is gone for good."""
+    if one.state in ENDED:
+        return None
+    if one.verified is None:
+        return (one.asked or one.since) + SETTLED
+    if one.state is State.ASKED:
+        return max(one.verified, one.asked or one.verified) + SETTLED
+    if one.state is State.LIVE and one.expires is not None:
+        return min(one.verified + FRESH, one.expires + SETTLED)
+    return one.verified + (FRESH if one.state is State.LIVE else AGAIN)
+
+
 def is_overdue(state: State, expires: datetime | None, token_ends: datetime | None, now: datetime) -> bool:
     """Whether a lease that nobody saw end must have ended by now, by its own time or its token's."""
     return state in (State.UNVERIFIED, State.LIVE) and any(
@@ -167,13 +195,19 @@ def is_orphan(state: State, pod_gone: datetime | None, *, overdue: bool = False)
     return pod_gone is not None and state in OPEN and state is not State.ASKED and not overdue
 
 
-def exposure(one: Life, pod_gone: datetime | None, now: datetime) -> timedelta | None:
-    """Return how long a lease outlived its pod, or does until now; None where its pod lives or outlived it."""
+def exposure(
+    state: State, since: datetime, pod_gone: datetime | None, now: datetime, ends: Sequence[datetime | None] = ()
+) -> timedelta | None:
+    """Return how long a lease outlived its pod, or does until now; None where its pod lives or outlived it.
+
+    `since` is when the state began, `ends` the lease's own end and its token's: at the first of them it was over even
+    if nobody looked.
+    """
     if pod_gone is None:
         return None
-    until = one.since if one.state in ENDED else now
-    if is_overdue(one.state, one.expires, one.token_ends, now):
-        until = min(end for end in (one.expires, one.token_ends) if end is not None)
+    until = since if state in ENDED else now
+    if state in (State.UNVERIFIED, State.LIVE):
+        until = min([now, *(end for end in ends if end is not None)])
     return until - pod_gone if until > pod_gone else None
 
 

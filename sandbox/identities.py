@@ -8,7 +8,7 @@ from dataclasses import dataclass
 # What any Python process needs of the terminal that started us.
 TERMINAL = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 # Variables of the tools, which are none of the product's business.
-TOOLS = ("KEYBOOK_HOME", "KEYBOOK_SANDBOX_STATE", "KEYBOOK_AUDIT_LOG", "KEYBOOK_PG_", "KEYBOOK_AUDIT_HTTP",
+TOOLS = ("KEYBOOK_HOME", "KEYBOOK_SANDBOX_", "KEYBOOK_AUDIT_LOG", "KEYBOOK_PG_", "KEYBOOK_AUDIT_HTTP",
          "KEYBOOK_CHROMIUM", "KEYBOOK_PYTHON", "KEYBOOK_URL", "KEYBOOK_BENCH", "KEYBOOK_ANCHOR",
          "KEYBOOK_VAULT_TOKEN_FILES", "KEYBOOK_KUBECONFIG")  # fmt: skip
 

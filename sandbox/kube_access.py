@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.kube_call import Call
@@ -11,19 +12,27 @@ from sandbox.kube_resources import kind_of
 from sandbox.kube_selectors import Object
 from sandbox.kube_status import Refusal, about
 from sandbox.kube_store import Store
+from sandbox.kube_tokens import Invalid, Tokens
+from sandbox.kube_users import User
 
 RBAC = "rbac.authorization.k8s.io"
 MASTERS = "system:masters"
+REVIEWER = [
+    {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
+    {"apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]},
+]
+ROLES: dict[str, list[Object]] = {
+    "cluster-admin": [
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+        {"nonResourceURLs": ["*"], "verbs": ["*"]},
+    ],
+    "system:auth-delegator": REVIEWER,
+}
 
 
-@dataclass(frozen=True)
-class User:
-    """Somebody whom the API server knows."""
-
-    name: str
-    uid: str = ""
-    groups: tuple[str, ...] = ("system:authenticated",)
-    extra: dict[str, list[str]] = field(default_factory=dict, hash=False)
+def _rbac(kind: str, name: str, namespace: str = "", **also: Any) -> Object:
+    metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
+    return {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": metadata, **also}
 
 
 @dataclass(frozen=True)
@@ -40,12 +49,6 @@ class Wish:
     def resource_alone(self) -> str:
         """Return the resource without the subresource."""
         return self.resource.partition("/")[0]
-
-
-def account_user(namespace: str, name: str, uid: str = "", extra: dict[str, list[str]] | None = None) -> User:
-    """Return a service account as user."""
-    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
-    return User(f"system:serviceaccount:{namespace}:{name}", uid, groups, extra or {})
 
 
 def _rule_fits(rule: Object, wish: Wish) -> bool:
@@ -71,11 +74,30 @@ def _is_meant(subject: Object, user: User, namespace: str) -> bool:
 class Access:
     """The tokens that are known, and the question whether a user may do something."""
 
-    def __init__(self, store: Store) -> None:
-        """Make the administrator's token; nobody else may do anything yet."""
+    def __init__(self, store: Store, token: str = "") -> None:
+        """Take or make the administrator's token, and make the roles that every cluster has."""
         self.store = store
-        self.token = secrets.token_urlsafe(24)
-        self.tokens: dict[str, User] = {self.token: User("kubernetes-admin", groups=(MASTERS, "system:authenticated"))}
+        self.tokens = Tokens(store)
+        self.token = token or secrets.token_urlsafe(24)
+        for name, rules in ROLES.items():
+            store.put(_rbac("ClusterRole", name, rules=rules))
+        reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"}
+        subject = {"apiGroup": RBAC, "kind": "Group", "name": MASTERS}
+        store.put(_rbac("ClusterRoleBinding", "cluster-admin", subjects=[subject], roleRef=reference))
+
+    def enter(self, namespace: str, name: str, rules: Sequence[Object] = (), *, within: str = "", **token: Any) -> str:
+        """Make a service account that may do what the rules say, everywhere or `within` a namespace; return a token."""
+        with self.store.lock:
+            account = {"name": name, "namespace": namespace}
+            if (namespace, name) not in self.store.shelf(kind_of("serviceaccounts")).found:
+                self.store.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+            if rules:
+                kind, own = ("Role", f"{namespace}-{name}") if within else ("ClusterRole", f"{namespace}-{name}")
+                self.store.put(_rbac(kind, own, within, rules=list(rules)))
+                reference = {"apiGroup": RBAC, "kind": kind, "name": own}
+                subject = {"kind": "ServiceAccount", **account}
+                self.store.put(_rbac(f"{kind}Binding", own, within, subjects=[subject], roleRef=reference))
+        return self.tokens.issue(namespace, name, **token)
 
     def identify(self, call: Call) -> User:
         """Return who asks. Raises Refusal (401)."""
@@ -86,8 +108,13 @@ class Access:
         return user
 
     def known(self, token: str) -> User | None:
-        """Return the user of a token."""
-        return self.tokens.get(token)
+        """Return the user of a token: the administrator, or a service account."""
+        if token == self.token:
+            return User("kubernetes-admin", groups=(MASTERS, "system:authenticated"))
+        try:
+            return self.tokens.check(token)[0]
+        except Invalid:
+            return None
 
     def why(self, user: User, wish: Wish) -> str:
         """Return by which binding a user may do something, empty when it may not."""
@@ -97,6 +124,18 @@ class Access:
             return self._by_binding(user, wish, "ClusterRoleBinding", "") or (
                 self._by_binding(user, wish, "RoleBinding", wish.namespace) if wish.namespace else ""
             )
+
+    def why_path(self, user: User, verb: str, path: str, open_paths: Sequence[str]) -> str:
+        """Return why a user may ask for a path that is no resource, empty when it may not."""
+        if MASTERS in user.groups:
+            return "system:masters"
+        free = any(path == start or path.startswith(f"{start}/") for start in open_paths)
+        allowed = verb == "get" and free and "system:authenticated" in user.groups
+        return (
+            'RBAC: allowed by ClusterRoleBinding "system:discovery" of ClusterRole "system:discovery"'
+            if allowed
+            else ""
+        )
 
     def _by_binding(self, user: User, wish: Wish, kind: str, namespace: str) -> str:
         for binding in self.store.objects(kind.lower() + "s", RBAC):

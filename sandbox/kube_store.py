@@ -197,11 +197,9 @@ class Store:
         """Make a namespace with its default service account unless it is there."""
         with self.lock:
             if ("", name) not in self.shelf(kind_of("namespaces")).found:
-                metadata: Object = {"name": name, "labels": {"kubernetes.io/metadata.name": name}}
-                made: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-                self.put({**made, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}})
-                account = {"name": "default", "namespace": name}
-                self.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+                self.create(
+                    kind_of("namespaces"), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+                )
 
     def put(self, found: Object) -> Stored:
         """Store an object as it is (status, uid, times), in place of an older one; its version is the next of ours.
@@ -248,7 +246,20 @@ class Store:
                 metadata["generation"] = 1
             if dry_run:
                 return self._dry(kind, found)
+            if kind.name == "Namespace":
+                return self._new_namespace(kind, found)
             return self._commit(kind, None, found)
+
+    def _new_namespace(self, kind: Kind, found: Object) -> Stored:
+        """Store a namespace and make its default service account."""
+        name = found["metadata"]["name"]
+        found["metadata"]["labels"] = {**found["metadata"].get("labels", {}), "kubernetes.io/metadata.name": name}
+        stored = self._commit(
+            kind, None, {**found, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+        )
+        account = {"name": "default", "namespace": name}
+        self.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+        return stored
 
     def write(self, before: Stored, found: Object, *, dry_run: bool = False) -> Stored:
         """Store a new state of an object; the same state again changes nothing. Raises Refusal (409) when stale.
@@ -293,10 +304,13 @@ class Store:
 
     # What happens to a server ---------------------------------------------------------------------------------
 
-    def age(self) -> None:
-        """Forget every change: a watch or an exact list from before now is too old (compaction)."""
+    def age(self, version: int = 0) -> None:
+        """Forget every change: a watch or an exact list from before now is too old (compaction).
+
+        The version goes on by what a live cluster writes for itself meanwhile, or to `version` if that is more.
+        """
         with self.lock:
-            self.version += 11  # what a live cluster writes for itself meanwhile
+            self.version = max(self.version + 11, version)
             for shelf in self.shelves.values():
                 shelf.restart(self.version)
                 shelf.changed.notify_all()

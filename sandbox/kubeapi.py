@@ -8,6 +8,7 @@ import select
 import socket
 import threading
 import time
+import traceback
 from collections import deque
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,15 +18,18 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from sandbox import kube_discovery
 from sandbox.kube_access import Access, Wish, forbidden
 from sandbox.kube_call import Call, Reply, Stream, place_of
+from sandbox.kube_controllers import Controllers
 from sandbox.kube_faults import Broken, Faults, Mishaps, Wire
 from sandbox.kube_lists import listed
 from sandbox.kube_objects import Objects
+from sandbox.kube_reviews import Reviews
 from sandbox.kube_status import Refusal, Unrouted
 from sandbox.kube_store import WINDOW, Store, encode
+from sandbox.kube_tokens import is_review
 from sandbox.kube_watch import Manners, Watch
 
 GZIP_FROM = 128 * 1024  # bytes; smaller answers go plain
-OPEN_TO_ALL = ("/version", "/livez", "/readyz", "/healthz")
+OPEN_TO_ALL = ("/openid/v1/jwks", "/version", "/livez", "/readyz", "/healthz")
 KEPT_REQUESTS = 10_000
 
 
@@ -47,14 +51,17 @@ class Asked:
 class KubeApi:
     """The server with its store; `url` and `token` let a client in, `faults` makes it fail."""
 
-    def __init__(self, store: Store | None = None, *, port: int = 0, window: int = WINDOW) -> None:
-        """Listen on a free port of loopback (or the one given) once `start` is called."""
+    def __init__(self, store: Store | None = None, *, port: int = 0, window: int = WINDOW, token: str = "") -> None:
+        """Listen on a free port of loopback (or this one) once `start` is called; `token` is the administrator's."""
         self.store = store or Store(window)
-        self.access = Access(self.store)
+        self.access = Access(self.store, token)
         self.token = self.access.token
         self.faults = Faults()
         self.manners = Manners()
         self.objects = Objects(self.store)
+        self.tokens = self.access.tokens
+        self.reviews = Reviews(self.access, self.tokens)
+        self.controllers = Controllers(self.store)
         self.uninstalled: set[str] = set()
         self.requests: deque[Asked] = deque(maxlen=KEPT_REQUESTS)
         self._connections: set[socket.socket] = set()
@@ -93,7 +100,8 @@ class KubeApi:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
+        """Stop, controllers and all."""
+        self.controllers.stop()
         self.stop()
 
     # What happens to it -----------------------------------------------------------------------------------------
@@ -151,6 +159,8 @@ class KubeApi:
     def answer(self, call: Call) -> Reply | Stream:
         """Answer a request that is identified and resolved. Raises Refusal and Unrouted."""
         place = call.place
+        if place is None and call.path == "/openid/v1/jwks":
+            return Reply(200, encode(self.tokens.keys()), "application/jwk-set+json")
         if place is None:
             return kube_discovery.answer(call.path, self.uninstalled)
         self.access.allow(call)
@@ -159,6 +169,8 @@ class KubeApi:
         if call.verb == "watch":
             watch = Watch(self.store, place.kind, place.namespace, call, self.manners)
             return Stream(watch.pieces())
+        if is_review(place.kind) or place.subresource == "token":
+            return self.reviews.answer(call, place)
         return self.objects.answer(call, place)
 
     def forbid(self, call: Call) -> Refusal:
@@ -232,6 +244,9 @@ class _Handler(BaseHTTPRequestHandler):
             reply = refused(refusal)
         except Unrouted:
             reply = Reply(404, b"404 page not found\n", "text/plain; charset=utf-8")
+        except (AttributeError, LookupError, TypeError, ValueError) as oddity:
+            traceback.print_exc()
+            reply = refused(Refusal(500, f"Internal error occurred: {oddity!r}"))
         wire = Wire(self.connection, mishaps, api.faults)
         if isinstance(reply, Stream):
             asked.code = 200

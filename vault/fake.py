@@ -8,7 +8,8 @@ from dataclasses import replace
 from hashlib import sha256
 
 from vault.errors import NotPermitted, NotThere, Sealed, TokenGone, Unreachable
-from vault.server import AuditDevice, Entity, Health, Mount, Reach, Token
+from vault.roles import place
+from vault.server import AuditDevice, AuthRole, Entity, Group, Health, Lease, Mount, PolicyText, Reach, Token
 
 Rules = dict[str, tuple[str, ...]]
 DEFAULT: Rules = {
@@ -25,7 +26,9 @@ class FakeServer:
     """The state of a pretended server; a `FakeVault` asks it with one token.
 
     Set `away` (no answer) or `sealed`; `tokens` are the living ones; `policies` maps a policy's name to what it allows
-    (a path that ends in `*` is a beginning); `knocks` are the request ids of the calls that were made to be seen.
+    (a path that ends in `*` is a beginning), `texts` are what it shows of them; `given` are roles by their method's
+    path, `circles` the groups; `knocks` are the request ids of the calls that were made to be seen; `leases` are those
+    that are listed, and `given_up` those among them that can't be revoked.
     """
 
     def __init__(self) -> None:
@@ -38,10 +41,15 @@ class FakeServer:
         ]
         self.methods: list[Mount] = [Mount("auth/token/", "token", "auth_token_1")]
         self.people: list[Entity] = []
+        self.texts: list[PolicyText] = [PolicyText("default", 'path "auth/token/lookup-self" { policy = "read" }')]
+        self.given: dict[str, list[AuthRole]] = {}
+        self.circles: list[Group] = []
         self.devices: list[AuditDevice] = [AuditDevice("file", "file", "/var/log/openbao/audit.log")]
         self.policies: dict[str, Rules] = {"default": dict(DEFAULT)}
         self.tokens: dict[str, Token] = {"root": Token("root", ("root",), "accessor-of-root", "", 0, False)}
         self.knocks: list[str] = []
+        self.leases: dict[str, Lease] = {}
+        self.given_up: set[str] = set()
 
 
 class FakeVault:
@@ -110,6 +118,29 @@ class FakeVault:
         bare = [Entity(one.id, one.name, aliases=one.aliases) for one in self._server.people[limit:]]
         return self._server.people[:limit] + bare
 
+    def policies(self, limit: int) -> list[PolicyText]:
+        """The ACL policies, up to `limit`."""
+        self._listed("sys/policies/acl", [one.name for one in self._server.texts[:limit]])
+        return self._server.texts[:limit]
+
+    def roles(self, method: Mount, limit: int) -> list[AuthRole]:
+        """The roles of one auth method."""
+        if not place(method):
+            raise NotThere(f"Keybook does not know auth methods of the kind {method.type}", method.path)
+        found = self._server.given.get(method.path, [])[:limit]
+        self._listed(place(method), [one.name for one in found])
+        return found
+
+    def groups(self, limit: int) -> list[Group]:
+        """The groups."""
+        self._listed("identity/group/id", [one.id for one in self._server.circles[:limit]])
+        return self._server.circles[:limit]
+
+    def _listed(self, place: str, names: list[str]) -> None:
+        self._allowed(f"{place}/", "list")
+        for one in names:
+            self._allowed(f"{place}/{one}", "read")
+
     def audit_devices(self) -> list[AuditDevice]:
         """The audit devices, by name."""
         self._allowed("sys/audit", "sudo")
@@ -121,6 +152,16 @@ class FakeVault:
         if device not in {one.name for one in self._server.devices}:
             raise NotThere("the vault has no such path", f"memory, sys/audit-hash/{device}", "check the device's name")
         return "hmac-sha256:" + sha256(f"{device}:{text}".encode()).hexdigest()
+
+    def lease(self, lease_id: str) -> Lease | None:
+        """One lease that is listed."""
+        self._allowed("sys/leases/lookup", "update")
+        return self._server.leases.get(lease_id)
+
+    def irrevocable(self) -> set[str]:
+        """Those that were given up."""
+        self._allowed("sys/leases", "sudo")
+        return set(self._server.given_up)
 
     def _visible(self, mounts: list[Mount], path: str) -> list[Mount]:
         self._living(path)

@@ -33,14 +33,15 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A token as one device shows it: its HMAC, its accessor (an HMAC, or plain where the device is set to), its end.
+    """A token as one device shows it: its HMAC, its accessor (an HMAC, or plain where the device is set to).
 
-    `ends` is None for a token that has no end, or of which the line does not tell it.
+    `born` is its issue, in whole seconds; `ends` is None for a token without an end. Neither may be told.
     """
 
     token: str = ""
     accessor: str = ""
     ends: datetime | None = None
+    born: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +182,10 @@ def _token(raw: bytes, now: datetime | None) -> Caller:
         auth = msgspec.json.decode(raw, type=_Auth) if raw else _Auth()
     except msgspec.DecodeError:
         auth = _Auth()
-    begun = now or _moment(auth.token_issue_time)
+    born = _moment(auth.token_issue_time)
+    begun = now or born
     ends = begun + timedelta(seconds=min(auth.token_ttl, 10**9)) if begun and auth.token_ttl > 0 else None
-    return Caller(auth.client_token, auth.accessor, ends)
+    return Caller(auth.client_token, auth.accessor, ends, born)
 
 
 def _moment(text: str) -> datetime | None:

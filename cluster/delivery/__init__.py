@@ -12,7 +12,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any, Protocol
 
-from cluster.consumption import Consumer, Gathered, Trouble
+from cluster.consumption import Consumer, Copy, Gathered, Trouble
 from cluster.doctor.rollout import unexplained
 from cluster.scene import Scene, has_ended
 from kit import seam
@@ -51,6 +51,12 @@ def consumers(objects: Iterable[Any] | Scene) -> list[Consumer]:
     ]
 
 
+def copies(objects: Iterable[Any] | Scene) -> list[Copy]:
+    """Return all Secrets that operators fill, each once for each path: a method may have `copies(scene)` or not."""
+    scene = _scene(objects)
+    return [each for method in methods().values() if hasattr(method, "copies") for each in method.copies(scene)]
+
+
 def troubles(objects: Iterable[Any] | Scene) -> list[Trouble]:
     """Return all troubles, those of one cause at one workload as one; a stuck rollout only if nothing explains it."""
     scene = _scene(objects)
@@ -64,7 +70,7 @@ def troubles(objects: Iterable[Any] | Scene) -> list[Trouble]:
 
 
 def _marked(scene: Scene, each: Consumer) -> Consumer:
-    pod = scene.by_uid(each.pod.uid)
+    pod = scene.pod(each.pod.uid)
     return replace(each, ended=True) if pod is not None and has_ended(pod) else each
 
 

@@ -96,8 +96,9 @@ def _copies(scene: Scene, known: SecretProviderClass) -> Iterator[Consumer]:
         sources = [each for each in _sources(scene, known, "") if each.path in wanted]
         given = consumers_of_copy(scene, namespace, synced.secret_name, sources, csi_class=known.metadata.name)
         for each in given:
-            pod = scene.by_uid(each.pod.uid)
-            yield replace(each, source=replace(each.source, service_account=pod.spec.service_account_name))
+            pod = scene.pod(each.pod.uid)
+            account = pod.spec.service_account_name if pod is not None else ""
+            yield replace(each, source=replace(each.source, service_account=account))
 
 
 def _sources(scene: Scene, known: SecretProviderClass, account: str) -> list[Source]:

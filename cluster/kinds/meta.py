@@ -59,7 +59,6 @@ class Fields(Shape):
 
     def __post_init__(self) -> None:
         # A Raw keeps the bytes of the whole page alive: it goes as soon as it has been asked.
-        # What it said stays, also when it is read again from where it was kept.
         self.touches_data, self.data = self.touches_data or bool(bytes(self.data)), EMPTY
         self.touches_status, self.status = self.touches_status or bool(bytes(self.status)), EMPTY
 

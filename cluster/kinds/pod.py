@@ -41,15 +41,14 @@ class EnvVar(Shape):
     agent: Agent | None = None
 
     def __post_init__(self) -> None:
-        # What was kept once is read again from where it was kept: then the value is gone, and what it told is here.
         if self.name == "VAULT_CONFIG" and self.value:
             self.agent = decode_agent(self.value)
-        self.origin = self._origin()
+        self.origin = self.origin or self._origin()
         self.value = kept_literal(self.name, self.value)
 
     def _origin(self) -> str:
         if self.value_from is None:
-            return "literal" if self.value or self.origin == "literal" else "empty"
+            return "literal" if self.value else "empty"
         if self.value_from.secret_key_ref is not None:
             return "secret"
         return "configmap" if self.value_from.config_map_key_ref is not None else "field"

@@ -37,7 +37,7 @@ class Parameters(Shape):
 
     def __post_init__(self) -> None:
         self.vault_address = bare_address(self.vault_address)
-        if self.objects:  # else it is read again from where it was kept
+        if self.objects:
             self.listed, self.unreadable = _read_objects(self.objects)
         self.objects = ""
 

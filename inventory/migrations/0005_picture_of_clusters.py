@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("inventory", "0002_clusters_and_pods"),
+        ("inventory", "0004_policies_and_roles"),
     ]
 
     operations = [

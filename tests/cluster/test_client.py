@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
@@ -21,7 +21,7 @@ from cluster import errors
 from cluster.client import Client
 from cluster.place import Address, InCluster, Kubeconfig, checked
 from cluster.resources import RESOURCES
-from tests.cluster.watched import pod
+from tests.cluster.watched import eventually, pod
 
 PODS = RESOURCES["pods"]
 
@@ -362,3 +362,58 @@ def test_a_hundred_clients_leave_no_connection_open(kube):
     for _ in range(100):
         Client(Address(kube.url, kube.token)).page(PODS)
     assert len(list(Path("/proc/self/fd").iterdir())) < before + 20
+
+
+def test_an_open_watch_over_tls_is_ended_from_another_thread(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "ca.pem", certificate / "key.pem")
+    over, told = threading.Event(), []
+
+    def half_dead(handler):
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b'9\r\n{"one":1}\r\n1\r\n\n\r\n5\r\n{"cut\r\n')
+        handler.wfile.flush()
+        over.wait(20)
+
+    with answering(half_dead) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        client = Client(Address(f"https://127.0.0.1:{server.server_port}", "t", ca_file=str(certificate / "ca.pem")))
+        with client.watch(PODS, "1", seconds=60, silence=60) as stream:
+            reader = threading.Thread(target=lambda: told.extend(stream))
+            reader.start()
+            eventually(lambda: told)
+            stream.end()
+            reader.join(5)
+        over.set()
+    assert not reader.is_alive() and told == [b'{"one":1}'], "what was cut is not given"
+
+
+def test_an_answer_that_only_drips_is_given_up(monkeypatch):
+    monkeypatch.setattr("cluster.client.MOST_TIME", 0.3)
+    over = threading.Event()
+
+    def drip(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        with suppress(OSError):
+            while not over.wait(0.05):
+                handler.wfile.write(b" ")
+
+    with answering(drip) as server:
+        with pytest.raises(errors.BrokenAnswer, match="does not end"):
+            Client(Address(f"http://127.0.0.1:{server.server_port}")).page(PODS)
+        over.set()
+
+
+def test_an_event_without_an_end_is_given_up(monkeypatch):
+    monkeypatch.setattr("cluster.client.MOST_LINE", 1000)
+    endless = pytest.raises(errors.BrokenAnswer, match="does not end")
+    with answering(lambda handler: send(handler, 200, b"x" * 5000)) as server, endless:
+        list(Client(Address(f"http://127.0.0.1:{server.server_port}")).watch(PODS, "1", seconds=5, silence=5))
+
+
+def test_a_token_is_in_no_text_of_what_it_was_given_with():
+    assert "t0ken" not in repr(Address("https://kube.example", "t0ken"))

@@ -145,6 +145,16 @@ def test_a_subject_covers_the_service_accounts_that_it_means():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "given, has",
+    [(rule("create", "pods", names="p"), False), (rule("deletecollection", names="db"), False),
+     (rule("*", "pods", names="p"), False), (rule("create", "pods/exec", names="p"), True),
+     (rule("create patch", "deployments", "apps", names="web"), True), (rule("*", names="db"), True)],
+)  # fmt: skip
+def test_a_rule_for_names_gives_nothing_that_is_asked_without_one(given, has):
+    assert bool(asked([role("r", given)], bindings=[bound("b", "r", APP)])) is has
+
+
 def test_each_reader_names_its_binding_and_role():
     (found,) = Rights([role("r", rule())], [], [bound("b", "r", APP)], []).readers("shop", "db")
     assert (found.binding, found.role) == ("shop/b", "shop/r")

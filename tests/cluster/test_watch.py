@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
+from cluster.client import Client
+from cluster.picture import Seen
+from cluster.place import Address
+from cluster.resources import RESOURCES
+from cluster.turn import hold
+from cluster.watch import Watching
+from sandbox.kube_resources import kind_of
 from tests.cluster.watched import HASTY, Diary, eventually, pod, versions, watched
 
 
@@ -19,8 +28,6 @@ def shop(kube):
 
 
 def drop(kube, name: str):
-    from sandbox.kube_resources import kind_of
-
     stored = kube.store.get(kind_of("pods", ""), "shop", name)
     kube.store.drop(stored)
 
@@ -234,12 +241,30 @@ def test_what_is_not_installed_is_a_state_that_ends_when_it_is(shop):
         eventually(lambda: diary.seen["vaultauths"].state == "watching")
 
 
-def test_a_token_that_was_renewed_is_taken_without_a_word(shop, tmp_path):
-    from cluster.client import Client
-    from cluster.place import Address
-    from cluster.resources import RESOURCES
-    from cluster.turn import hold
+def test_a_server_without_pods_is_not_taken_for_a_kubernetes(shop):
+    shop.faults.fail(404, "list", "pods", times=3)
+    with watched(shop.url, shop.token, "pods") as diary:
+        eventually(lambda: diary.seen.get("pods") and diary.seen["pods"].state == "away")
+        assert "it is no Kubernetes API" in diary.seen["pods"].detail
+        same(shop, diary)
 
+
+def test_a_version_that_is_none_is_left_behind(shop):
+    diary = Diary()
+    diary.seen["pods"] = Seen(version="12:34")
+    with watched(shop.url, shop.token, "pods", picture=diary):
+        same(shop, diary)
+
+
+def test_an_older_version_of_a_resource_is_taken_where_the_newer_is_not_served(shop):
+    newer = replace_struct(RESOURCES["vaultauths"], version="v9", older=("v8", "v1beta1"))
+    diary = Diary()
+    hold(Client(Address(shop.url, shop.token)), [newer], diary, seconds=1.0, pace=HASTY)
+    assert diary.seen["vaultauths"].state == "watching"
+    assert "not_installed" not in {state for _, state, _ in diary.states}
+
+
+def test_a_token_that_was_renewed_is_taken_without_a_word(shop, tmp_path):
     file = tmp_path / "token"
     file.write_text("too old\n")
     client, diary = Client(Address(shop.url, token_file=str(file))), Diary()
@@ -285,11 +310,6 @@ def test_values_of_secrets_never_leave_the_server(shop):
 
 
 def test_many_watches_are_held_at_once_and_end_in_time(shop):
-    from cluster.client import Client
-    from cluster.place import Address
-    from cluster.resources import RESOURCES
-    from cluster.turn import hold
-
     diary, began = Diary(), time.monotonic()
     hold(Client(Address(shop.url, shop.token)), RESOURCES.values(), diary, seconds=1.5, pace=HASTY)
     assert time.monotonic() - began < 6
@@ -299,13 +319,6 @@ def test_many_watches_are_held_at_once_and_end_in_time(shop):
 
 
 def test_what_the_sink_raises_ends_the_turn_and_every_watch(shop):
-    import threading
-
-    from cluster.client import Client
-    from cluster.place import Address
-    from cluster.resources import RESOURCES
-    from cluster.turn import hold
-
     class Full(Diary):
         def listed(self, resource, generation, resource_version):
             raise OSError("the disk is full")
@@ -315,3 +328,81 @@ def test_what_the_sink_raises_ends_the_turn_and_every_watch(shop):
         hold(Client(Address(shop.url, shop.token)), RESOURCES.values(), Full(), seconds=30, pace=HASTY)
     eventually(lambda: threading.active_count() <= before + len(RESOURCES))
     assert not [one for one in threading.enumerate() if one.name in RESOURCES and one.is_alive()]
+
+
+def test_the_sink_is_told_when_nothing_more_waits_and_each_second_while_something_does(shop):
+    class Committing(Diary):
+        written = settled = 0
+        longest = last = 0.0
+
+        def event(self, resource, event):
+            super().event(resource, event)
+            self.written += 1
+            self.longest = max(self.longest, time.monotonic() - (self.last or time.monotonic()))
+
+        def settle(self):
+            self.settled, self.written, self.last = self.settled + 1, 0, time.monotonic()
+
+    diary, stop = Committing(), threading.Event()
+
+    def flow():
+        for number in range(100_000):
+            if stop.is_set():
+                return
+            shop.store.put(pod("busy", mark=str(number)))
+
+    with watched(shop.url, shop.token, "pods", picture=diary):
+        same(shop, diary)
+        eventually(lambda: diary.settled and diary.written == 0)
+        flowing = threading.Thread(target=flow)
+        flowing.start()
+        before = diary.settled
+        eventually(lambda: diary.settled >= before + 2)
+        stop.set()
+        flowing.join()
+        same(shop, diary)
+        eventually(lambda: diary.written == 0)
+    assert diary.longest < 3
+
+
+def test_an_hour_without_the_server_costs_few_questions_and_loses_nothing(shop):
+    class Clock(threading.Event):
+        """Time that passes only while somebody waits."""
+
+        now = 0.0
+
+        def __call__(self):
+            return self.now
+
+        def wait(self, seconds=None):
+            self.now += seconds
+            if self.now >= 3600 and self.away:
+                self.away = False
+                shop.come_back()
+
+        away = True
+
+    diary, clock, tries = Diary(), Clock(), 0
+    with watched(shop.url, shop.token, "pods", picture=diary):
+        same(shop, diary)
+    drop(shop, "web-08")
+    shop.go_away()
+    client = Client(Address(shop.url, shop.token), connect=0.5, read=0.5)
+    ask = client._ask
+
+    def counted(*given, **also):
+        nonlocal tries
+        tries += 1
+        return ask(*given, **also)
+
+    client._ask = counted
+    watching = Watching(client, RESOURCES["pods"], diary, until=3700, stop=clock, clock=clock)
+    thread = threading.Thread(target=watching.run)
+    thread.start()
+    same(shop, diary)
+    clock.now = 4000
+    watching.interrupt()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert 80 < tries < 200, "about two a minute"
+    assert diary.lists == 1 and [exact for _, _, exact in diary.deleted] == [True]

@@ -180,10 +180,10 @@ def test_an_orphan_is_what_outlives_its_pod_and_nobody_took_back(state, orphan):
 
 
 def test_the_exposure_is_how_long_a_lease_outlives_its_pod():
-    live = life([ISSUED, fact(Kind.FOUND, 6, ends=60)])
-    assert exposure(live, at(4), at(10)) == timedelta(minutes=6)
-    assert exposure(live, at(4), at(100)) == timedelta(minutes=56)  # it must have ended by then
-    assert exposure(live, None, at(10)) is None
-    ended = life([ISSUED, fact(Kind.REVOKED, 7), fact(Kind.GONE, 8)])
-    assert exposure(ended, at(4), at(100)) == timedelta(minutes=3)
-    assert exposure(ended, at(9), at(100)) is None
+    ends = (at(60), None)
+    assert exposure(State.LIVE, at(6), at(4), at(10), ends) == timedelta(minutes=6)
+    assert exposure(State.LIVE, at(6), at(4), at(100), ends) == timedelta(minutes=56)  # it must have ended by then
+    assert exposure(State.QUEUED, at(6), at(4), at(100), ends) == timedelta(minutes=96)  # and this one has not
+    assert exposure(State.LIVE, at(6), None, at(10), ends) is None
+    assert exposure(State.REVOKED, at(7), at(4), at(100)) == timedelta(minutes=3)
+    assert exposure(State.REVOKED, at(7), at(9), at(100)) is None

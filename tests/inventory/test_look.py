@@ -28,7 +28,7 @@ def test_each_missing_right_is_named_with_the_line_to_add(world, right):
     world.forbid(right.path)
     found = look(world.ask())
     assert found.usable
-    line = check(found, right.path)
+    line = check(found, f"{right.path} (")
     assert line.detail.startswith("missing ") and right.hcl() in line.mend
     assert line.ok == bool(right.without)  # an optional one is no fault, but what is lost is said
     assert right.without in line.detail

@@ -10,6 +10,8 @@ from django.core.management.base import BaseCommand, CommandParser
 from accounts.scope import EVERYTHING
 from audit import queries
 from audit.commands import BadInput, as_json, explained, read_time, table, visible
+from audit.principal import Kind
+from cluster.audit_calls import IMPERSONATED
 
 
 class Command(BaseCommand):
@@ -63,11 +65,8 @@ def _document(answer: queries.WhoRead) -> dict[str, Any]:
 
 
 def _print(answer: queries.WhoRead) -> str:
-    rows = [
-        [one.principal, one.kind, one.pod, one.grade, one.count, one.denied, one.first, one.last,
-         " ".join(one.addresses), " ".join(f"v{version}" for version in one.versions)]
-        for one in answer.readers
-    ]  # fmt: skip
+    rows = [_row(one) for one in answer.readers if one.kind != Kind.NODE]
+    rows += _kubelets([one for one in answer.readers if one.kind == Kind.NODE])
     head = [
         "principal",
         "kind",
@@ -92,3 +91,20 @@ def _print(answer: queries.WhoRead) -> str:
     title = visible(f"{answer.secret.name} in {answer.secret.vault}")
     principals = len({one.principal_id for one in answer.readers})
     return f"{title}\n{table(head, rows)}\n{principals} principals, {reads} reads, {denied} denied. {end}"
+
+
+def _row(one: queries.Reader) -> list[object]:
+    by = f" ({one.entity_id})" if one.entity_id.startswith(IMPERSONATED) else ""
+    versions = " ".join(f"v{version}" for version in one.versions)
+    return [one.principal + by, one.kind, one.pod, one.grade, one.count, one.denied, one.first, one.last,
+            " ".join(one.addresses), versions]  # fmt: skip
+
+
+def _kubelets(some: list[queries.Reader]) -> list[list[object]]:
+    """All nodes of a cluster in one row: each reads what its pods mount. `--json` names them one by one."""
+    if len(some) < 2:
+        return [_row(one) for one in some]
+    firsts, lasts = [one.first for one in some if one.first], [one.last for one in some if one.last]
+    counts = [sum(one.count for one in some), sum(one.denied for one in some)]
+    name = f"kubelets of {len(some)} nodes"
+    return [[name, Kind.NODE, "", "", *counts, min(firsts, default=None), max(lasts, default=None), "", ""]]

@@ -1,0 +1,88 @@
+"""Free text is kept as far as it names something; what may be a value goes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.redaction import bare_address, kept_annotations, kept_literal, paths_in_template
+from tests.cluster.made import CANARY
+
+PREFIX = "vault.hashicorp.com/"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("http://vault:8200", "http://vault:8200"),
+        ("https://user:pw@Vault.Example/path?q=1#f", "https://vault.example"),
+        ("https://[::1]:8200/", "https://[::1]:8200"),
+        ("vault:8200", ""),
+        ("", ""),
+        ("https://v:notaport", ""),
+        ("javascript:alert(1)", ""),
+        ("https://", ""),
+    ],
+)
+def test_of_an_address_scheme_host_and_port_are_kept(text, address):
+    assert bare_address(text) == address
+
+
+@given(st.text(max_size=60))
+def test_no_text_makes_the_reading_of_an_address_fail(text):
+    assert isinstance(bare_address(text), str)
+    assert isinstance(bare_address(f"https://{text}"), str)
+
+
+def test_templates_name_the_paths_that_they_read_in_order_and_once():
+    text = """{{ with secret "kv/data/a" }}{{ .Data.data.x }}{{ end }}{{- with pkiCert `pki/issue/web` "cn=x" }}
+    {{ end }}{{ range secrets "kv/metadata/" }}{{ end }}{{ with secret "kv/data/a" "version=2" }}{{ end }}"""
+    assert paths_in_template(text) == ["kv/data/a", "pki/issue/web", "kv/metadata/"]
+
+
+def test_a_path_that_a_template_computes_is_not_guessed():
+    assert paths_in_template('{{ with secret (printf "kv/data/%s" .x) }}{{ end }}') == []
+
+
+def test_a_template_annotation_keeps_its_paths_alone():
+    found = kept_annotations({f"{PREFIX}agent-inject-template-x": f'{CANARY}{{{{ with secret "kv/data/a" }}}}{CANARY}'})
+    assert found == {f"{PREFIX}agent-inject-template-x": '{{ secret "kv/data/a" }}'}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "auth-config-secret-id",
+        "agent-json-patch",
+        "agent-inject-command-x",
+        "agent-telemetry-dogstatsd_addr",
+        "new-one",
+    ],
+)
+def test_of_other_annotations_of_the_injector_only_the_name_stays(name):
+    assert kept_annotations({PREFIX + name: CANARY}) == {PREFIX + name: ""}
+
+
+def test_annotations_that_say_where_and_how_stay():
+    given_ = {f"{PREFIX}role": "web", f"{PREFIX}agent-inject-secret-db": "database/creds/web", "openbao.org/role": "x"}
+    assert kept_annotations(given_) == given_
+
+
+def test_a_long_annotation_is_cut():
+    assert len(kept_annotations({"reloader.stakater.com/auto": "x" * 10_000})["reloader.stakater.com/auto"]) == 1024
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("VAULT_ROLE", "web", "web"),
+        ("VAULT_ROLE", "not a name", ""),
+        ("VAULT_ROLE", "x" * 129, ""),
+        ("VAULT_TOKEN", "hvs.abc", ""),
+        ("PASSWORD", "web", ""),
+        ("BAO_ADDR", "https://u:p@bao", "https://bao"),
+    ],
+)
+def test_of_literals_only_addresses_and_names_are_kept(name, value, kept):
+    assert kept_literal(name, value) == kept
