@@ -79,7 +79,7 @@ RULES = (
         "inventory_(clusterline|watch|kubeobject|clusterwarning|reckoning|podstate|workload|secretconsumer|secrettrouble)",
         {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ},
     ),
-    Rule("inventory_(podlife|podaddress|serviceaccount)", {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ}),
+    Rule("inventory_(podlife|podaddress|podgap|serviceaccount)", {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ}),
     Rule("inventory_.*", {WEB: READ, INGEST: ALL, HEALTH: READ}),
 )
 
