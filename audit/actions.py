@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -13,14 +15,13 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models import Min
 
-from audit import devices, lineage, partitions, rollups, spooling
+from audit import attributing, devices, kinds, lineage, partitions, rollups, spooling
 from audit.ingest import Busy, Report, Turn, connect, find_generation, turn
 from audit.models import Device, Generation, Source, Vault
+from audit.sources import content
+from audit.sources.content import KUBERNETES
 from audit.sources.file import LogFile, UnusableFile, family, open_log
 from audit.sources.spool import KIND
-from vault import framing
-from vault.audit_line import decode
-from vault.errors import NotAnAuditLine
 
 _LOOK = 4 * 1024 * 1024
 _GRACE = 10.0
@@ -52,11 +53,12 @@ def import_files(
     """
     began = time.monotonic()
     logs: list[LogFile] = []
+    shown: dict[str, str] = {}
     try:
         for path in paths:
             logs.append(open_log(path))
-            _must_be_audit_log(logs[-1])
-        one, notes = _device(vault, device)
+            shown[path] = _must_be_audit_log(logs[-1])
+        one, notes = _device(vault, device, shown)
         with turn(one.pk) as work:
             done = _import(work, sorted(logs, key=_first_moment), watch)
         done.notes[:0] = notes
@@ -118,63 +120,68 @@ def _total(done: Imported, report: Report, before: int, torn: int) -> None:
     done.lines += report.lines
     done.events = report.events
     done.quarantined += report.quarantined
+    if report.others:
+        done.notes.append(f"{report.others:,} records are of other resources than Secrets; they are counted as framing")
     done.duplicates += report.duplicates
 
 
-def _device(vault: str, device: str) -> tuple[Device, list[str]]:
-    """Return the device, made if new, and the sentences that say so."""
+def _device(vault: str, device: str, shown: dict[str, str]) -> tuple[Device, list[str]]:
+    """Return the device, made if new, and the sentences that say so; `shown` are logs and what they are by content.
+
+    Raises `UnusableFile` when the name stands for the other kind of log, and makes nothing then.
+    """
     notes = []
+    kind = kinds.one_of(shown)
+    kinds.check(Vault.objects.filter(name=vault).first(), kind, next(iter(shown)))
     one, new = Vault.objects.get_or_create(name=vault)
+    kinds.settle(one, kind, next(iter(shown)))
     if new:
-        notes.append(f"vault {vault} is new; it was made")
+        what = "Kubernetes cluster" if kind == KUBERNETES else "vault"
+        notes.append(f"{what} {vault} is new; it was made")
     which, new = Device.objects.get_or_create(vault=one, name=device)
     if new:
         notes.append(f"audit device {device} of {vault} is new; it was made")
     return which, notes
 
 
-def _must_be_audit_log(log: LogFile) -> None:
-    """Refuse a file in whose first MiB nothing is an audit record; an empty file is allowed."""
+def _must_be_audit_log(log: LogFile) -> str:
+    """Refuse a file in whose first MiB nothing is an audit record; an empty file is allowed.
+
+    Returns the kind of the first record, empty while nothing tells.
+    """
     head = log.read(0, _LOOK)
     if not head and log.damaged:
         raise UnusableFile(f"{log.path}: {log.damaged}. Nothing was read.")
-    if log.fingerprint is None and _is_record(head):
+    kind, maybe = content.kind_of(head)
+    if log.fingerprint is None and maybe:
         log.fingerprint = sha256(head).digest()  # a single line, whole but for its newline
-    if head and not any(_is_record(line) for line in head.split(b"\n")[:2_000]) and b"\n" in head:
+    if head and not maybe and b"\n" in head:
         raise UnusableFile(
-            f"{log.path}: none of its first lines is a Vault or OpenBao audit record. Name the file that the audit "
-            "device writes (file_path of the device); nothing was imported."
+            f"{log.path}: none of its first lines is an audit record of Vault, OpenBao or a Kubernetes API server. "
+            "Name the file that the audit device writes (file_path of the device, --audit-log-path of the API "
+            "server); nothing was imported."
         )
-    if head and b"\n" not in head and len(head) < _LOOK and not _looks_like_record(head):
+    if head and b"\n" not in head and len(head) < _LOOK and not maybe and not _BEGUN.search(head):
         raise UnusableFile(f"{log.path}: is not an audit log. Nothing was imported.")
+    return kind
 
 
-def _looks_like_record(head: bytes) -> bool:
-    return _is_record(head) or b'"type":"re' in head
-
-
-def _is_record(line: bytes) -> bool:
-    try:
-        decode(line)
-    except NotAnAuditLine:
-        framer = framing.Joiner()
-        found = framer.feed(line, 0) if line.strip() else []
-        return framer.resume_at is not None or any(frame.kind is framing.Kind.LINE for frame in found)
-    return True
+_BEGUN = re.compile(rb'"type":"re|"auditID":"')
+_MOMENT = re.compile(rb'"(?:time|requestReceivedTimestamp)":"(.{19})', re.DOTALL)
 
 
 def _first_moment(log: LogFile) -> str:
     """The first record's time as text orders files well enough: oldest first."""
-    head = log.read(0, 64 * 1024)
-    at = head.find(b'"time":"')
-    return head[at + 8 : at + 27].decode("ascii", "replace") if at >= 0 else ""
+    found = _MOMENT.search(log.read(0, 64 * 1024))
+    return found[1].decode("ascii", "replace") if found else ""
 
 
 def follow_file(path: str, *, vault: str, device: str = "file") -> Source:
     """Add a live log file, which must lie under KEYBOOK_LOG_ROOTS; raises `UnusableFile`. Twice changes nothing."""
     roots = settings.KEYBOOK.log_roots.split(":")
-    open_log(path, roots).close()
-    one, _ = _device(vault, device)
+    with closing(open_log(path, roots)) as log:
+        kind = content.kind_of(log.read(0, _LOOK))[0]
+    one, _ = _device(vault, device, {path: kind})
     source, _ = Source.objects.get_or_create(device=one, kind="file", settings={"path": path})
     return source
 
@@ -244,6 +251,7 @@ def _stamp(path: str | Path) -> tuple[int, int, int]:
 
 def _read_family(work: Turn, source: Source, logs: list[LogFile], deadline: float) -> Report:
     source.refresh_from_db()
+    _settle_kind(work, source, logs)
     found = _look_again(source, logs) if lineage.is_lost(source, logs) else logs
     chain = lineage.Chain(work, source, found)
     cursor = None
@@ -257,6 +265,8 @@ def _read_family(work: Turn, source: Source, logs: list[LogFile], deadline: floa
         stamp = _stamp(log.path)
         work.wait()  # a copy that is being made has the content of the live log, and so its cursor
         cursor = find_generation(work.looker, work.device_id, log, *chain.link(log))
+        if cursor.position == 0:
+            kinds.check(source.device.vault, content.kind_of(log.read(0, _LOOK))[0], log.path)
         gaps = chain.gap_before(cursor) if cursor.position == 0 else []
         if live and (source.live_id, source.live_inode) != (cursor.id, log.inode):
             Source.objects.filter(pk=source.pk).update(live_id=cursor.id, live_inode=log.inode)
@@ -273,6 +283,16 @@ def _read_family(work: Turn, source: Source, logs: list[LogFile], deadline: floa
     return work.report
 
 
+def _settle_kind(work: Turn, source: Source, logs: list[LogFile]) -> None:
+    """The first record that a name gets says what it stands for."""
+    vault = source.device.vault
+    for log in () if work.kind else (log for log in logs if not log.settled):
+        if kind := content.kind_of(log.read(0, _LOOK))[0]:
+            kinds.settle(vault, kind, log.path)
+            work.be(vault.kind)
+            return
+
+
 def _look_again(source: Source, logs: list[LogFile]) -> list[LogFile]:
     """Open the family anew, to be closed with `logs`: a rotation may have passed between two openings."""
     first = len(logs)
@@ -287,6 +307,7 @@ def keep_house() -> None:
         today = datetime.now(UTC).date()
         partitions.ensure_ahead(connection, today)
         partitions.forget_before(connection, today - timedelta(days=settings.KEYBOOK.retention_days))
+    attributing.forget_before(datetime.now(UTC) - timedelta(days=settings.KEYBOOK.retention_days + 1))
     rollups.close()
     behind = Source.objects.aggregate(oldest=Min("drained_at"))["oldest"] or datetime.now(UTC)
     for vault in Vault.objects.all():

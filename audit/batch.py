@@ -65,11 +65,19 @@ class Batch:
     findings: dict[str, int] = field(default_factory=dict)
     lines: int = 0
     framing: int = 0
+    others: int = 0  # records that are whole and none of ours; their bytes are framing
+    exact: bool = False  # an event's time is its call's own, so that one id with two times is two calls
     repeated: int = 0
     received: datetime | None = None
     last_micros: int = 0
     first_micros: int = 0
     spooled: list[int] = field(default_factory=list)
+
+    def saw(self, micros: int) -> None:
+        """Note the time of a record that becomes no event; 0 for none."""
+        if micros:
+            self.first_micros = min(self.first_micros or micros, micros)
+            self.last_micros = max(self.last_micros, micros)
 
 
 @dataclass(slots=True)

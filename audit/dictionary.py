@@ -35,6 +35,10 @@ _NEW_TOKENS = """
     FROM unnest(%s::bytea[], %s::int[], %s::text[], %s::bigint[]) AS g(hmac, principal_id, accessor, micros)
     ON CONFLICT DO NOTHING RETURNING hmac, id
 """
+_NEW_PODS = """
+    INSERT INTO audit_podclaim (token_id, namespace, pod, uid, node)
+    SELECT * FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING
+"""
 _ADDRESSES = "SELECT address, id FROM audit_address WHERE address = ANY(%s::text[])"
 _NEW_ADDRESSES = """
     INSERT INTO audit_address (address) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING RETURNING address, id
@@ -64,6 +68,7 @@ class Who:
     unsigned: bool = False
     principal_id: int = 0
     token_id: int = 0
+    pod: tuple[str, str, str, str] | None = None  # namespace, name, uid and node, where the token is bound to one
 
     @property
     def nameless(self) -> bool:
@@ -152,6 +157,13 @@ class Dictionary:
         ids = self._settle(_TOKENS, select, _NEW_TOKENS, insert, first)
         for who in whos:
             who.token_id = ids[who.hmac,]
+        self._settle_pods([who for who in whos if who.pod is not None])
+
+    def _settle_pods(self, whos: Sequence[Who]) -> None:
+        if whos:
+            pods = {who.token_id: who.pod for who in whos if who.pod is not None}
+            columns = [texts(column) for column in zip(*pods.values(), strict=True)]
+            self.connection.execute(_NEW_PODS, [numbers(list(pods)), *columns])
 
     def _settle_owners(self, whos: Sequence[Who]) -> None:
         """Callers of whom only a token HMAC shows: whoever logged in with it, else nobody."""

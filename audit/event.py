@@ -9,6 +9,7 @@ import msgspec
 
 from audit import operations
 from audit.dictionary import Address, Target, Who
+from cluster.audit_line import Record
 from vault.audit_line import Line, Request, decode, microseconds, request_key
 from vault.errors import NotAnAuditLine
 
@@ -33,6 +34,7 @@ class Held(msgspec.Struct, gc=False, eq=False):
     key: str
     stored: bytes | None = None
     digest: bytes = b""
+    call: Record | None = None  # of a Kubernetes API server; then `line` says nothing
 
 
 def hold(line: Line, exact: bool, raw: bytes, generation: int, position: int) -> Held:
@@ -78,6 +80,7 @@ class Event(msgspec.Struct, gc=False, eq=False):
     lease: str = ""
     unwraps: bytes = b""
     wraps: bytes = b""
+    took: int = -1  # µs until the answer, where one line alone tells it
 
     @property
     def lines(self) -> list[Held]:

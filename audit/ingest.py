@@ -15,25 +15,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from hashlib import sha256
+from uuid import UUID
 
 import psycopg
 from django.conf import settings
 from django.db import connections
 
-from audit import partitions
+from audit import native, partitions
 from audit.batch import Appended, Bad, Batch, Cursor, GapNote
 from audit.dictionary import Dictionary, moment
 from audit.event import Held, held_again
 from audit.joiner import Joiner, unfinished
+from audit.native import NativeNormaliser
+from audit.native_joiner import NativeJoiner
 from audit.normalise import Normaliser
 from audit.packing import DAY
+from audit.sources.content import KUBERNETES
 from audit.sources.file import TAIL, LogFile, tail_hash
 from audit.store import Connection, Store
 from vault import masking
+from vault.framing import Grammar
 
 CHUNK = 8 * 1024 * 1024
 NO_RESPONSE_AFTER = 10.0
 _DEVICE_LOCK = 0x6B62
+_WHOSE = "SELECT d.vault_id, v.kind, v.name FROM audit_device d JOIN audit_vault v ON v.id = d.vault_id WHERE d.id = %s"
 
 # Of the connection parameters: what makes Django's cursors and adapters; all others are libpq's.
 _DJANGOS_OWN = {"cursor_factory", "context", "prepare_threshold"}
@@ -54,6 +60,7 @@ class Report:
     amended: int = 0
     quarantined: int = 0
     gaps: int = 0
+    others: int = 0
     bytes_event: int = 0
     bytes_duplicate: int = 0
     bytes_quarantine: int = 0
@@ -109,18 +116,36 @@ class Turn:
     """One device's turn over one or more files."""
 
     def __init__(self, device_id: int, writer: Connection, looker: Connection, pool: ThreadPoolExecutor) -> None:
-        row = looker.execute("SELECT vault_id FROM audit_device WHERE id = %s", [device_id]).fetchone()
+        row = looker.execute(_WHOSE, [device_id]).fetchone()
         assert row is not None  # noqa: S101 - callers made the device
         self.vault_id, self.device_id = int(row[0]), device_id
+        self.kind, self.vault_name = str(row[1]), str(row[2])
         self.store, self.looker, self.pool = Store(writer), looker, pool
         self.words = Dictionary(looker, self.vault_id, device_id)
-        self.normaliser = Normaliser(self.words.mounts())
         self.report = Report()
         self.pending: dict[str, Held] = {}
         self.stored: set[str] = set()
         self.since: dict[str, float] = {}
         self._flight: Future[Appended] | None = None
+        self.be(self.kind)
+
+    def be(self, kind: str) -> None:
+        """Read as a vault's log or as a cluster's; the name may have stood for neither until its first record."""
+        self.kind = kind
+        cluster = kind == KUBERNETES
+        self.normaliser = NativeNormaliser(self.vault_name) if cluster else Normaliser(self.words.mounts())
         self._load_pending()
+
+    def joiner(self, batch: Batch) -> Joiner:
+        """Return what joins one batch's lines."""
+        if isinstance(self.normaliser, NativeNormaliser):
+            return NativeJoiner(self.normaliser, self.pending, batch)
+        return Joiner(self.normaliser, self.pending, batch)
+
+    def held_again(self, key: UUID, stored: bytes, digest: bytes, **place: int) -> Held:
+        """Return a line that waited, masked; raises `NotARecord` for one that is not of our kind of log."""
+        again = native.held_again if self.kind == KUBERNETES else held_again
+        return again(key, stored, digest, **place)
 
     def _load_pending(self) -> None:
         rows = self.looker.execute(
@@ -130,7 +155,7 @@ class Turn:
             [self.device_id],
         )
         for key, line, digest, generation, position, length, micros, age in rows:
-            held = held_again(
+            held = self.held_again(
                 key, bytes(line), bytes(digest), generation=generation, position=position, length=length, micros=micros
             )
             self.pending[held.key] = held
@@ -184,11 +209,11 @@ class Turn:
         if used == 0 and len(data) >= settings.KEYBOOK.max_line:
             self._too_long(batch, data)
             return batch, len(data)
-        used = _before_fragment(data, used, cursor.position, final=final)
+        joiner = self.joiner(batch)
+        used = _before_fragment(data, used, cursor.position, joiner.grammar, final=final)
         whole = data.rfind(b"\n") + 1 == used  # nothing is held back, so the chunk need not be copied
         lines = (data if whole else data[:used]).split(b"\n")
         lines.pop()
-        joiner = Joiner(self.normaliser, self.pending, batch)
         position = cursor.position
         if cursor.skipping and lines:
             position = joiner.rest_of_long_line(lines.pop(0), position)
@@ -221,6 +246,7 @@ class Turn:
         self._settle(batch)
         self.wait()
         self.report.bytes += batch.end - batch.cursor.position
+        self.report.others += batch.others
         after = Cursor(batch.cursor.id, batch.end, batch.cursor.turn + 1, batch.tail, batch.skipping)
         self._flight = self.pool.submit(self.store.append, batch)
         return after
@@ -238,7 +264,8 @@ class Turn:
         if batch.events:
             days = {event.micros // DAY for event in batch.events}
             partitions.ensure(self.looker, {moment(day * DAY).date() for day in days})
-        batch.first_micros, batch.last_micros = _line_times(batch)
+        for micros in _line_times(batch):
+            batch.saw(micros)
 
     def _hold(self, batch: Batch) -> None:
         """Requests still without a response are kept with the cursor; those that got one are released."""
@@ -309,12 +336,12 @@ def _line_times(batch: Batch) -> tuple[int, int]:
     return min(ours, key=lambda held: held.position).micros, max(held.micros for held in ours)
 
 
-def _before_fragment(data: bytes, used: int, position: int, *, final: bool) -> int:
+def _before_fragment(data: bytes, used: int, position: int, grammar: Grammar, *, final: bool) -> int:
     """Take whole lines only up to a container's fragment whose end may yet come; else all of them.
 
     Waiting is in vain when the chunk can't grow, and at a file's end when whole records stand behind the fragment.
     """
-    fragment = unfinished(data, used, position)
+    fragment = unfinished(data, used, position, grammar)
     if fragment is None:
         return used
     at, records_behind = fragment

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from hashlib import sha256
 
 from django.conf import settings
@@ -20,11 +21,13 @@ from vault.errors import NotAnAuditLine
 SHOWN = 4096
 _OLDEST = 1_420_070_400_000_000  # 2015-01-01: before the first Vault
 _AHEAD = 2 * 86_400_000_000
-_WRONG_CLOCK = "its time is before 2015 or in the future: the vault's clock was wrong"
+WRONG_CLOCK = "its time is before 2015 or in the future: the vault's clock was wrong"
 
 
 class Joiner:
     """Joins the lines of one batch into events."""
+
+    grammar = framing.VAULT
 
     def __init__(self, normaliser: Normaliser, pending: dict[str, Held], batch: Batch) -> None:
         self.normaliser, self.pending, self.batch = normaliser, pending, batch
@@ -51,11 +54,11 @@ class Joiner:
     def take(self, held: Held) -> None:
         """Take one line: it waits for its other half, completes an event, or repeats what we have."""
         batch, key, pending = self.batch, held.key, self.pending
-        if not _OLDEST < held.micros < self.latest:
-            self._quarantine(held.raw, held.position, _WRONG_CLOCK, held.length, digest=held.digest)
+        if not self.in_time(held.micros):
+            self._quarantine(held.raw, held.position, WRONG_CLOCK, held.length, digest=held.digest)
             return
         known = self.seen.get(key)
-        if is_response(held.line):
+        if self.is_answer(held):
             if known is not None and known.response is not None:
                 batch.repeated += held.length
                 return
@@ -66,6 +69,20 @@ class Joiner:
             self._request_again(held, known)
         else:
             pending[key] = held
+
+    def in_time(self, micros: int) -> bool:
+        """Whether a time lies between the first Vault and the day after tomorrow."""
+        return _OLDEST < micros < self.latest
+
+    @staticmethod
+    def is_answer(held: Held) -> bool:
+        """Whether a line is the response of its call."""
+        return is_response(held.line)
+
+    def find(self, findings: Iterable[str]) -> None:
+        """Count what was found in the lines that should not stand there."""
+        for one in findings:
+            self.normaliser.keeper.findings[one] = self.normaliser.keeper.findings.get(one, 0) + 1
 
     def _request_again(self, held: Held, known: Event | None) -> None:
         """A request line after its response (files read out of order), or the same line a second time."""
@@ -93,8 +110,7 @@ class Joiner:
             self._quarantine(frame.body, frame.offset, str(error), frame.length)
             return
         held.length = frame.length
-        for flag in frame.flags:
-            self.normaliser.keeper.findings[flag] = self.normaliser.keeper.findings.get(flag, 0) + 1
+        self.find(frame.flags)
         self.take(held)
 
     def _quarantine(
@@ -121,14 +137,14 @@ class Joiner:
             self._frames(self.framer.tail(raw, position))
 
 
-def unfinished(data: bytes, used: int, at: int) -> tuple[int, bool] | None:
+def unfinished(data: bytes, used: int, at: int, grammar: framing.Grammar) -> tuple[int, bool] | None:
     """Where in the first `used` bytes a fragment stands whose end has not come, and if whole records stand behind it.
 
     Container runtimes cut lines at 16 KiB.
     """
-    if data.startswith((b'{"time"', b'{"auth"')):
+    if data.startswith((b'{"time"', b'{"auth"', b'{"kind"')):
         return None
-    framer, last = framing.Joiner(settings.KEYBOOK.max_line), -1
+    framer, last = framing.Joiner(settings.KEYBOOK.max_line, grammar), -1
     for line in data[:used].split(b"\n")[:-1]:
         found = framer.feed(line, at)
         if any(frame.kind is framing.Kind.LINE for frame in found):

@@ -5,14 +5,18 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
-from audit import lease_models  # noqa: F401 - Django looks for models here
+from audit import lease_models, pod_tables  # noqa: F401 - Django finds tables by way of this module
 
 
 class Vault(models.Model):
-    """One Vault or OpenBao cluster, by the name an operator gave it."""
+    """One Vault or OpenBao cluster, or one Kubernetes cluster, by the name an operator gave it.
+
+    `kind` is `vault` or `kubernetes`, and empty until a record is read under the name.
+    """
 
     id = models.SmallAutoField(primary_key=True)
     name = models.CharField(max_length=200, unique=True)
+    kind = models.CharField(max_length=20, blank=True, default="", db_default="")
 
     def __str__(self) -> str:
         return self.name
@@ -73,6 +77,7 @@ class Generation(models.Model):
     last_time = models.DateTimeField(null=True)
     lines = models.BigIntegerField(default=0)
     events = models.BigIntegerField(default=0)
+    others = models.BigIntegerField(default=0, db_default=0)  # records that are none of ours, as of other resources
     bytes_event = models.BigIntegerField(default=0)
     bytes_duplicate = models.BigIntegerField(default=0)
     bytes_quarantine = models.BigIntegerField(default=0)
@@ -187,6 +192,22 @@ class Token(models.Model):
 
     def __str__(self) -> str:
         return f"token {self.pk}"
+
+
+class PodClaim(models.Model):
+    """The pod that a token is bound to, as the API server that checked it says: exact, not a guess."""
+
+    token = models.OneToOneField(Token, models.CASCADE, primary_key=True)
+    namespace = models.TextField()
+    pod = models.TextField()
+    uid = models.TextField()
+    node = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["uid"], name="audit_podclaim_uid")]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.pod}"
 
 
 class Wrap(models.Model):

@@ -87,7 +87,7 @@ class Normaliser:
                 target, line.request.operation, data, "response"
             )
             if event.disclosed and answer is not None and answer.secret is not None:
-                event.lease = _bounded(answer.secret.lease_id, 1000)
+                event.lease = bounded(answer.secret.lease_id, 1000)
             return
         self._judge_oddity(event, line, data)
 
@@ -169,8 +169,8 @@ class Normaliser:
         auth = decode_auth(raw)
         one = principal.identify(auth)
         hmac = _digest(auth.client_token) if one.kind != principal.Kind.ANONYMOUS else b""
-        who = Who(str(one.kind), _bounded(one.name, 900), _bounded(one.namespace), _bounded(one.entity_id, 200), hmac,
-                  _bounded(auth.accessor, 200), micros)  # fmt: skip
+        who = Who(str(one.kind), bounded(one.name, 900), bounded(one.namespace), bounded(one.entity_id, 200), hmac,
+                  bounded(auth.accessor, 200), micros)  # fmt: skip
         who.unsigned = not hmac and who.nameless
         who.safe = self.keeper.auth_is_safe(raw)
         return who
@@ -211,7 +211,7 @@ class Normaliser:
 
     def _judge_target(self, line: Line, who: Who) -> Target:
         asked, answer = line.request, line.response
-        namespace = _bounded(asked.namespace.path)
+        namespace = bounded(asked.namespace.path)
         where = paths.place(asked.path, asked.mount_point, asked.namespace.path)
         mount = self._mount(line, where)
         login = reads.is_login(where.mount, where.rest, asked.operation)
@@ -224,9 +224,9 @@ class Normaliser:
         target = Target(
             mount=mount,
             namespace=namespace,
-            path=_bounded(path, 1000),
-            logical=None if logical is None else _bounded(logical, 900),
-            print_name="" if logical is None else _bounded(paths.print_name(namespace, where.mount, logical), 1500),
+            path=bounded(path, 1000),
+            logical=None if logical is None else bounded(logical, 900),
+            print_name="" if logical is None else bounded(paths.print_name(namespace, where.mount, logical), 1500),
             engine=_engine(mount),
             login=login,
             secretive=masking.find_plain_token(places.encode()),  # lookups by token in the path, as old clients do
@@ -241,7 +241,7 @@ class Normaliser:
 
     def _mount(self, line: Line, where: paths.Place) -> MountInfo:
         asked, answer = line.request, line.response
-        key = (_bounded(where.namespace), _bounded(where.mount))
+        key = (bounded(where.namespace), bounded(where.mount))
         mount = self.mounts.get(key)
         accessor = asked.mount_accessor or (answer.mount_accessor if answer else "")
         kind = (asked.mount_type or (answer.mount_type if answer else "")).removeprefix("ns_")
@@ -252,7 +252,7 @@ class Normaliser:
         if (accessor and accessor != mount.accessor) or (kind and kind != mount.type):
             if mount.accessor and accessor and accessor != mount.accessor:
                 mount = self.mounts[key] = MountInfo(*key)  # re-mounted: another secrets engine under the same path
-            mount.accessor, mount.type = _bounded(accessor or mount.accessor, 200), _bounded(kind or mount.type, 80)
+            mount.accessor, mount.type = bounded(accessor or mount.accessor, 200), bounded(kind or mount.type, 80)
             self.kins.clear()
             if mount not in self.changed_mounts:
                 self.changed_mounts.append(mount)
@@ -272,7 +272,7 @@ class Normaliser:
 
     def _new_address(self, text: str, who: Who) -> Address:
         """A new address; nameless callers of IPv6 are filed by network, apart from callers with a name."""
-        known, shown = text, _bounded(text, 100)
+        known, shown = text, bounded(text, 100)
         if ":" in shown and who.nameless:
             known, shown = f"nameless {text}", _network(shown)
             if known in self.addresses:
@@ -343,7 +343,7 @@ def _digest(hmac: str) -> bytes:
     return sha256(hmac.encode("utf-8", "surrogatepass")).digest()
 
 
-def _bounded(text: str, limit: int = 500) -> str:
+def bounded(text: str, limit: int = 500) -> str:
     """Return text as PostgreSQL can keep and index it: no token, no NUL, at most `limit` bytes, still distinct."""
     text = scrub_tokens(text)
     if len(text) <= limit and text.isascii() and "\0" not in text:

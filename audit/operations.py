@@ -17,4 +17,5 @@ OPERATIONS = [
     "alias-lookahead",
     "resolve-role",
     "sync-activation",
+    "watch",
 ]

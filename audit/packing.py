@@ -77,7 +77,7 @@ def event_rows(vault_id: int, device_id: int, events: Sequence[Event], first_blo
     row, epoch = _EVENT, _PG_EPOCH
     for event in events:
         target, who, request, response = event.target, event.who, event.request, event.response
-        duration, flags = -1, event.flags
+        duration, flags = min(event.took, _INT), event.flags
         if request is not None and response is not None:
             duration = min(max(response.micros - request.micros, 0), _INT)
         if target.collapsed:

@@ -25,6 +25,8 @@ class Kind(StrEnum):
     CERTIFICATE = "certificate"
     TOKEN = "token"  # noqa: S105 - a kind of principal
     ROOT = "root"
+    NODE = "node"
+    SYSTEM = "system"
     ANONYMOUS = "anonymous"
 
 

@@ -12,12 +12,13 @@ from django.db import connection
 from audit.answers import Reader
 from audit.closed import BEGIN, END, days_of, parts_of, union
 from audit.event import ALIVE
+from audit.pods import grade
+from audit.principal import Kind
 from vault.reads import Outcome
 
 _DAYS = days_of("secret", "principal, outcome, disclosed, events AS n, first, last")
 _EVENTS = f"""SELECT principal, outcome, disclosed, 1 AS n, time AS first, time AS last FROM audit_event
               WHERE secret = %s AND time >= %s AND time < %s AND {ALIVE}"""  # noqa: S608 - our own text
-_GRADES = {"service_account": "service account only", "anonymous": "unknown", "token": "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,10 @@ class Uses:
 
 
 def readers_of(secret_id: int, since: datetime | None, until: datetime | None) -> list[Reader]:
-    """Return who read a secret or was denied in [since, until), most reads first, without addresses and versions."""
+    """Return who read a secret or was denied in [since, until), most reads first, without addresses and versions.
+
+    Kubelets and the parts of a cluster's control plane come last: a thousand of them read what their pods mount.
+    """
     counted, values = union(parts_of("d", since or BEGIN, until or END), _DAYS, _EVENTS, [secret_id])
     reads, denied = "disclosed > 0", f"outcome = {Outcome.DENIED.value}"
     sql = f"""
@@ -40,7 +44,8 @@ def readers_of(secret_id: int, since: datetime | None, until: datetime | None) -
                    min(first) FILTER (WHERE {reads}) AS first, max(last) FILTER (WHERE {reads}) AS last
             FROM ({counted}) c GROUP BY 1) x
         JOIN audit_principal p ON p.id = x.principal
-        WHERE reads > 0 OR denied > 0 ORDER BY reads DESC, denied DESC, p.name, p.id
+        WHERE reads > 0 OR denied > 0
+        ORDER BY p.kind IN ('{Kind.NODE}', '{Kind.SYSTEM}'), reads DESC, denied DESC, p.name, p.id
     """  # noqa: S608 - only our own text is put together
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
@@ -86,14 +91,6 @@ def with_uses(readers: Sequence[Reader], uses: Uses) -> list[Reader]:
     nothing: tuple[list[str], list[int]] = ([], [])
     told = [(reader, uses.of.get(reader.principal_id, nothing)) for reader in readers]
     return [replace(reader, addresses=addresses, versions=versions) for reader, (addresses, versions) in told]
-
-
-def grade(kind: str) -> str:
-    """Return how well a pod is proven.
-
-    Until pods are known, a service account is all that the log proves; people and pipelines are no pods.
-    """
-    return _GRADES.get(kind, "not a pod")
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

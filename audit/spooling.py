@@ -6,12 +6,15 @@ import time
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from audit import kinds
 from audit.batch import Bad, Batch, Cursor
-from audit.event import Held, held_again
+from audit.event import Held
 from audit.ingest import Report, Turn
 from audit.joiner import Joiner
+from audit.models import Vault
 from audit.sources import spool
-from audit.sources.spool import Record
+from audit.sources.content import KUBERNETES, VAULT
+from audit.sources.spool import OTHERS, Record
 from audit.store import Connection
 from vault.audit_line import request_key
 
@@ -26,6 +29,7 @@ def read(work: Turn, deadline: float) -> Report:
     while not drained:
         rows, drained = spool.read(work.looker, work.device_id, last)
         if rows:
+            _settle_kind(work, rows)
             last = rows[-1].id
             cursor = work.take(_batch(work, cursor, rows))
         if time.monotonic() > deadline:
@@ -37,27 +41,54 @@ def read(work: Turn, deadline: float) -> Report:
     return work.report
 
 
+def _settle_kind(work: Turn, rows: list[Record]) -> None:
+    """The first record that a name gets says what it stands for."""
+    first = next((row for row in rows if not row.reason), None)
+    if first is not None and not work.kind:
+        vault = Vault.objects.get(pk=work.vault_id)
+        kinds.settle(vault, KUBERNETES if _is_clusters(first) else VAULT, "the receiver")
+        work.be(vault.kind)
+
+
+def _is_clusters(row: Record) -> bool:
+    """Whether a row is of a Kubernetes API server; a vault's entry does not begin so once it is masked."""
+    return row.line.startswith((b'{"kind":"Event"', OTHERS))
+
+
 def _batch(work: Turn, cursor: Cursor, rows: list[Record]) -> Batch:
     batch = Batch(work.vault_id, work.device_id, cursor, cursor.position, cursor.tail, received=datetime.now(UTC))
-    joiner = Joiner(work.normaliser, work.pending, batch)
-    findings = work.normaliser.keeper.findings
+    joiner = work.joiner(batch)
     for row in rows:
-        if row.reason:
-            preview = row.line.decode("utf-8", "replace")
-            batch.bad.append(Bad(batch.end, row.length, row.reason, row.sha256, preview))
+        wrong = "" if row.reason or _is_clusters(row) == (work.kind == KUBERNETES) else _of_the_other(work)
+        if row.reason or wrong:
+            preview = row.line.decode("utf-8", "replace") if row.reason else ""
+            batch.bad.append(Bad(batch.end, row.length, row.reason or wrong, row.sha256, preview))
+        elif row.line.startswith(OTHERS):
+            _count(row, batch, joiner)
         else:
-            joiner.take(_held(row, cursor.id, batch.end))
-        for one in filter(None, row.findings.split(",")):
-            findings[one] = findings.get(one, 0) + 1
+            joiner.take(_held(work, row, cursor.id, batch.end))
+        joiner.find(filter(None, row.findings.split(",")))
         batch.end += row.length
     batch.lines = len(rows)
     batch.spooled = [row.id for row in rows]
     return batch
 
 
-def _held(row: Record, generation: int, position: int) -> Held:
+def _of_the_other(work: Turn) -> str:
+    other = VAULT if work.kind == KUBERNETES else KUBERNETES
+    return kinds.mixed(work.vault_name, work.kind, other, "a record that the receiver took")
+
+
+def _count(row: Record, batch: Batch, joiner: Joiner) -> None:
+    """What a sender's body held of other resources: a number of records and their bytes."""
+    batch.others += int(row.line.removeprefix(OTHERS).removesuffix(b"}"))
+    batch.framing += row.length
+    batch.saw(row.micros if joiner.in_time(row.micros) else 0)
+
+
+def _held(work: Turn, row: Record, generation: int, position: int) -> Held:
     """The line as it was masked; an entry without an id has the key that it has when it is read from a file."""
-    held = held_again(
+    held = work.held_again(
         row.key,
         row.line,
         row.sha256,
@@ -66,7 +97,7 @@ def _held(row: Record, generation: int, position: int) -> Held:
         length=row.length,
         micros=row.micros,
     )
-    if not held.line.request.id:
+    if held.call is None and not held.line.request.id:
         content = row.sha256.hex()
         if request_key(content, b"")[0] == row.key.bytes:
             held.key = content

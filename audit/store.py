@@ -6,6 +6,7 @@ order and a reader by id misses nothing. The unique index on (vault, request id)
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from psycopg import sql
 
 from audit import packing, rollups
 from audit.batch import Appended, Batch, LostRace
-from audit.event import AMENDS, SEEN_RESPONSE, SUPERSEDED, Event
+from audit.event import AMENDS, SEEN_RESPONSE, SUPERSEDED, SUSPICIOUS, Event
 from audit.packing import DAY, Blocks
 from kit.arrays import numbers, texts
 from vault.audit_line import request_key
@@ -38,6 +39,17 @@ class Known:
     device: int
     flags: int
     seen: int
+
+
+_Call = tuple[bytes, int]  # a request id and, where only both tell a call, its time
+
+
+def _call(event: Event) -> _Call:
+    return event.key, 0
+
+
+def _exact_call(event: Event) -> _Call:
+    return event.key, event.micros
 
 
 class Store:
@@ -75,12 +87,33 @@ class Store:
                 except psycopg.errors.UniqueViolation:
                     self.overlapping = True
         known = self._known(batch, events)
-        self.overlapping = bool(known)
-        fresh = [event for event in events if event.key not in known]
-        again = [(event, known[event.key]) for event in events if event.key in known]
+        if batch.exact:
+            known |= self._set_apart(batch, events, known)
+        call = _exact_call if batch.exact else _call
+        fresh = [event for event in events if call(event) not in known]
+        again = [(event, known[call(event)]) for event in events if call(event) in known]
+        self.overlapping = bool(again)
         return self._copy(batch, packed, fresh, again)
 
-    def _known(self, batch: Batch, events: Sequence[Event]) -> dict[bytes, Known]:
+    def _set_apart(self, batch: Batch, events: Sequence[Event], known: dict[_Call, Known]) -> dict[_Call, Known]:
+        """Give calls that came under an id which another call has an id of their own, the same whenever it is made.
+
+        An API server lets its clients choose ids: whoever takes a known one must not hide a read behind it.
+        """
+        times: dict[bytes, set[int]] = defaultdict(set)
+        for key, micros in known:
+            times[key].add(micros)
+        reused = []
+        for event in events:
+            of_id = times[event.key]
+            if of_id and event.micros not in of_id:
+                event.key = sha256(event.key + event.micros.to_bytes(8, "big")).digest()[:16]
+                event.flags |= SUSPICIOUS
+                reused.append(event)
+            of_id.add(event.micros)
+        return self._known(batch, reused)
+
+    def _known(self, batch: Batch, events: Sequence[Event]) -> dict[_Call, Known]:
         """Look up which request ids the store has, a day around the batch's times."""
         if not events:
             return {}
@@ -93,13 +126,15 @@ class Store:
         keys = f"{{{','.join([event.key.hex() for event in events])}}}"
         rows = self.connection.execute(query, [batch.vault_id, keys, low, high]).fetchall()
         found = {
-            bytes(key): Known(id_, micros, device, flags, flags & _SIDES if device == batch.device_id else 0)
+            (bytes(key), micros if batch.exact else 0): Known(
+                id_, micros, device, flags, flags & _SIDES if device == batch.device_id else 0
+            )
             for key, id_, micros, device, flags in rows
         }
         self._add_sightings(batch, found, low, high)
         return found
 
-    def _add_sightings(self, batch: Batch, found: dict[bytes, Known], low: int, high: int) -> None:
+    def _add_sightings(self, batch: Batch, found: dict[_Call, Known], low: int, high: int) -> None:
         if not found:
             return
         query = """
@@ -289,13 +324,13 @@ class Store:
             """UPDATE audit_generation SET position = %s, tail = %s, skipping = %s, turn = turn + 1,
                first_time = coalesce(first_time, to_timestamp(%s / 1e6)),
                last_time = greatest(last_time, to_timestamp(%s / 1e6)),
-               lines = lines + %s, events = events + %s,
+               lines = lines + %s, events = events + %s, others = others + %s,
                bytes_event = bytes_event + %s, bytes_duplicate = bytes_duplicate + %s,
                bytes_quarantine = bytes_quarantine + %s, bytes_framing = bytes_framing + %s
                WHERE id = %s AND turn = %s AND position = %s""",
             [batch.end, batch.tail, batch.skipping, batch.first_micros or None, batch.last_micros or None,
-             batch.lines, result.events, result.bytes_event, result.bytes_duplicate, settled, result.bytes_framing,
-             batch.cursor.id, batch.cursor.turn, batch.cursor.position],
+             batch.lines, result.events, batch.others, result.bytes_event, result.bytes_duplicate, settled,
+             result.bytes_framing, batch.cursor.id, batch.cursor.turn, batch.cursor.position],
         )  # fmt: skip
         if done.rowcount != 1:
             raise LostRace(f"generation {batch.cursor.id} was moved by another ingester; this batch is dropped")

@@ -7,10 +7,9 @@ request (received, its long answer begun, answered) is a record of its own. Unkn
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Protocol
 from urllib.parse import unquote
 
 import msgspec
@@ -18,10 +17,18 @@ import msgspec
 EMPTY = msgspec.Raw()
 RECEIVED, STARTED, COMPLETE, PANIC = STAGES = ("RequestReceived", "ResponseStarted", "ResponseComplete", "Panic")
 API = "audit.k8s.io/"
+BEGINNING = re.compile(rb'\{"(?:kind":"Event","apiVersion":"audit\.k8s\.io/|level":"[A-Z]|auditID":")')  # of a record
 _HASHED = "sha256:"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?\d{0,3}(?:Z|[+-]\d\d:\d\d)")
 _BELOW_MICROS = re.compile(r"(\.\d{6})\d+")
 _EPOCH, _MICRO = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
+class Document(Protocol):
+    """A JSON object as pairs in order."""
+
+    def last(self, key: str, default: object = None) -> object:
+        """Return the value that ordinary parsers see."""
 
 
 class NotARecord(ValueError):
@@ -106,18 +113,20 @@ def decode(raw: bytes) -> Record:
         raise NotARecord("JSON, but not of the form of an API server's audit record") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise NotARecord("not a JSON document") from None
-    if not is_record({"kind": record.kind, "apiVersion": record.api_version, "auditID": record.audit_id,
-                      "stage": record.stage}):  # fmt: skip
+    if not is_record(record.kind, record.api_version, record.audit_id, record.stage):
         raise NotARecord("JSON, but not an audit record of an API server")
     return record
 
 
-def is_record(document: Mapping[str, Any]) -> bool:
-    """Tell an audit record from any other object; a webhook's have neither kind nor version of their own."""
-    kind, version, key = document.get("kind", ""), document.get("apiVersion", ""), document.get("auditID")
-    if kind not in ("", "Event") or not isinstance(version, str) or not isinstance(key, str) or not key:
-        return False
-    return document.get("stage") in STAGES and (not version or version.startswith(API))
+def is_record(kind: object, version: object, audit_id: object, stage: object) -> bool:
+    """Tell an audit record from other objects; a webhook's have an empty kind and version."""
+    named = isinstance(audit_id, str) and audit_id != "" and stage in STAGES
+    return named and kind in ("", "Event") and isinstance(version, str) and (not version or version.startswith(API))
+
+
+def is_entry(document: Document) -> bool:
+    """Tell the same of a document that was read as pairs, where a key may stand twice."""
+    return is_record(*[document.last(name, "") for name in ("kind", "apiVersion", "auditID", "stage")])
 
 
 def items(body: bytes) -> list[bytes] | None:

@@ -12,13 +12,18 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cluster.audit_calls import PLAIN_SELECTOR, Sort, sort_of
-from cluster.audit_line import EMPTY, NotARecord, Record, User, hashed, microseconds, query_of
+from cluster.audit_line import EMPTY, NotARecord, Record, Status, User, hashed, microseconds, query_of
 
 SECRET_VALUE, PLAIN_TOKEN = "secret value", "plain token"
-_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)?")
+# Kubernetes' own tokens are JWTs; a vault's stand in commands, selectors and names that people paste.
+_TOKEN = re.compile(
+    r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)?"
+    r"|(?:(?<![A-Za-z0-9_])hv|(?<![A-Za-z0-9_-]))[sbr]\.[A-Za-z0-9_-]{24,}(?:\.[A-Za-z0-9]{3,})?"
+)
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
-_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-_HOST = re.compile(r"[0-9A-Za-z.:%_-]{1,100}")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_VERSION = re.compile(r"audit\.k8s\.io/v[0-9a-z]{1,20}")
+_HOST = re.compile(r"[0-9A-Fa-f.:]{2,45}(?:%[A-Za-z0-9]{1,16})?")
 _AGENT = re.compile(r"[A-Za-z0-9 ._/(),;:+-]{1,256}")
 _DROPPED = re.compile(rb'"<dropped, \d+ bytes>"|"<string, \d+>"')
 _KEPT_QUERY = {
@@ -90,7 +95,7 @@ def _written(record: Record, findings: set[str]) -> dict[str, Any]:
     ref, status = record.object_ref, record.response_status
     made: dict[str, Any] = {
         "kind": "Event",
-        "apiVersion": record.api_version if _ID.fullmatch(record.api_version.replace("/", ".")) else "",
+        "apiVersion": record.api_version if _VERSION.fullmatch(record.api_version) else "",
         "level": _word(record.level),
         "auditID": record.audit_id if _ID.fullmatch(record.audit_id) else hashed(record.audit_id),
         "stage": record.stage,
@@ -101,7 +106,7 @@ def _written(record: Record, findings: set[str]) -> dict[str, Any]:
         "sourceIPs": [one if _HOST.fullmatch(one) else _hidden(one) for one in (record.source_ips or ())[-20:]],
         "userAgent": _agent(record.user_agent, findings),
         "objectRef": {name: _text(value, findings) for name, value in _members(ref) if value} if ref else None,
-        "responseStatus": _status(status.status, status.reason, status.message, status.code) if status else None,
+        "responseStatus": _status(status, findings) if status else None,
         "requestObject": _object(record.request_object),
         "responseObject": _object(record.response_object),
         "requestReceivedTimestamp": _time(record.request_received_timestamp),
@@ -134,7 +139,7 @@ def _time(text: str) -> str:
 
 def _text(text: str, findings: set[str]) -> str:
     """A name, without a token that somebody put there, and bounded."""
-    cut, count = _JWT.subn(lambda found: f"<token, {len(found[0])}>", text)
+    cut, count = _TOKEN.subn(lambda found: f"<token, {len(found[0])}>", text)
     if count:
         findings.add(PLAIN_TOKEN)
     return cut if len(cut) <= _MOST else f"{cut[:_MOST]}… {hashed(cut)}"
@@ -171,10 +176,11 @@ def _user(user: User, findings: set[str]) -> dict[str, Any]:
     return {name: value for name, value in made.items() if value}
 
 
-def _status(status: str, reason: str, message: str, code: int) -> dict[str, Any]:
+def _status(status: Status, findings: set[str]) -> dict[str, Any]:
     """How it ended; of the message only the server's own sentence of a denial, for others quote what was sent."""
-    told = message if not message or _FORBIDDEN.fullmatch(message) else _hidden(message)
-    made = {"status": _word(status), "reason": _word(reason), "message": told, "code": code}
+    message = status.message
+    told = _text(message, findings) if not message or _FORBIDDEN.fullmatch(message) else _hidden(message)
+    made = {"status": _word(status.status), "reason": _word(status.reason), "message": told, "code": status.code}
     return {name: value for name, value in made.items() if value}
 
 

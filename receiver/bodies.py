@@ -1,10 +1,12 @@
-"""Takes a body apart into records: one line, lines (NDJSON) or a JSON array, each plain or gzip."""
+"""Takes a body apart into records: one line, lines (NDJSON), a JSON array or an API server's list, plain or gzip."""
 
 from __future__ import annotations
 
 import zlib
 
 import msgspec
+
+from cluster import audit_line
 
 RECORDS = 50_000
 _array = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -52,6 +54,8 @@ def _gunzipped(body: bytes, limit: int) -> bytes:
 def records(body: bytes) -> list[bytes]:
     """Return the records of an unpacked body, in order, blank lines left out; raises `Unusable`."""
     text = body.strip(_BLANK)
+    if text.startswith(b"{") and b'"EventList"' in text and (found := audit_line.items(text)) is not None:
+        return _bounded(found)
     if text.startswith(b"["):
         try:
             return _bounded([bytes(one) for one in _array(text)])

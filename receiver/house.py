@@ -202,4 +202,4 @@ def _verdict(desk: Desk) -> Answer:
     counts: dict[str, object] = {"accepted": desk.good, "quarantined": desk.bad}
     if desk.good:
         return Answer(200, counts)
-    return Answer(400, {"error": "Nothing in the body is a Vault or OpenBao audit record.", **counts})
+    return Answer(400, {"error": "Nothing in the body is an audit record.", **counts})

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from hashlib import sha256
-from typing import NamedTuple
 
 from kit.memory import remember
+from receiver import native
+from receiver.native import NotARecord
+from receiver.row import NO_KEY, Row
 from vault import masking, paths, reads
 from vault.audit_line import EMPTY, Line, decode, is_response, microseconds, request_key
 from vault.errors import NotAnAuditLine
 from vault.framing import Kind, frame_line
 
 SHOWN = 4096
+_VAULTS = (b'{"time":', b'{"auth":')  # so an entry of a vault begins
 _KEPT_ASIDE = 100  # rows of one body; what is bad beyond them becomes one row
 _HIDDEN = frozenset(("plain accessor",))  # a device may be set to write accessors in plain
-_NO_KEY = bytes(16)
 _NULS, _MOST_NULS = re.compile(rb"\x00+"), 50  # a crash leaves one run of them
-
-
-class Row(NamedTuple):
-    """One row of the spool; with a `reason` it is for quarantine, and `line` is a preview without any value."""
-
-    key: bytes
-    micros: int
-    sha256: bytes
-    length: int
-    line: bytes
-    findings: str = ""
-    reason: str = ""
 
 
 Mount = tuple[int, str, str, str]
@@ -74,14 +65,19 @@ class Desk:
         self.rows: list[Row] = []
         self.good = self.bad = 0
         self._rest, self._rest_hash = 0, sha256()
+        self._others = native.Others()
 
     def take(self, records: Iterable[bytes]) -> None:
         """Take the records in order."""
         for record in records:
             self._take(record)
+        if self._others.count:
+            self.rows.append(self._others.row())
+            self.good += self._others.count
+            self._others = native.Others()
         if self._rest:
             reason = f"more of a body with over {_KEPT_ASIDE} records that are no audit entries"
-            self.rows.append(Row(_NO_KEY, 0, self._rest_hash.digest(), self._rest, b"", "", reason))
+            self.rows.append(Row(NO_KEY, 0, self._rest_hash.digest(), self._rest, b"", "", reason))
             self._rest, self._rest_hash = 0, sha256()
 
     def _take(self, record: bytes) -> None:
@@ -89,18 +85,16 @@ class Desk:
             self._keep_aside(record, f"longer than {self.longest} bytes (KEYBOOK_MAX_LINE)")
             return
         try:
-            row = self._row(record)
+            self._good(self._row(record))
         except NotAnAuditLine:
             self._frames(record)
-            return
-        self._good(row)
 
     def _frames(self, record: bytes) -> None:
         """What a record that is no bare audit entry is made of: a shipper's wrapper, torn, glued or rubbish."""
         if len(_NULS.findall(record)) > _MOST_NULS:
             self._keep_aside(record, "full of NUL bytes")
             return
-        for frame in frame_line(record):
+        for frame in frame_line(record, grammar=native.EITHER):
             if frame.kind is Kind.FRAMING:
                 continue
             if frame.kind is not Kind.LINE:
@@ -111,8 +105,15 @@ class Desk:
             except NotAnAuditLine as error:
                 self._keep_aside(frame.body, str(error))
 
-    def _row(self, raw: bytes, flags: Iterable[str] = ()) -> Row:
-        """One audit entry, masked; raises `NotAnAuditLine`."""
+    def _row(self, raw: bytes, flags: Iterable[str] = ()) -> Row | None:
+        """One audit record, masked; None when it was only counted. Raises `NotAnAuditLine`."""
+        if not raw.startswith(_VAULTS):
+            with suppress(NotARecord):
+                return native.row_of(raw, self._others, flags)
+        return self._entry(raw, flags)
+
+    def _entry(self, raw: bytes, flags: Iterable[str]) -> Row:
+        """One entry of a vault, masked; raises `NotAnAuditLine`."""
         line, _ = decode(raw)
         micros, digest = microseconds(line.time), sha256(raw)
         masked = masking.mask_line(
@@ -124,9 +125,10 @@ class Desk:
         findings = ",".join(sorted((masked.findings | set(flags)) - _HIDDEN))
         return Row(key, micros, digest.digest(), len(raw), masked.line, findings)
 
-    def _good(self, row: Row) -> None:
-        self.good += 1
-        self.rows.append(row)
+    def _good(self, row: Row | None) -> None:
+        if row is not None:
+            self.good += 1
+            self.rows.append(row)
 
     def _keep_aside(self, raw: bytes, reason: str) -> None:
         self.bad += 1
@@ -135,7 +137,7 @@ class Desk:
             self._rest_hash.update(raw)
             return
         shown = masking.preview(raw[:SHOWN]).encode()
-        self.rows.append(Row(_NO_KEY, 0, sha256(raw).digest(), len(raw), shown, "", reason.replace("\0", "")))
+        self.rows.append(Row(NO_KEY, 0, sha256(raw).digest(), len(raw), shown, "", reason.replace("\0", "")))
 
 
 def _logged_in(line: Line) -> bool:

@@ -12,7 +12,7 @@ from typing import Protocol
 import psycopg
 
 from receiver.link import Link
-from receiver.records import Row
+from receiver.row import Row
 
 _INSERT = """
     INSERT INTO audit_spool (device_id, key, micros, sha256, length, line, findings, reason, received_at)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sandbox import history, identities
 from sandbox.assembly import make_ready, own_folder
+from sandbox.cluster import Cluster
 from sandbox.company import BANK, ELSEWHERE
 from sandbox.control import STATE
 from sandbox.errors import BAD_INPUT, YardError, first_trouble
@@ -22,7 +23,7 @@ from sandbox.openbao import OpenBao
 from sandbox.places import Account, server_account, take_folder
 from sandbox.ports import free_port
 from sandbox.postgres import Postgres
-from sandbox.programs import Health, Receiver, Web, beat, ingest, listen, story
+from sandbox.programs import Health, Receiver, Web, beat, cluster, ingest, listen, story
 from sandbox.valkey import Valkey
 from sandbox.yard import Yard
 
@@ -77,11 +78,14 @@ class Show:
         if self._embeds("REDIS_URL"):
             self.yard.add(Valkey(own_folder(folder, "valkey"), logs / "valkey.log"))
         if openbao:
-            self.yard.add(openbao, story(logs / "story.log", self.yard.product_environment))
+            self.cluster = Cluster(home.folder("cluster"), home.cluster_port(), logs / "cluster.log")
+            self.yard.add(self.cluster, openbao, story(logs / "story.log", self.yard.product_environment))
         as_ = self.yard.environment_of
         self.receiver = Receiver(self._receiver_port(), logs / "receiver.log", as_(identities.RECEIVER))
         self.yard.add(self.receiver)
         self.yard.add(ingest(logs / "worker-ingest.log", as_(identities.INGEST)))
+        if self.demo or "KEYBOOK_KUBECONFIG" in os.environ:
+            self.yard.add(cluster(logs / "worker-cluster.log", as_(identities.CLUSTER)))
         self.yard.add(beat(logs / "beat.log", as_(identities.BEAT)))
         self.health = Health(free_port(9001), logs / "health.log", as_(identities.HEALTH))
         self.web = Web(door, logs / "web.log", as_(identities.WEB))
@@ -113,6 +117,8 @@ class Show:
             "health": f"http://{self.health.address}/metrics",
             "receiver": f"http://{self.receiver.address}/audit",
         }
+        if name == "cluster":
+            listening["cluster"] = f"http://{self.cluster.address}   simulated"
         listening["history"] = f"7 days, simulated: device {history.DEVICE!r}"
         where = listening.get(name) or (tidy(self.yard.parts[name].data()) if name in SERVERS else "")
         say(f"  {title:<12} {seconds:5.2f} s   {where}".rstrip())

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from vault.frame import LIMIT, Frame, Kind, too_long
+from vault.frame import LIMIT, Frame, Grammar, Kind, too_long
 from vault.salvage import frame_line, members_of, resized
 
 _CRI = re.compile(rb"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d) (stdout|stderr) ([PF])(?::[^ ]*)? ")
@@ -30,8 +30,8 @@ class _Fragment(NamedTuple):
 class Joiner:
     """Puts fragments of container logs together, per stream; a line of any other kind passes through."""
 
-    def __init__(self, limit: int = LIMIT) -> None:
-        self._limit = limit
+    def __init__(self, limit: int = LIMIT, grammar: Grammar | None = None) -> None:
+        self._limit, self._grammar = limit, grammar
         self._open: dict[str, list[_Fragment]] = {}
         self._spans: list[tuple[int, int]] = []
 
@@ -53,7 +53,7 @@ class Joiner:
             return [*self.give_up(), too_long(line, offset, self._limit)]
         fragment = _fragment(line, offset)
         found = self._too_far(offset + len(line))
-        return found + (frame_line(line, offset) if fragment is None else self._join(fragment))
+        return found + (frame_line(line, offset, self._grammar) if fragment is None else self._join(fragment))
 
     def _too_far(self, end: int) -> list[Frame]:
         """Give up what lies more than the limit behind, so that the answer does not depend on how the bytes came."""
@@ -67,7 +67,7 @@ class Joiner:
             return []
         if len(fragments) > 1:
             self._spans.append((fragments[0].offset, fragment.offset + fragment.length))
-        return _joined(self._open.pop(fragment.stream))
+        return _joined(self._open.pop(fragment.stream), self._grammar)
 
     def tail(self, piece: bytes, offset: int) -> list[Frame]:
         """The frames of the last piece of a file, which has no newline; what is unfinished is a provisional tail."""
@@ -106,10 +106,10 @@ def _fragment(line: bytes, offset: int) -> _Fragment | None:
 _STDOUT = msgspec.Raw(b'"stdout"')
 
 
-def _joined(fragments: list[_Fragment]) -> list[Frame]:
+def _joined(fragments: list[_Fragment], grammar: Grammar | None) -> list[Frame]:
     """The frames of a complete record: wrappers are framing, the contents together are judged as one line."""
     only = fragments[0]
-    inner = frame_line(b"".join(one.content for one in fragments))
+    inner = frame_line(b"".join(one.content for one in fragments), 0, grammar)
     if only.stream == "stderr" and all(frame.kind in (Kind.FRAMING, Kind.BAD) for frame in inner):
         return [Frame(Kind.FRAMING, one.offset, one.length) for one in fragments]  # the server's own log
     if len(fragments) == 1 and only.end == only.length:  # unescaped, so the inner frames have their true places

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
+
+from vault.strict_json import Pairs
 
 LIMIT = 4 * 1024 * 1024
 
@@ -22,6 +26,13 @@ QUARANTINE = frozenset((Kind.BAD, Kind.TORN_HEAD, Kind.TORN_TAIL))
 CONTINUED = "continued"
 DUPLICATE_KEYS = "duplicate keys"
 GLUED = "torn, glued to the next line"
+
+
+class Grammar(NamedTuple):
+    """What an entry of a log is: how one may begin, and whether a parsed document is one."""
+
+    beginning: re.Pattern[bytes]
+    is_entry: Callable[[Pairs], bool]
 
 
 class Frame(NamedTuple):

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vault.container_logs import Joiner
-from vault.frame import CONTINUED, DUPLICATE_KEYS, GLUED, LIMIT, QUARANTINE, Frame, Kind, too_long
-from vault.salvage import frame_line
+from vault.frame import CONTINUED, DUPLICATE_KEYS, GLUED, LIMIT, QUARANTINE, Frame, Grammar, Kind, too_long
+from vault.salvage import VAULT, frame_line
 
 __all__ = [
-    "CONTINUED", "DUPLICATE_KEYS", "GLUED", "LIMIT", "QUARANTINE", "Frame", "Framed", "Joiner", "Kind", "frame_line",
-    "frames",
+    "CONTINUED", "DUPLICATE_KEYS", "GLUED", "LIMIT", "QUARANTINE", "VAULT", "Frame", "Framed", "Grammar", "Joiner",
+    "Kind", "frame_line", "frames",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from vault import strict_json
-from vault.frame import DUPLICATE_KEYS, GLUED, Frame, Kind
+from vault.frame import DUPLICATE_KEYS, GLUED, Frame, Grammar, Kind
 from vault.strict_json import NotJson, Pairs
 
 _EDGE = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r]*")
@@ -27,19 +27,22 @@ _raw_decode = JSONDecoder(parse_int=str, parse_float=str).raw_decode  # Python r
 members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def frame_line(line: bytes, offset: int = 0) -> list[Frame]:
-    """The frames of one physical line without its newline; their lengths add up to its length."""
-    return [frame.moved(offset) for frame in _edges(line)]
+def frame_line(line: bytes, offset: int = 0, grammar: Grammar | None = None) -> list[Frame]:
+    """The frames of one physical line without its newline; their lengths add up to its length.
+
+    The grammar is that of a vault's entries, unless another is given.
+    """
+    return [frame.moved(offset) for frame in _edges(line, grammar or VAULT)]
 
 
-def _edges(line: bytes, inside: int = 0) -> Iterator[Frame]:
+def _edges(line: bytes, grammar: Grammar, inside: int = 0) -> Iterator[Frame]:
     """Set aside a byte order mark and white space at both ends, then look at what is between."""
     start = _edge(line)
     end = max(start, len(line.rstrip(b" \t\r")))
     if start:
         yield Frame(Kind.FRAMING, 0, start)
     if end > start:
-        yield from (frame.moved(start) for frame in _content(line[start:end], inside))
+        yield from (frame.moved(start) for frame in _content(line[start:end], grammar, inside))
     if len(line) > end:
         yield Frame(Kind.FRAMING, end, len(line) - end)
 
@@ -49,13 +52,14 @@ def _edge(line: bytes) -> int:
     return found.end() if found else 0
 
 
-def _content(text: bytes, inside: int) -> Iterator[Frame]:
+def _content(text: bytes, grammar: Grammar, inside: int) -> Iterator[Frame]:
     try:
         value = _document(text)
     except NotJson as error:
-        yield from _between_nuls(text) if b"\0" in text else _salvaged(text, str(error))
+        yield from _between_nuls(text, grammar) if b"\0" in text else _salvaged(text, str(error), grammar)
         return
-    yield from [_line(value, 0, text)] if _is_entry(value) else _unwrapped(text, inside)
+    entry = isinstance(value, Pairs) and grammar.is_entry(value)
+    yield from [_line(value, 0, text)] if entry else _unwrapped(text, grammar, inside)
 
 
 def _document(text: bytes) -> Any:
@@ -77,11 +81,14 @@ class _Any(msgspec.Struct):
 _skim = msgspec.json.Decoder(_Any).decode
 
 
-def _is_entry(value: Any) -> bool:
+def _is_entry(value: Pairs) -> bool:
     """Whether a document is an audit entry: it has a type that is a word, and an `auth` or `request` object."""
-    if not isinstance(value, Pairs) or not isinstance(kind := value.last("type"), str) or not _TYPE.fullmatch(kind):
+    if not isinstance(kind := value.last("type"), str) or not _TYPE.fullmatch(kind):
         return False
     return isinstance(value.last("request"), Pairs) or isinstance(value.last("auth"), Pairs)
+
+
+VAULT = Grammar(_MARK, _is_entry)
 
 
 def _line(value: Pairs, offset: int, text: bytes) -> Frame:
@@ -89,7 +96,7 @@ def _line(value: Pairs, offset: int, text: bytes) -> Frame:
     return Frame(Kind.LINE, offset, len(text), text, flags=flags)
 
 
-def _between_nuls(text: bytes) -> Iterator[Frame]:
+def _between_nuls(text: bytes, grammar: Grammar) -> Iterator[Frame]:
     """A run of NULs is what a crash leaves where bytes were promised to the file and never written.
 
     Behind many of them only whole entries are looked for, so that a line full of NULs makes few frames and little work.
@@ -97,19 +104,19 @@ def _between_nuls(text: bytes) -> Iterator[Frame]:
     at = 0
     for run in islice(_NULS.finditer(text), _RUNS):
         if run.start() > at:
-            yield from (frame.moved(at) for frame in _edges(text[at : run.start()]))
+            yield from (frame.moved(at) for frame in _edges(text[at : run.start()], grammar))
         yield Frame(Kind.BAD, run.start(), len(run[0]), run[0], "NUL bytes")
         at = run.end()
     if at < len(text):
         rest = text[at:]
-        found = _salvaged(rest, "full of NUL bytes") if b"\0" in rest else _edges(rest)
+        found = _salvaged(rest, "full of NUL bytes", grammar) if b"\0" in rest else _edges(rest, grammar)
         yield from (frame.moved(at) for frame in found)
 
 
-def _salvaged(text: bytes, reason: str) -> Iterator[Frame]:
+def _salvaged(text: bytes, reason: str, grammar: Grammar) -> Iterator[Frame]:
     """Whatever whole entries stand in a line that is no JSON as a whole."""
     done = 0
-    for start, end, value in _entries(text):
+    for start, end, value in _entries(text, grammar):
         if start > done:
             yield _before(text[done:start], done)
         yield _line(value, start, text[start:end])
@@ -140,20 +147,20 @@ def _is_text(head: bytes) -> bool:
         return False
 
 
-def _entries(text: bytes) -> Iterator[tuple[int, int, Pairs]]:
+def _entries(text: bytes, grammar: Grammar) -> Iterator[tuple[int, int, Pairs]]:
     """Whole entries in a broken line: at its first brace, and wherever an entry's beginning stands.
 
     Each beginning may be read to the line's end in vain, so the work is bounded; the last one is always tried.
     """
     letters = text.decode("latin-1")  # one character a byte; the strict parser judges the slice afterwards
-    starts = sorted({found.start() for found in _MARK.finditer(text)} | ({text.find(b"{")} - {-1}))
+    starts = sorted({found.start() for found in grammar.beginning.finditer(text)} | ({text.find(b"{")} - {-1}))
     budget, done = _BUDGET * max(len(text), 65_536), 0
     for start in starts:
         if start < done or (budget < 0 and start != starts[-1]):
             continue
         end = _object_end(letters, start)
         budget -= (end or len(text)) - start
-        value = _entry(text[start:end]) if end else None
+        value = _entry(text[start:end], grammar) if end else None
         if end and value is not None:
             yield start, end, value
             done = end
@@ -166,18 +173,18 @@ def _object_end(letters: str, start: int) -> int:
         return 0
 
 
-def _entry(text: bytes) -> Pairs | None:
+def _entry(text: bytes, grammar: Grammar) -> Pairs | None:
     try:
         value = _document(text)
     except NotJson:
         return None
-    return value if _is_entry(value) else None
+    return value if isinstance(value, Pairs) and grammar.is_entry(value) else None
 
 
-def _unwrapped(text: bytes, inside: int) -> Iterator[Frame]:
+def _unwrapped(text: bytes, grammar: Grammar, inside: int) -> Iterator[Frame]:
     """A log shipper's JSON around the entry: the entry's own bytes are the line, the rest framing."""
     for raw in _wrapped(text) if inside < _WRAPPERS else ():
-        inner = [frame for frame in _edges(_inside(raw), inside + 1) if frame.kind is not Kind.FRAMING]
+        inner = [frame for frame in _edges(_inside(raw), grammar, inside + 1) if frame.kind is not Kind.FRAMING]
         if any(frame.kind is Kind.LINE for frame in inner):
             start = text.find(raw)
             yield Frame(Kind.FRAMING, 0, start)

@@ -8,6 +8,7 @@ from uuid import UUID
 import psycopg
 
 KIND = "receiver"
+OTHERS = b'{"others":'  # begins a row that only counts a cluster's records of other resources
 ROWS, BYTES = 4_000, 8 * 1024 * 1024
 
 

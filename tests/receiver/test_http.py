@@ -92,7 +92,7 @@ def test_rubbish_is_refused_and_kept_aside(service, body):
     assert heard.status == 400
     assert heard.told["accepted"] == 0
     assert heard.told["quarantined"] > 0
-    assert heard.told["error"] == "Nothing in the body is a Vault or OpenBao audit record."
+    assert heard.told["error"] == "Nothing in the body is an audit record."
     assert spooled(service, reason=True) > 0
     assert spooled(service) == 0
 

@@ -10,6 +10,8 @@ from django.core.management.base import BaseCommand, CommandParser
 from accounts.scope import EVERYTHING
 from audit import queries
 from audit.commands import BadInput, as_json, explained, read_time, table, visible
+from audit.principal import Kind
+from cluster.audit_calls import IMPERSONATED
 
 
 class Command(BaseCommand):
@@ -50,6 +52,9 @@ def _document(answer: queries.WhoRead) -> dict[str, Any]:
         "addresses",
         "versions",
         "entity_id",
+        "cluster",
+        "pod_uid",
+        "delivered_by",
     ]
     return {
         "secret": answer.secret.name,
@@ -60,12 +65,20 @@ def _document(answer: queries.WhoRead) -> dict[str, Any]:
 
 
 def _print(answer: queries.WhoRead) -> str:
-    rows = [
-        [one.principal, one.kind, one.count, one.denied, one.first, one.last, " ".join(one.addresses),
-         " ".join(f"v{version}" for version in one.versions)]
-        for one in answer.readers
-    ]  # fmt: skip
-    head = ["principal", "kind", "reads", "denied", "first (UTC)", "last (UTC)", "addresses", "versions"]
+    rows = [_row(one) for one in answer.readers if one.kind != Kind.NODE]
+    rows += _kubelets([one for one in answer.readers if one.kind == Kind.NODE])
+    head = [
+        "principal",
+        "kind",
+        "pod",
+        "proof",
+        "reads",
+        "denied",
+        "first (UTC)",
+        "last (UTC)",
+        "addresses",
+        "versions",
+    ]
     reads, denied = sum(one.count for one in answer.readers), sum(one.denied for one in answer.readers)
     losses = [gap for gap in answer.gaps if gap.kind != "missed"]
     end = (
@@ -76,4 +89,22 @@ def _print(answer: queries.WhoRead) -> str:
     if losses:
         end += f" Not complete: {len(losses)} gap(s), the first: {losses[0].detail}"
     title = visible(f"{answer.secret.name} in {answer.secret.vault}")
-    return f"{title}\n{table(head, rows)}\n{len(rows)} principals, {reads} reads, {denied} denied. {end}"
+    principals = len({one.principal_id for one in answer.readers})
+    return f"{title}\n{table(head, rows)}\n{principals} principals, {reads} reads, {denied} denied. {end}"
+
+
+def _row(one: queries.Reader) -> list[object]:
+    by = f" ({one.entity_id})" if one.entity_id.startswith(IMPERSONATED) else ""
+    versions = " ".join(f"v{version}" for version in one.versions)
+    return [one.principal + by, one.kind, one.pod, one.grade, one.count, one.denied, one.first, one.last,
+            " ".join(one.addresses), versions]  # fmt: skip
+
+
+def _kubelets(some: list[queries.Reader]) -> list[list[object]]:
+    """All nodes of a cluster in one row: each reads what its pods mount. `--json` names them one by one."""
+    if len(some) < 2:
+        return [_row(one) for one in some]
+    firsts, lasts = [one.first for one in some if one.first], [one.last for one in some if one.last]
+    counts = [sum(one.count for one in some), sum(one.denied for one in some)]
+    name = f"kubelets of {len(some)} nodes"
+    return [[name, Kind.NODE, "", "", *counts, min(firsts, default=None), max(lasts, default=None), "", ""]]

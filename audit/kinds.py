@@ -1,0 +1,45 @@
+"""Whose logs a name stands for, a vault's or a Kubernetes cluster's: settled by the first record read under it."""
+
+from __future__ import annotations
+
+from audit.models import Vault
+from audit.sources.content import KUBERNETES, VAULT
+from audit.sources.file import UnusableFile
+
+_WHOSE = {VAULT: "a vault", KUBERNETES: "a Kubernetes cluster"}
+_LOG = {VAULT: "a vault's audit log", KUBERNETES: "the audit log of a Kubernetes API server"}
+
+
+def settle(vault: Vault, kind: str, place: str) -> None:
+    """Have a name stand for this kind of log from now on; raises `UnusableFile` when it stands for the other."""
+    if not kind:
+        return
+    if not vault.kind:
+        Vault.objects.filter(pk=vault.pk, kind="").update(kind=kind)
+        vault.refresh_from_db(fields=["kind"])
+    check(vault, kind, place)
+
+
+def check(vault: Vault | None, kind: str, place: str) -> None:
+    """Refuse a log under a name that stands for the other kind; raises `UnusableFile`."""
+    if vault is not None and kind and vault.kind not in ("", kind):
+        raise UnusableFile(mixed(vault.name, vault.kind, kind, place))
+
+
+def mixed(name: str, kind: str, other: str, place: str) -> str:
+    """Return the sentence that says so."""
+    return (
+        f"{place}: is {_LOG[other]}, and {name} is the name of {_WHOSE[kind]}. Give it a name of its own "
+        "(--vault NAME); nothing was read."
+    )
+
+
+def one_of(kinds: dict[str, str]) -> str:
+    """Return the one kind of several logs by their places; raises `UnusableFile` when there are two."""
+    known = {kind: place for place, kind in kinds.items() if kind}
+    if len(known) > 1:
+        raise UnusableFile(
+            f"{known[KUBERNETES]} is {_LOG[KUBERNETES]} and {known[VAULT]} {_LOG[VAULT]}: import them under two names. "
+            "Nothing was imported."
+        )
+    return next(iter(known), "")
