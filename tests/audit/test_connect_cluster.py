@@ -61,6 +61,11 @@ def test_it_adds_the_cluster_with_its_rights_and_says_what_the_worker_needs(yard
     assert TrailEntry.objects.get().verb == "audit.cluster.connected"
 
 
+def test_the_kubeconfig_is_the_one_that_kubectl_would_take(yard, monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", f"{yard.config}:/nowhere/else")
+    assert yard.connect(kubeconfig="").setting == f"prod={yard.config}@there"
+
+
 def test_connecting_again_changes_what_was_wished_and_makes_no_second_one(yard, kube):
     yard.connect()
     client = applied(kube, secrets=True)
