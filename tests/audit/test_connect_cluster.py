@@ -13,11 +13,13 @@ from audit import connect_cluster, doctor
 from audit.checks.clusters import CannotAsk
 from audit.management.commands.doctor import ask_cluster
 from cluster import access
+from cluster.client import Client
+from cluster.place import Address
 from inventory.cluster_models import ClusterLine, ClusterLink, Watch
 from inventory.models import Cluster
 from tests.audit.forgetting import forget_connections
 from tests.cluster.conftest import kube
-from tests.cluster.test_access import applied, reviewed
+from tests.cluster.test_access import applied
 from tests.inventory.clusters import forget_clusters, kubeconfig, take_turn
 
 __all__ = ["kube"]
@@ -91,8 +93,8 @@ def test_a_missing_right_that_is_needed_is_named(yard, kube):
 
 def test_a_token_that_may_too_much_is_refused_until_somebody_insists(yard, kube):
     with pytest.raises(connect_cluster.Unusable, match="may do everything: Keybook does not need that"):
-        yard.connect(reviewed(kube, kube.token))
-    assert yard.connect(reviewed(kube, kube.token), accept_rights=True).link
+        yard.connect(Client(Address(kube.url, kube.token)))
+    assert yard.connect(Client(Address(kube.url, kube.token)), accept_rights=True).link
 
 
 def test_two_clusters_of_one_name_and_two_names_of_one_cluster_are_refused(yard):
