@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from inventory import cluster_models  # noqa: F401 - Django finds tables here
+
 
 class Connection(models.Model):
     """How one vault (or one of its namespaces) is asked, and what it said last; it holds no token.

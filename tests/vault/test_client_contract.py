@@ -361,3 +361,30 @@ def test_a_name_that_leads_to_a_cloud_s_metadata_is_not_called(monkeypatch):
 def test_hvac_lends_no_token_from_the_environment(monkeypatch):
     monkeypatch.setenv("VAULT_TOKEN", "somebody-elses")
     assert Client("http://127.0.0.1:1")._hvac.token is None
+
+
+def test_policies_come_with_their_text_and_without_root(world, path):
+    name = path[:-1]
+    world.allow(name, {"some/path": ["read"]})
+    found = {one.name: one for one in world.ask().policies(1000)}
+    assert "default" in found and "root" not in found
+    if isinstance(world, LiveWorld):
+        assert 'path "some/path"' in found[name].text and not found[name].slashes
+    assert len(world.ask().policies(1)) == 1
+
+
+def test_roles_of_a_kind_that_is_not_known_are_not_there(world):
+    with pytest.raises(errors.NotThere):
+        world.ask().roles(Mount("auth/own/", "own-plugin", "o_1"), 10)
+
+
+def test_a_method_without_roles_and_a_vault_without_groups_answer_with_none(world):
+    assert world.ask().roles(Mount("auth/token/", "token", "t_1"), 0) == []
+    assert world.ask().groups(0) == []
+
+
+@pytest.mark.parametrize(("question", "given"), [("policies", (10,)), ("groups", (10,))])
+def test_without_the_right_policies_and_groups_are_refused(world, path, question, given):
+    token = world.allow(path[:-1], {"auth/token/lookup-self": ["read"]})
+    with pytest.raises(errors.NotPermitted):
+        getattr(world.ask(token), question)(*given)
