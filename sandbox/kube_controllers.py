@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from sandbox.kube_budgets import keep_budget
 from sandbox.kube_kubelet import Kubelets
 from sandbox.kube_resources import KINDS, kind_of
 from sandbox.kube_rollouts import Deployments, keep_replica_set
@@ -67,6 +68,9 @@ class Controllers:
                 for found in self.store.objects(plural, "apps"):
                     if not found["metadata"].get("deletionTimestamp"):
                         self._keep(desk, plural, found)
+            desk = Desk(self.store, self.denied)
+            for found in self.store.objects("poddisruptionbudgets", "policy"):
+                keep_budget(desk, found)
             self.kubelets.tick()
 
     def _keep(self, desk: Desk, plural: str, found: Object) -> None:
