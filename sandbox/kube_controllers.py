@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 
 from sandbox.kube_budgets import keep_budget
 from sandbox.kube_kubelet import Kubelets
@@ -74,6 +75,13 @@ class Controllers:
             self.kubelets.tick()
 
     def _keep(self, desk: Desk, plural: str, found: Object) -> None:
+        """Bring one workload a step further; one that makes no sense stands still, and the log says why."""
+        try:
+            self._step(desk, plural, found)
+        except (AttributeError, LookupError, Refusal, TypeError, ValueError):
+            traceback.print_exc()
+
+    def _step(self, desk: Desk, plural: str, found: Object) -> None:
         if plural == "deployments":
             self._deployments.keep(desk, found)
         elif plural == "replicasets":

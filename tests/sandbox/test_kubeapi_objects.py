@@ -178,3 +178,14 @@ def test_what_belonged_to_a_deployment_goes_with_it(kube, speak, until):
     speak.delete(f"{path}/w")
     until(lambda: not speak.listed("/api/v1/pods")["items"], "the end of the pods")
     until(lambda: not speak.listed("/apis/apps/v1/replicasets")["items"], "the end of the replica set")
+
+
+def test_a_workload_that_makes_no_sense_holds_up_no_other(kube, speak, until, capsys):
+    broken = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}, "spec": {}, "status": {}}
+    kube.store.put(broken)
+    kube.controllers.start()
+    template = {"metadata": {"labels": {"app": "w"}}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
+    spec = {"selector": {"matchLabels": {"app": "w"}}, "template": template}
+    speak.post("/apis/apps/v1/namespaces/default/deployments", {"metadata": {"name": "w"}, "spec": spec})
+    until(lambda: speak.listed("/api/v1/pods")["items"], "a pod of the other")
+    assert "KeyError" in capsys.readouterr().err
