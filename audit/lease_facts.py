@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from audit import blocks
-from audit.event import OPERATIONS, SEEN_REQUEST, SEEN_RESPONSE
+from audit.event import AMENDS, OPERATIONS, SEEN_REQUEST, SEEN_RESPONSE, SUPERSEDED
 from audit.lease_models import LeaseFact, LeaseHolder
 from inventory.leases import Fact, Kind
 from vault.audit_line import decode
@@ -55,15 +55,19 @@ _WRITES = f"({OPERATIONS.index('create')}, {OPERATIONS.index('update')})"
 _ABOUT = f"""(e.operation IN {_WRITES} AND EXISTS (SELECT FROM audit_path p WHERE p.id = e.path
                  AND (starts_with(p.path, 'sys/') OR starts_with(p.path, 'auth/token/'))
                  AND EXISTS (SELECT FROM unnest(%(beginnings)s::text[]) b WHERE starts_with(p.path, b)))
-             OR EXISTS (SELECT FROM audit_leaseissue i WHERE i.event_id = e.id))"""  # noqa: S608 - our own text
+             OR EXISTS (SELECT FROM audit_leaseissue i WHERE i.event_id = <id>))"""  # noqa: S608 - our own text
+# An event that a late response amended is known by its amendment, whoever shows it.
 _SIGHTS = f"""
     SELECT e.id, e.vault, e.device, e.time, e.time, e.block, e.line + (e.flags & %(first)s) FROM audit_event e
-    WHERE e.id > %(after)s AND e.id <= %(upto)s AND e.flags & %(seen)s <> 0 AND {_ABOUT}
+    WHERE e.id > %(after)s AND e.id <= %(upto)s AND e.flags & %(seen)s <> 0 AND {_ABOUT.replace("<id>", "e.id")}
     UNION ALL
-    SELECT e.id, e.vault, s.device, e.time, s.time + s.delta * interval '1 microsecond', s.block,
+    SELECT coalesce(a.id, e.id), e.vault, s.device, e.time, s.time + s.delta * interval '1 microsecond', s.block,
            s.line + (s.flags & %(first)s)
     FROM audit_sighting s JOIN audit_event e ON e.id = s.event_id AND e.time = s.time
-    WHERE s.seq > %(after)s AND s.seq <= %(upto)s AND s.flags & %(seen)s <> 0 AND {_ABOUT}
+    LEFT JOIN LATERAL (SELECT id FROM audit_event WHERE time = e.time AND vault = e.vault AND request_id = e.request_id
+                       AND flags >= {AMENDS} AND e.flags & {SUPERSEDED} <> 0 ORDER BY id LIMIT 1) a ON true
+    WHERE s.seq > %(after)s AND s.seq <= %(upto)s AND s.flags & %(seen)s <> 0
+    AND {_ABOUT.replace("<id>", "coalesce(a.id, e.id)")}
 """  # noqa: S608 - our own text
 
 

@@ -14,8 +14,8 @@ from django.db.models import Q, QuerySet
 from accounts.scope import Scope
 from audit import lease_facts
 from audit.lease_models import Lease
+from audit.pods import grade
 from audit.queries import secrets_in
-from audit.readers import grade
 from inventory.leases import Fact, How, Kind, Standing, State, exposure, is_orphan, is_overdue, standing
 
 STATES = [str(one) for one in State]

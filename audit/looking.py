@@ -10,6 +10,7 @@ from django.db import connection as database
 from django.db.models import Q
 
 from audit.connect import learn_mounts
+from audit.hearing import hear_changes
 from inventory import asking, sync
 from inventory.look import failed, look
 from inventory.models import Connection
@@ -18,6 +19,7 @@ from vault.errors import VaultError
 from vault.server import Server
 
 EVERY = timedelta(minutes=15)
+DEEP = timedelta(hours=1)  # policies, roles and groups: a call each; a change that the log shows is read at once
 _LOCK = 0x6B62_0004
 Open = Callable[[Connection, str], Server]
 
@@ -29,6 +31,7 @@ def look_at_vaults(open_way: Open = asking.client) -> int:
         if not cursor.fetchone()[0]:
             return 0
         try:
+            hear_changes()
             return sum(_look_at(one, open_way) for one in due())
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
@@ -54,13 +57,19 @@ def _look_at(connection: Connection, open_way: Open) -> bool:
     except VaultError as error:
         sync.keep_lines(connection, [failed("address", error)])
         return True
-    found = look(server)
+    found = look(server, deep=_is_deep(connection))
     if found.usable and found.token is not None and found.token.renewable:
         _renew(server, found.checks)
     sync.keep(connection, found)
     if found.usable:
         learn_mounts(connection.vault)
     return True
+
+
+def _is_deep(connection: Connection) -> bool:
+    """Whether policies, roles and groups are read too: when somebody asks or a change was heard, and every hour."""
+    read = connection.access_at
+    return connection.wanted_at is not None or read is None or read < datetime.now(UTC) - DEEP
 
 
 def _renew(server: Server, checks: list[Check]) -> None:

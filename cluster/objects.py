@@ -12,6 +12,7 @@ from cluster.decoding import (
     decode_object,
     decode_page,
     decode_status,
+    encode_object,
 )
 from cluster.kinds.agent import Agent, Template
 from cluster.kinds.eso import ClusterSecretStore, DynamicSecretGenerator, ExternalSecret, SecretStore
@@ -104,5 +105,6 @@ __all__ = [
     "decode_object",
     "decode_page",
     "decode_status",
+    "encode_object",
     "moment",
 ]

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from inventory import look_access
+from inventory.look_access import Access
 from kit.check import Check
 from vault import policy
 from vault.errors import NotPermitted, VaultError
@@ -30,11 +32,15 @@ class Look:
     entities: list[Entity] | None = None
     devices: list[AuditDevice] | None = None
     excess: list[Excess] = field(default_factory=list)
+    access: Access | None = None
 
 
-def look(server: Server) -> Look:
-    """Ask a vault everything that connecting it needs; never raises a `VaultError`: it becomes a check."""
-    found = Look()
+def look(server: Server, *, deep: bool = True) -> Look:
+    """Ask a vault everything that connecting it needs; never raises a `VaultError`: it becomes a check.
+
+    `deep` reads policies, roles and groups too, which is a call each; else `access` stays None.
+    """
+    found = Look(access=Access() if deep else None)
     for step in (_reachable, _token, _rights, _excess):
         try:
             found.checks += step(server, found)
@@ -44,6 +50,12 @@ def look(server: Server) -> Look:
         if found.checks and not found.checks[-1].ok and step is _reachable:
             return found
     found.usable = True
+    if found.access is not None:
+        look_access.note_unseen(found.access, found.mounts)
+        if found.entities is None:
+            found.access.unseen["identity/entity/id"] = "no right"
+        elif len(found.entities) > ENTITIES:
+            found.access.unseen["identity/entity/id"] = f"of {ENTITIES} entities only the policies are read"
     return found
 
 
@@ -119,7 +131,7 @@ def _right(server: Server, found: Look, right: Right, has: dict[str, tuple[str, 
     lacks = [] if "root" in told else [one for one in right.capabilities if one not in told]
     if has is None and right.path == "sys/capabilities-self":
         lacks = list(right.capabilities)
-    call = _CALLS.get(right.path)
+    call = _call(right.path, found)
     if not lacks and call is not None:
         try:
             return Check(name, True, f"{right.why}: {call(server, found)}")
@@ -132,6 +144,14 @@ def _right(server: Server, found: Look, right: Right, has: dict[str, tuple[str, 
     lost = f"; without it, {right.without}" if right.without else ""
     mend = f"Add to the policy:  {right.hcl()}"
     return Check(name, not right.needed, f"missing {', '.join(lacks)} on {right.path}: {right.why}{lost}", mend)
+
+
+def _call(path: str, found: Look) -> Callable[[Server, Look], str] | None:
+    """Return the call that tries a right; policies, roles and groups are only asked for in a deep look."""
+    access, ask = found.access, look_access.CALLS.get(path)
+    if ask is None or access is None:
+        return _CALLS.get(path)
+    return lambda server, _: ask(server, access, found.mounts)
 
 
 def _mounts(server: Server, found: Look) -> str:

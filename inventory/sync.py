@@ -9,6 +9,7 @@ from django.db import transaction
 
 from inventory.look import Look
 from inventory.models import Alias, CheckLine, Connection, Entity, Mount
+from inventory.sync_access import keep_access, methods_gone
 from kit.check import Check
 from vault import server
 
@@ -22,6 +23,10 @@ def keep(connection: Connection, found: Look) -> None:
         _mounts(connection, found.mounts, now)
         if found.entities is not None:
             _entities(connection, found.entities, now)
+        if found.access is not None:
+            keep_access(connection, found.access, now)
+        if methods := [one.path for one in found.mounts if one.path.startswith("auth/")]:
+            methods_gone(connection, methods, now)
 
 
 def keep_lines(connection: Connection, checks: Sequence[Check]) -> None:
@@ -71,6 +76,7 @@ def _entities(connection: Connection, seen: Sequence[server.Entity], now: dateti
         entity = known.get(one.id) or Entity(connection=connection, entity_id=one.id, seen_first=now)
         entity.name, entity.disabled, entity.gone_at = one.name, one.disabled, None
         entity.metadata = dict(one.metadata)
+        entity.policies = list(one.policies)
         entity.save()
         _aliases(entity, one.aliases)
     gone = set(known) - {one.id for one in seen}
@@ -81,6 +87,7 @@ def _aliases(entity: Entity, seen: Sequence[server.Alias]) -> None:
     Alias.objects.filter(entity=entity).delete()
     Alias.objects.bulk_create(
         [Alias(entity=entity, mount_accessor=one.mount_accessor, mount_path=one.mount_path, name=one.name,
-               metadata=dict(one.metadata)) for one in seen],
+               metadata=dict(one.metadata), alias_id=one.id, custom_metadata=dict(one.custom_metadata))
+         for one in seen],
         ignore_conflicts=True,
     )  # fmt: skip

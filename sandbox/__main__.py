@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sandbox import identities
 from sandbox.assembly import make_ready, own_folder
+from sandbox.cluster import Cluster
 from sandbox.control import STATE
 from sandbox.controls import Controls
 from sandbox.errors import BAD_INPUT, YardError, first_trouble
@@ -20,7 +21,7 @@ from sandbox.openbao import OpenBao
 from sandbox.places import Account, server_account, take_folder
 from sandbox.ports import take_port
 from sandbox.postgres import Postgres
-from sandbox.programs import Health, Receiver, Web, beat, ingest, listen
+from sandbox.programs import Health, Receiver, Web, beat, cluster, ingest, listen
 from sandbox.valkey import Valkey
 from sandbox.yard import Yard
 
@@ -29,7 +30,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the options before COMMAND; everything from COMMAND on is its own."""
     parser = argparse.ArgumentParser(prog="bin/sandbox", description=__doc__, allow_abbrev=False)
     parser.add_argument("--vault", action="store_true", help="add OpenBao with audit devices, and what ingests them")
-    parser.add_argument("--cluster", action="store_true", help="add the simulated Kubernetes API (not built yet)")
+    parser.add_argument("--cluster", action="store_true", help="add the simulated Kubernetes API")
     parser.add_argument("--web", action="store_true", help="add web, the worker, beat and the internal listener")
     parser.add_argument("--workers", action="store_true", help="add the receiver, the worker and beat")
     parser.add_argument("--servers-only", action="store_true", help="leave out every process of Keybook")
@@ -38,8 +39,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.command[:1] == ["--"]:
         options.command = options.command[1:]
-    if options.cluster:
-        raise YardError("--cluster is not built yet: there is no simulated Kubernetes API to start.", BAD_INPUT)
     if not options.command:
         raise YardError("it needs a COMMAND to run, for example: bin/sandbox pytest tests/audit", BAD_INPUT)
     return options
@@ -52,6 +51,8 @@ def furnished(yard: Yard, options: argparse.Namespace, account: Account) -> Yard
     openbao = OpenBao(own_folder(folder, "openbao")) if options.vault else None
     if openbao:
         yard.add(openbao)
+    if options.cluster:
+        yard.add(Cluster(own_folder(folder, "cluster"), take_port()))
     # Without tables there is nothing that they could do.
     if not options.servers_only and not options.no_migrate:
         staff(yard, options, openbao)
@@ -66,6 +67,8 @@ def staff(yard: Yard, options: argparse.Namespace, openbao: OpenBao | None) -> N
     if options.web or options.workers or openbao:
         yard.add(ingest(folder / "worker-ingest.log", as_(identities.INGEST)))
         yard.add(beat(folder / "beat.log", as_(identities.BEAT)))
+    if options.cluster and (options.web or options.workers):
+        yard.add(cluster(folder / "worker-cluster.log", as_(identities.CLUSTER)))
     if options.web:
         yard.add(Health(take_port(), folder / "health.log", as_(identities.HEALTH)))
         yard.add(Web(listen(0), folder / "web.log", as_(identities.WEB)))

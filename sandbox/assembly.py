@@ -32,7 +32,7 @@ async def make_ready(yard: Yard, *, migrate: bool) -> None:
     """
 
     async def databases() -> None:
-        await yard.start([name for name in ("postgres", "valkey") if name in yard.parts])
+        await yard.start([name for name in ("postgres", "valkey", "cluster") if name in yard.parts])
         if migrate:
             began = time.monotonic()
             said = await yard.ask_all(laying(yard))

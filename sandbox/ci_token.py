@@ -12,8 +12,6 @@ import secrets
 import time
 from typing import Any
 
-from sandbox.token_review import encode
-
 # NIST P-256 (FIPS 186-4, D.1.2.3): field, order, base point; a = -3.
 FIELD = 2**256 - 2**224 + 2**192 + 2**96 - 1
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -24,6 +22,11 @@ BASE = (
 # The DER of a SubjectPublicKeyInfo for id-ecPublicKey on prime256v1, up to the point (RFC 5480).
 DER_HEAD = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 Point = tuple[int, int] | None  # None is the point at infinity
+
+
+def encode(part: bytes) -> str:
+    """Return base64url without padding, as JSON Web Signature has it (RFC 7515)."""
+    return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
 
 
 def _add(one: Point, two: Point) -> Point:

@@ -11,7 +11,7 @@ REPOSITORY = "acme/shop"
 PEOPLE = ("alice", "bob")
 
 
-def _uid(of: str) -> str:
+def uid_of(of: str) -> str:
     """Return the same UUID for the same thing in every run, so that a demo goes on as the same company."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"keybook:{of}"))
 
@@ -45,7 +45,7 @@ class Service:
     @property
     def uid(self) -> str:
         """Return the service account's uid."""
-        return _uid(self.account)
+        return uid_of(self.account)
 
     def pods(self) -> list[Pod]:
         """Return the pods, named and addressed as a cluster would."""
@@ -53,7 +53,7 @@ class Service:
         for number in range(1, self.replicas + 1):
             letters = hashlib.sha256(f"{self.account}{number}".encode()).hexdigest()
             name = f"{self.name}-{letters[:9]}-{letters[9:14]}"
-            made.append(Pod(name, _uid(name), f"10.42.{self.number}.{10 + number}"))
+            made.append(Pod(name, uid_of(name), f"10.42.{self.number}.{10 + number}"))
         return made
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sandbox import history, identities
 from sandbox.assembly import make_ready, own_folder
+from sandbox.cluster import Cluster
 from sandbox.company import BANK, ELSEWHERE
 from sandbox.control import STATE
 from sandbox.errors import BAD_INPUT, YardError, first_trouble
@@ -77,7 +78,8 @@ class Show:
         if self._embeds("REDIS_URL"):
             self.yard.add(Valkey(own_folder(folder, "valkey"), logs / "valkey.log"))
         if openbao:
-            self.yard.add(openbao, story(logs / "story.log", self.yard.product_environment))
+            self.cluster = Cluster(home.folder("cluster"), home.cluster_port(), logs / "cluster.log")
+            self.yard.add(self.cluster, openbao, story(logs / "story.log", self.yard.product_environment))
         as_ = self.yard.environment_of
         self.receiver = Receiver(self._receiver_port(), logs / "receiver.log", as_(identities.RECEIVER))
         self.yard.add(self.receiver)
@@ -113,6 +115,8 @@ class Show:
             "health": f"http://{self.health.address}/metrics",
             "receiver": f"http://{self.receiver.address}/audit",
         }
+        if name == "cluster":
+            listening["cluster"] = f"http://{self.cluster.address}   simulated"
         listening["history"] = f"7 days, simulated: device {history.DEVICE!r}"
         where = listening.get(name) or (tidy(self.yard.parts[name].data()) if name in SERVERS else "")
         say(f"  {title:<12} {seconds:5.2f} s   {where}".rstrip())

@@ -6,6 +6,7 @@ import secrets
 
 from sandbox.bao_http import Bao
 from sandbox.company import BACKED_UP, DEPLOYED, NIGHTLY, REPOSITORY, SERVICES, all_secrets, api_path, policy
+from sandbox.kube_client import Kube
 
 ISSUER = "https://token.actions.example"
 LOGINS = {"kubernetes": "kubernetes", "github-actions": "jwt", "userpass": "userpass", "approle": "approle"}
@@ -13,13 +14,16 @@ LOGINS = {"kubernetes": "kubernetes", "github-actions": "jwt", "userpass": "user
 KEPT_CLAIMS = ("repository", "actor", "run_id", "workflow_ref")
 
 
-def lay(root: Bao, review_url: str, ci_pem: str, passwords: dict[str, str]) -> bool:
-    """Make what is missing and point the log-ins at this run's servers and keys; tell whether the values are new."""
+def lay(root: Bao, reviewer: Kube, ci_pem: str, passwords: dict[str, str]) -> bool:
+    """Make what is missing and point the log-ins at this run's servers and keys; tell whether the values are new.
+
+    With the reviewer's token OpenBao asks the cluster whose a pod's token is.
+    """
     present = root.must("GET", "sys/auth").data
     for path, kind in LOGINS.items():
         if f"{path}/" not in present:
             root.must("POST", f"sys/auth/{path}", {"type": kind})
-    _services(root, review_url)
+    _services(root, reviewer)
     _ci(root, ci_pem)
     _nightly(root)
     _people(root, passwords)
@@ -46,9 +50,10 @@ def _put_policy(root: Bao, name: str, text: str) -> None:
     root.must("PUT", f"sys/policies/acl/{name}", {"policy": text})
 
 
-def _services(root: Bao, review_url: str) -> None:
-    # The certificate must be given and is not looked at: the review listens on plain HTTP.
-    config = {"kubernetes_host": review_url, "disable_local_ca_jwt": True, "kubernetes_ca_cert": "none"}
+def _services(root: Bao, reviewer: Kube) -> None:
+    # The certificate must be given and is not looked at: the cluster listens on plain HTTP.
+    config = {"kubernetes_host": reviewer.url, "disable_local_ca_jwt": True, "kubernetes_ca_cert": "none"}
+    config["token_reviewer_jwt"] = reviewer.token
     root.must("POST", "auth/kubernetes/config", config)
     for service in SERVICES:
         flags = f"secret/prod/{service.name}/feature-flags"

@@ -17,7 +17,7 @@ from sandbox.ports import free_port, is_free
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = Path("/var/lib")  # for root: PostgreSQL's user can't reach below a closed home
-OURS = ("DATABASE_URL", "REDIS_URL", "KEYBOOK_", "VAULT_")
+OURS = ("DATABASE_URL", "REDIS_URL", "KEYBOOK_", "KUBECONFIG", "VAULT_")
 
 
 def home_folder() -> Path:
@@ -94,16 +94,24 @@ class Home:
         return self._kept("secret_key", secrets.token_urlsafe(48))
 
     def receiver_port(self) -> int:
-        """Return where the receiver of these data listens: OpenBao keeps its audit device's address with its data.
+        """Return where the receiver of these data listens: OpenBao keeps its audit device's address with its data."""
+        return self._kept_port("receiver", 20_000)
+
+    def cluster_port(self) -> int:
+        """Return where the simulated cluster of these data listens: whoever connected it keeps its address."""
+        return self._kept_port("cluster", 10_000)
+
+    def _kept_port(self, who: str, lowest: int) -> int:
+        """Return a port that stays the same from run to run.
 
         The number comes from the folder's name, outside of the range that systems give away, so that it stays free.
         Raises YardError when somebody has taken it meanwhile.
         """
-        first = 20_000 + int(hashlib.sha256(os.fsencode(self.top)).hexdigest()[:8], 16) % 10_000
-        port = int(self._kept("receiver-port", str(free_port(first))))
+        first = lowest + int(hashlib.sha256(os.fsencode(self.top)).hexdigest()[:8], 16) % 10_000
+        port = int(self._kept(f"{who}-port", str(free_port(first))))
         if not is_free(port):
             raise YardError(
-                f"Port {port} of 127.0.0.1, where this demo's receiver listens, is taken: stop what listens there, or "
+                f"Port {port} of 127.0.0.1, where this demo's {who} listens, is taken: stop what listens there, or "
                 "start afresh with RESET=1.",
                 BAD_INPUT,
             )

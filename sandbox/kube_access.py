@@ -74,11 +74,11 @@ def _is_meant(subject: Object, user: User, namespace: str) -> bool:
 class Access:
     """The tokens that are known, and the question whether a user may do something."""
 
-    def __init__(self, store: Store) -> None:
-        """Make the administrator's token, and the roles that every cluster has."""
+    def __init__(self, store: Store, token: str = "") -> None:
+        """Take or make the administrator's token, and make the roles that every cluster has."""
         self.store = store
         self.tokens = Tokens(store)
-        self.token = secrets.token_urlsafe(24)
+        self.token = token or secrets.token_urlsafe(24)
         for name, rules in ROLES.items():
             store.put(_rbac("ClusterRole", name, rules=rules))
         reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"}

@@ -70,7 +70,7 @@ class Kubelets:
         if not pod["status"].get("podIP"):
             self._edit(pod, self._waiting)
         elif self._since(pod, "start") >= self.starts_within and not self._stuck(pod):
-            self._edit(pod, _ready)
+            self._edit(pod, make_ready)
 
     def _stuck(self, pod: Object) -> bool:
         images = [container.get("image", "") for container in pod["spec"]["containers"]]
@@ -107,7 +107,8 @@ def _container(container: Object, state: Object) -> Object:
     return {**found, "ready": runs, "started": runs, "state": state, "lastState": {}}
 
 
-def _ready(found: Object) -> None:
+def make_ready(found: Object) -> None:
+    """Let a pod run with all of its containers ready; the object is changed."""
     states = [_container(c, {"running": {"startedAt": now()}}) for c in found["spec"]["containers"]]
     names = ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
     conditions = [_condition(name, True) for name in names]

@@ -130,9 +130,8 @@ class Objects:
     def _checked(self, found: Object, place: Place) -> Object:
         """Return the object with kind, version, namespace and name filled in and checked."""
         kind = place.kind
-        if found.setdefault("kind", kind.name) != kind.name or (
-            found.setdefault("apiVersion", kind.api_version) != kind.api_version
-        ):
+        found |= {"kind": found.get("kind", kind.name), "apiVersion": found.get("apiVersion", kind.api_version)}
+        if (found["kind"], found["apiVersion"]) != (kind.name, kind.api_version):
             message = f"{found['kind']} in version {found['apiVersion']!r} cannot be handled as a {kind.name}"
             raise Refusal(400, message)
         metadata = found.setdefault("metadata", {})

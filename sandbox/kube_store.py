@@ -304,10 +304,13 @@ class Store:
 
     # What happens to a server ---------------------------------------------------------------------------------
 
-    def age(self) -> None:
-        """Forget every change: a watch or an exact list from before now is too old (compaction)."""
+    def age(self, version: int = 0) -> None:
+        """Forget every change: a watch or an exact list from before now is too old (compaction).
+
+        The version goes on by what a live cluster writes for itself meanwhile, or to `version` if that is more.
+        """
         with self.lock:
-            self.version += 11  # what a live cluster writes for itself meanwhile
+            self.version = max(self.version + 11, version)
             for shelf in self.shelves.values():
                 shelf.restart(self.version)
                 shelf.changed.notify_all()

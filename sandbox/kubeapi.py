@@ -8,6 +8,7 @@ import select
 import socket
 import threading
 import time
+import traceback
 from collections import deque
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,10 +51,10 @@ class Asked:
 class KubeApi:
     """The server with its store; `url` and `token` let a client in, `faults` makes it fail."""
 
-    def __init__(self, store: Store | None = None, *, port: int = 0, window: int = WINDOW) -> None:
-        """Listen on a free port of loopback (or the one given) once `start` is called."""
+    def __init__(self, store: Store | None = None, *, port: int = 0, window: int = WINDOW, token: str = "") -> None:
+        """Listen on a free port of loopback (or this one) once `start` is called; `token` is the administrator's."""
         self.store = store or Store(window)
-        self.access = Access(self.store)
+        self.access = Access(self.store, token)
         self.token = self.access.token
         self.faults = Faults()
         self.manners = Manners()
@@ -243,6 +244,9 @@ class _Handler(BaseHTTPRequestHandler):
             reply = refused(refusal)
         except Unrouted:
             reply = Reply(404, b"404 page not found\n", "text/plain; charset=utf-8")
+        except (AttributeError, LookupError, TypeError, ValueError) as oddity:
+            traceback.print_exc()
+            reply = refused(Refusal(500, f"Internal error occurred: {oddity!r}"))
         wire = Wire(self.connection, mishaps, api.faults)
         if isinstance(reply, Stream):
             asked.code = 200

@@ -96,7 +96,7 @@ class Web(Program):
 
     async def answers(self) -> bool:
         """Ask for the sign-in page; a server error isn't an answer, it shows in the log."""
-        return await asyncio.to_thread(_says, f"127.0.0.1:{self.port}", "/sign-in/", 200)
+        return await asyncio.to_thread(answers_at, f"127.0.0.1:{self.port}", "/sign-in/", 200)
 
 
 class Worker(Program):
@@ -133,6 +133,11 @@ def ingest(log: Path, environment: Environment, children: int = 2) -> Worker:
     return Worker("worker-ingest", "Worker", log, ["-Q", "ingest", "-c", str(children)], environment)
 
 
+def cluster(log: Path, environment: Environment, children: int = 2) -> Worker:
+    """Return the worker that holds the watches of clusters."""
+    return Worker("worker-cluster", "Watcher", log, ["-Q", "cluster", "-c", str(children)], environment)
+
+
 def beat(log: Path, environment: Environment) -> Worker:
     """Return the process that rings: beat, and in the same process the sweep."""
     return Worker("beat", "Beat", log, ["-B", "-Q", "sweep", "--pool", "solo"], environment)
@@ -158,7 +163,7 @@ class Receiver(Program):
 
     async def answers(self) -> bool:
         """Ask whether it reaches the spool."""
-        return await asyncio.to_thread(_says, self.address, "/health/live", 200, b'"spool":"up"')
+        return await asyncio.to_thread(answers_at, self.address, "/health/live", 200, b'"spool":"up"')
 
 
 class Health(Program):
@@ -179,10 +184,10 @@ class Health(Program):
 
     async def answers(self) -> bool:
         """Ask whether it lives."""
-        return await asyncio.to_thread(_says, self.address, "/health/live", 200)
+        return await asyncio.to_thread(answers_at, self.address, "/health/live", 200)
 
 
-def _says(place: str, path: str, status: int, words: bytes = b"") -> bool:
+def answers_at(place: str, path: str, status: int, words: bytes = b"") -> bool:
     """Tell whether GET of a path at `host:port` gives this status, and these words, within two seconds."""
     wire = http.client.HTTPConnection(place, timeout=2)
     try:

@@ -37,8 +37,11 @@ from sandbox.company import (
 )
 from sandbox.errors import YardError
 from sandbox.foundation import ISSUER, lay, write_value
-from sandbox.token_review import TokenReview
+from sandbox.kube_client import Kube, sandbox_cluster
+from sandbox.kube_company import REVIEWER, settle
+from sandbox.kubeapi import KubeApi
 
+REVIEWED_FOR = 10 * 365 * 86400  # seconds: OpenBao keeps the reviewer's token, and every start gives it another
 SESSION = 900.0  # seconds after which a client logs in again; its token lives an hour
 CI = f"repo:{REPOSITORY}:ref:refs/heads/main"
 
@@ -66,13 +69,24 @@ class Ledger:
         return found
 
 
+def own_cluster() -> Kube:
+    """Return a cluster of our own for as long as we live: the sandbox has none."""
+    api = KubeApi().start()
+    settle(api.store, api.access)
+    return Kube(api.url, api.token)
+
+
+def _pod_of(found: dict[str, Any]) -> Pod:
+    return Pod(found["metadata"]["name"], found["metadata"]["uid"], found["status"]["podIP"])
+
+
 class Story:
     """The company's day; every method is one act of somebody."""
 
     def __init__(self, root: Bao) -> None:
-        """Open the TokenReview and make the CI's key; `lay` has to come before any act."""
+        """Find the cluster and make the CI's key; `lay` has to come before any act."""
         self.root = root
-        self.review = TokenReview()
+        self.cluster = sandbox_cluster() or own_cluster()
         self.key = CiKey()
         self.passwords = {person: secrets.token_urlsafe(12) for person in PEOPLE}
         self.ledger = Ledger()
@@ -80,7 +94,8 @@ class Story:
 
     def lay(self) -> bool:
         """Lay the foundation; tell whether the company is new here."""
-        return lay(self.root, self.review.url, self.key.pem(), self.passwords)
+        reviewer = Kube(self.cluster.url, self.cluster.token_of(*REVIEWER, life=REVIEWED_FOR))
+        return lay(self.root, reviewer, self.key.pem(), self.passwords)
 
     # Who speaks -------------------------------------------------------------------------------------------------
 
@@ -96,8 +111,17 @@ class Story:
         return bao.seen_as(token=bao.must("POST", path, given).body["auth"]["client_token"])
 
     def _pod(self, service: Service, pod: Pod) -> Bao:
-        given = {"role": service.name, "jwt": self.review.token(service, pod)}
-        return self._session(pod.name, lambda: self._log_in("auth/kubernetes/login", given, pod.address))
+        def log_in() -> Bao:
+            token = self.cluster.token_of(service.namespace, service.name, pod=(pod.name, pod.uid))
+            return self._log_in("auth/kubernetes/login", {"role": service.name, "jwt": token}, pod.address)
+
+        return self._session(pod.uid, log_in)
+
+    def pods(self, service: Service) -> list[Pod]:
+        """Return the pods of a service that run now, as the cluster names them."""
+        path = f"/api/v1/namespaces/{service.namespace}/pods?labelSelector=app%3D{service.name}"
+        found = self.cluster.must("GET", f"{path}&fieldSelector=status.phase%3DRunning")["items"]
+        return [_pod_of(pod) for pod in found if not pod["metadata"].get("deletionTimestamp")]
 
     def _person(self, name: str) -> Bao:
         address = f"10.8.0.{20 + PEOPLE.index(name)}"
@@ -114,7 +138,7 @@ class Story:
     def read(self, service: Service, pod: Pod, secret: str) -> None:
         """A pod reads one of its secrets, or one that isn't meant for it."""
         if self._read(self._pod(service, pod), service.account, secret).status == 403 and secret in service.secrets:
-            self._sessions.pop(pod.name, None)  # its token was revoked or has expired
+            self._sessions.pop(pod.uid, None)  # its token was revoked or has expired
 
     def take_credentials(self, service: Service, pod: Pod, role: str) -> None:
         """A pod has a database log-in issued and renews it once."""
@@ -179,7 +203,7 @@ class Story:
     def steal(self) -> None:
         """Somebody uses a ledger pod's token from outside of the cluster: its reads look like the pod's own."""
         ledger = SERVICES[0]
-        stolen = self._pod(ledger, ledger.pods()[0]).seen_as(address=ELSEWHERE)
+        stolen = self._pod(ledger, self.pods(ledger)[0]).seen_as(address=ELSEWHERE)
         for secret in (BANK, BANK, *ledger.secrets[1:], "secret/prod/payout/psp-key"):
             self._read(stolen, ledger.account, secret)
 
@@ -188,14 +212,14 @@ class Story:
     def once(self) -> None:
         """Every act once, by every pod that it fits."""
         for service in SERVICES:
-            for pod in service.pods():
+            for pod in self.pods(service):
                 for secret in service.secrets + service.curious:
                     self.read(service, pod, secret)
                 for role in service.database:
                     self.take_credentials(service, pod, role)
         ledger, web = SERVICES[0], SERVICES[3]
-        self.hand_over(ledger, ledger.pods()[0], "secret/prod/ledger/signing")
-        self.ask_for_nothing(web, web.pods()[0])
+        self.hand_over(ledger, self.pods(ledger)[0], "secret/prod/ledger/signing")
+        self.ask_for_nothing(web, self.pods(web)[0])
         self.look_up("alice", BANK)
         self.look_up("alice", "secret/prod/checkout/psp-key")
         self.change("bob", BANK)
@@ -208,7 +232,7 @@ class Story:
     def next_act(self, dice: random.Random) -> None:
         """One act at random; most are pods that read their own secrets."""
         service = dice.choice(SERVICES)
-        pod = dice.choice(service.pods())
+        pod = dice.choice(self.pods(service))
         secret = dice.choice(service.secrets)
         acts: list[tuple[int, Callable[[], None]]] = [
             (70, lambda: self.read(service, pod, secret)),

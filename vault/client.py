@@ -7,15 +7,28 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import hvac
 import requests
 from hvac import exceptions as answers
 
+from vault import roles
 from vault.address import checked, refuse
 from vault.errors import NotPermitted, NotThere, Refused, Sealed, TokenGone, Unavailable, Unreachable, VaultError
-from vault.server import Alias, AuditDevice, Entity, Health, Lease, Mount, Reach, Token
+from vault.server import (
+    Alias,
+    AuditDevice,
+    AuthRole,
+    Entity,
+    Group,
+    Health,
+    Lease,
+    Mount,
+    PolicyText,
+    Reach,
+    Token,
+)
 
 _NETWORK = "check the address, the network and the certificate"
 
@@ -106,6 +119,36 @@ class Client:
         ids = [str(one) for one in listed.get("keys") or ()]
         shown = {one: _object(self._ask(f"identity/entity/id/{one}").get("data")) for one in ids[:limit]}
         return [_entity(one, shown.get(one) or _object(known.get(one))) for one in ids]
+
+    def policies(self, limit: int) -> list[PolicyText]:
+        """The ACL policies: LIST sys/policies/acl, a GET each; `root` has no text."""
+        names = [one for one in self._names("sys/policies/acl") if one != "root"]
+        return [_policy(one, self._shown("sys/policies/acl", one)) for one in names[:limit]]
+
+    def roles(self, method: Mount, limit: int) -> list[AuthRole]:
+        """The roles of one auth method: a LIST at the place of its kind, a GET each."""
+        place = roles.place(method)
+        if not place:
+            raise NotThere(f"Keybook does not know auth methods of the kind {method.type}", method.path)
+        return [roles.role(method, one, self._shown(place, one)) for one in self._names(place)[:limit]]
+
+    def groups(self, limit: int) -> list[Group]:
+        """The groups: LIST identity/group/id, a GET each."""
+        return [_group(one, self._shown("identity/group/id", one)) for one in self._names("identity/group/id")[:limit]]
+
+    def _names(self, place: str) -> list[str]:
+        """What a LIST tells; the vault answers 404 where nothing is."""
+        try:
+            return list(_texts(_object(self._ask(place, {"list": "true"}).get("data")).get("keys")))
+        except NotThere:
+            return []
+
+    def _shown(self, place: str, name: str) -> dict[str, Any]:
+        """One of a list, empty if it went meanwhile."""
+        try:
+            return _object(self._ask(f"{place}/{quote(name)}").get("data"))
+        except NotThere:
+            return {}
 
     def audit_devices(self) -> list[AuditDevice]:
         """The audit devices: GET sys/audit, which needs sudo; of their options only the file's path and mode."""
@@ -266,7 +309,29 @@ def _entity(id: str, about: dict[str, Any]) -> Entity:
             str(one.get("mount_accessor", "")),
             str(one.get("mount_path", "")),
             _strings(one.get("metadata")),
+            str(one.get("id", "")),
+            _strings(one.get("custom_metadata")),
         )
         for one in map(_object, about.get("aliases") or ())
     )
-    return Entity(id, str(about.get("name", "")), bool(about.get("disabled")), _strings(about.get("metadata")), aliases)
+    known = _texts(about.get("policies"))
+    return Entity(
+        id, str(about.get("name", "")), bool(about.get("disabled")), _strings(about.get("metadata")), aliases, known
+    )  # fmt: skip
+
+
+def _policy(name: str, about: dict[str, Any]) -> PolicyText:
+    slashes, wildcards = (bool(about.get(f"allow_{one}_in_identity_templates")) for one in ("slashes", "wildcards"))
+    return PolicyText(name, str(about.get("policy", "")), slashes, wildcards, str(about.get("expiration") or ""))
+
+
+def _group(id: str, about: dict[str, Any]) -> Group:
+    return Group(
+        id,
+        str(about.get("name", "")),
+        str(about.get("type", "internal")),
+        _texts(about.get("policies")),
+        _texts(about.get("member_entity_ids")),
+        _texts(about.get("member_group_ids")),
+        _strings(about.get("metadata")),
+    )

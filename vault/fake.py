@@ -8,7 +8,8 @@ from dataclasses import replace
 from hashlib import sha256
 
 from vault.errors import NotPermitted, NotThere, Sealed, TokenGone, Unreachable
-from vault.server import AuditDevice, Entity, Health, Lease, Mount, Reach, Token
+from vault.roles import place
+from vault.server import AuditDevice, AuthRole, Entity, Group, Health, Lease, Mount, PolicyText, Reach, Token
 
 Rules = dict[str, tuple[str, ...]]
 DEFAULT: Rules = {
@@ -25,8 +26,9 @@ class FakeServer:
     """The state of a pretended server; a `FakeVault` asks it with one token.
 
     Set `away` (no answer) or `sealed`; `tokens` are the living ones; `policies` maps a policy's name to what it allows
-    (a path that ends in `*` is a beginning); `knocks` are the request ids of the calls that were made to be seen;
-    `leases` are those that are listed, and `given_up` those among them that can't be revoked.
+    (a path that ends in `*` is a beginning), `texts` are what it shows of them; `given` are roles by their method's
+    path, `circles` the groups; `knocks` are the request ids of the calls that were made to be seen; `leases` are those
+    that are listed, and `given_up` those among them that can't be revoked.
     """
 
     def __init__(self) -> None:
@@ -39,6 +41,9 @@ class FakeServer:
         ]
         self.methods: list[Mount] = [Mount("auth/token/", "token", "auth_token_1")]
         self.people: list[Entity] = []
+        self.texts: list[PolicyText] = [PolicyText("default", 'path "auth/token/lookup-self" { policy = "read" }')]
+        self.given: dict[str, list[AuthRole]] = {}
+        self.circles: list[Group] = []
         self.devices: list[AuditDevice] = [AuditDevice("file", "file", "/var/log/openbao/audit.log")]
         self.policies: dict[str, Rules] = {"default": dict(DEFAULT)}
         self.tokens: dict[str, Token] = {"root": Token("root", ("root",), "accessor-of-root", "", 0, False)}
@@ -112,6 +117,29 @@ class FakeVault:
             self._allowed(f"identity/entity/id/{one.id}", "read")
         bare = [Entity(one.id, one.name, aliases=one.aliases) for one in self._server.people[limit:]]
         return self._server.people[:limit] + bare
+
+    def policies(self, limit: int) -> list[PolicyText]:
+        """The ACL policies, up to `limit`."""
+        self._listed("sys/policies/acl", [one.name for one in self._server.texts[:limit]])
+        return self._server.texts[:limit]
+
+    def roles(self, method: Mount, limit: int) -> list[AuthRole]:
+        """The roles of one auth method."""
+        if not place(method):
+            raise NotThere(f"Keybook does not know auth methods of the kind {method.type}", method.path)
+        found = self._server.given.get(method.path, [])[:limit]
+        self._listed(place(method), [one.name for one in found])
+        return found
+
+    def groups(self, limit: int) -> list[Group]:
+        """The groups."""
+        self._listed("identity/group/id", [one.id for one in self._server.circles[:limit]])
+        return self._server.circles[:limit]
+
+    def _listed(self, place: str, names: list[str]) -> None:
+        self._allowed(f"{place}/", "list")
+        for one in names:
+            self._allowed(f"{place}/{one}", "read")
 
     def audit_devices(self) -> list[AuditDevice]:
         """The audit devices, by name."""

@@ -60,6 +60,30 @@ RIGHTS = (
         "sys/leases", ("read", "sudo"), "see which leases the vault gave up revoking", "sys/leases",
         "a lease that can't be revoked looks like one whose revocation still fails",
     ),
+    Right(
+        "sys/policies/acl/*", ("list", "read"), "what policies allow", "sys/policies/acl/any",
+        "Keybook can't say who may read a secret",
+    ),
+    Right(
+        "auth/+/role/+", ("list", "read"), "which policies the roles of auth methods give", "auth/any/role/any",
+        "who may read a secret by a role of Kubernetes, JWT, OIDC or AppRole is not seen",
+    ),
+    Right(
+        "auth/+/users/+", ("list", "read"), "which policies users with a password get", "auth/any/users/any",
+        "who may read a secret as a user of userpass is not seen",
+    ),
+    Right(
+        "auth/+/certs/+", ("list", "read"), "which policies certificates give", "auth/any/certs/any",
+        "who may read a secret by a certificate is not seen",
+    ),
+    Right(
+        "auth/+/roles/+", ("list", "read"), "which policies token roles may give", "auth/token/roles/any",
+        "who may read a secret by a token role is not seen",
+    ),
+    Right(
+        "identity/group/id/+", ("list", "read"), "which policies groups give to whom", "identity/group/id/any",
+        "who may read a secret as a member of a group is not seen",
+    ),
 )  # fmt: skip
 
 

@@ -56,6 +56,8 @@ class Alias:
     mount_accessor: str
     mount_path: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    id: str = ""
+    custom_metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,49 @@ class Entity:
     disabled: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[Alias, ...] = ()
+    policies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group: its policies, the entities in it and the groups in it, by id; `type` is internal or external."""
+
+    id: str
+    name: str
+    type: str = "internal"
+    policies: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyText:
+    """One ACL policy as it stands; `slashes` and `wildcards` tell what may fill its templates.
+
+    `expires` is a time as RFC 3339, empty for none.
+    """
+
+    name: str
+    text: str
+    slashes: bool = False
+    wildcards: bool = False
+    expires: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthRole:
+    """What one role (or user, or certificate) of an auth method gives, and to whom it is bound; no secret is in it.
+
+    `method` is the mount's path, `binds` maps a setting's name to its values in print.
+    """
+
+    method: str
+    type: str
+    name: str
+    policies: tuple[str, ...] = ()
+    no_default: bool = False
+    binds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +183,18 @@ class Server(Protocol):
 
     def entities(self, limit: int) -> list[Entity]:
         """The entities of the namespace; beyond `limit`, names and aliases without metadata."""
+        ...
+
+    def policies(self, limit: int) -> list[PolicyText]:
+        """The ACL policies of the namespace, by name; beyond `limit` they are left out, and so is `root`."""
+        ...
+
+    def roles(self, method: Mount, limit: int) -> list[AuthRole]:
+        """The roles of one auth method, by name, up to `limit`; raises `NotThere` for a kind that is not known."""
+        ...
+
+    def groups(self, limit: int) -> list[Group]:
+        """The groups of the namespace, up to `limit`."""
         ...
 
     def audit_devices(self) -> list[AuditDevice]:

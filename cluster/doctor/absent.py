@@ -73,13 +73,13 @@ def _cause(scene: Scene, pod: Pod) -> Cause | None:
 
 
 def _unasked(meta: Meta, given: str | None) -> Cause | None:
-    wanted = annotations_from(meta, "agent-inject-secret-") or annotations_from(meta, "agent-inject-template-")
+    wanted = annotations_from(meta, "")
     if given is not None:
         says = "The annotation agent-inject is neither true nor false, so the injector does not take it."
         return Cause(2, says, 'Set vault.hashicorp.com/agent-inject to "true", in quotes.')
     if not wanted:
         return None
-    says = "The pod names secrets for the injector, and lacks the annotation agent-inject."
+    says = f"The pod has annotations for the injector ({', '.join(sorted(wanted)[:3])}), and lacks agent-inject."
     return Cause(2, says, 'Add vault.hashicorp.com/agent-inject: "true" to the pod template.')
 
 

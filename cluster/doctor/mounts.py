@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.consumption import Trouble
-from cluster.doctor.states import CONFIG, last_warning, lasts, waiting_for, waiting_text
+from cluster.doctor.states import CONFIG, last_warning, lasts, unscheduled, waiting_for, waiting_text
 from cluster.kinds.pod import Pod
 from cluster.scene import Scene, ref
+from cluster.uses import uses_of
 
 _MISSING = ("not found", "couldn't find key", "references non-existent")
 
@@ -37,11 +38,20 @@ def not_configured(scene: Scene, pod: Pod) -> Iterator[Trouble]:
     """Give the trouble of a pod whose container can't be made, since something that it names is not there."""
     if pod.metadata.deletion_timestamp is not None:
         return
-    text = _config_error(pod) or _missing_volume(scene, pod)
+    me, text = ref(pod), _config_error(pod) or _missing_volume(scene, pod)
     if text:
-        me, says = ref(pod), "A Secret or a ConfigMap that a container needs is not there."
-        mend = "Make it, or see why its operator does not."
+        says, mend = (
+            "A Secret or a ConfigMap that a container needs is not there.",
+            "Make it, or see why its operator does not.",
+        )
         yield Trouble("I", 21, me, scene.workload(pod), says, mend, (me,), evidence=text)
+    elif _uses_secrets(pod) and (why := unscheduled(pod)) and lasts(scene, pod.metadata.creation_timestamp):
+        says, mend = "No node takes the pod, which would get a secret.", "Mend what the scheduler says."
+        yield Trouble("I", 21, me, scene.workload(pod), says, mend, (me,), evidence=why)
+
+
+def _uses_secrets(pod: Pod) -> bool:
+    return bool(uses_of(pod)) or any(volume.csi is not None for volume in pod.spec.volumes)
 
 
 def _config_error(pod: Pod) -> str:

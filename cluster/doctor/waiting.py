@@ -78,11 +78,34 @@ def _of_status(scene: Scene, pod: Pod, agents: Injected, status: ContainerStatus
     if reason == CRASHING or code:
         return _refused_path(scene, agents)
     running = status.state.running if status is not None else None
-    if running is not None and lasts(scene, running.started_at):
-        says = "The agent runs and never ends: it can't log in, or can't reach the vault, and tries for ever."
-        mend = f"See role, namespace, audience and mount of the login. {_ASK_THE_LOG}"
-        return Stuck(16, says, mend, sure=False, also=(19, 24))
-    return None
+    return _never_ending(scene, agents) if running is not None and lasts(scene, running.started_at) else None
+
+
+def _never_ending(scene: Scene, agents: Injected) -> Stuck:
+    address = _lonely_address(scene, agents)
+    if address:
+        says = f"The agent runs and never ends, and no pod that works reaches a vault at {address}."
+        return Stuck(19, says, f"Compare the address with that of others. {_ASK_THE_LOG}", sure=False, also=(16, 24))
+    says = "The agent runs and never ends: it can't log in, or can't reach the vault, and tries for ever."
+    mend = f"See role, namespace, audience and mount of the login. {_ASK_THE_LOG}"
+    return Stuck(16, says, mend, sure=False, also=(19, 24))
+
+
+def _lonely_address(scene: Scene, agents: Injected) -> str:
+    told = agents.agent()
+    working = scene.once(_working_addresses)
+    return told.address if told is not None and working and told.address not in working else ""
+
+
+def _working_addresses(scene: Scene) -> frozenset[str]:
+    found = set()
+    for pod in scene.pods:
+        agents = injected(pod)
+        told = agents.agent() if agents is not None else None
+        done = status_of(pod, INIT)
+        if told is not None and done is not None and done.state.terminated is not None and not last_end(done)[0]:
+            found.add(told.address)
+    return frozenset(found)
 
 
 def _refused_path(scene: Scene, agents: Injected) -> Stuck:

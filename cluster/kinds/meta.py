@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from cluster.redaction import LONGEST, kept_annotations
+from cluster.redaction import kept_annotations, kept_message
 
 EMPTY = msgspec.Raw()
 
@@ -59,8 +59,8 @@ class Fields(Shape):
 
     def __post_init__(self) -> None:
         # A Raw keeps the bytes of the whole page alive: it goes as soon as it has been asked.
-        self.touches_data, self.data = bool(bytes(self.data)), EMPTY
-        self.touches_status, self.status = bool(bytes(self.status)), EMPTY
+        self.touches_data, self.data = self.touches_data or bool(bytes(self.data)), EMPTY
+        self.touches_status, self.status = self.touches_status or bool(bytes(self.status)), EMPTY
 
 
 class Written(Shape):
@@ -98,7 +98,7 @@ class Condition(Shape):
     observed_generation: int = 0
 
     def __post_init__(self) -> None:
-        self.message = self.message[:LONGEST]
+        self.message = kept_message(self.message)
 
 
 class LocalName(Shape):

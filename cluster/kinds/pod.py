@@ -6,7 +6,7 @@ import msgspec
 
 from cluster.kinds.agent import Agent, decode_agent
 from cluster.kinds.meta import Condition, LocalName, Meta, Shape
-from cluster.redaction import LONGEST, kept_literal
+from cluster.redaction import kept_literal, kept_message
 
 # The only arguments that are kept: the switches of the CSI driver and the operators that say how often they refresh.
 _KEPT_ARGUMENTS = ("--enable-secret-rotation", "--rotation-poll-interval", "-vault-mount", "--vault-mount")
@@ -41,8 +41,9 @@ class EnvVar(Shape):
     agent: Agent | None = None
 
     def __post_init__(self) -> None:
-        self.agent = decode_agent(self.value) if self.name == "VAULT_CONFIG" and self.value else None
-        self.origin = self._origin()
+        if self.name == "VAULT_CONFIG" and self.value:
+            self.agent = decode_agent(self.value)
+        self.origin = self.origin or self._origin()
         self.value = kept_literal(self.name, self.value)
 
     def _origin(self) -> str:
@@ -183,7 +184,7 @@ class Waiting(Shape):
     message: str = ""
 
     def __post_init__(self) -> None:
-        self.message = self.message[:LONGEST]
+        self.message = kept_message(self.message)
 
 
 class Running(Shape):

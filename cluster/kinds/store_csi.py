@@ -37,7 +37,8 @@ class Parameters(Shape):
 
     def __post_init__(self) -> None:
         self.vault_address = bare_address(self.vault_address)
-        self.listed, self.unreadable = _read_objects(self.objects)
+        if self.objects:
+            self.listed, self.unreadable = _read_objects(self.objects)
         self.objects = ""
 
 

@@ -6,8 +6,19 @@ import pytest
 from django.db import transaction
 
 from accounts.models import Role, User
+from accounts.scope import Area, Scope
 from accounts.trail import Subject, record
+from audit import leasing
 from tests.audit.lines import START, Call, calls, log
+
+
+@pytest.fixture
+def leased(past, recorded, tmp_path):
+    """The recorded log, followed for its leases."""
+    (tmp_path / "a.log").write_bytes(recorded("audit.log"))
+    past.take(tmp_path / "a.log")
+    leasing.catch_up()
+    return past
 
 
 @pytest.fixture
@@ -53,6 +64,25 @@ def test_a_secrets_readers_are_told_with_their_counts(filled, siem):
     assert told["secret"]["name"] == "secret/prod/app/key-0" and told["readers"][0]["versions"] == [3]
     assert siem.ask(f"/secrets/{key}/readers", since="2027-01-01", until="2027-01-02").json["readers"] == []
     assert siem.ask("/secrets/999999/readers").problem() == (404, "not-found")
+
+
+def test_leases_come_page_by_page_with_what_is_known_of_each(leased, siem):
+    some = everything(siem, "/leases", limit=10)
+    assert len(some) == 37 == len({one["lease_id"] for one in some})
+    asked = everything(siem, "/leases", state="revoke_asked", limit=4)
+    assert {(one["state"], one["standing"], one["verified"]) for one in asked} == {("revoke_asked", "unverified", None)}
+    assert len(asked) == 11 and {one["how"] for one in asked} == {"id", "force", "token"}
+    assert {one["secret"] for one in everything(siem, "/leases", prefix="ssh/")} == {"ssh/creds/otp"}
+    assert everything(siem, "/leases", orphaned="true") == [] == everything(siem, "/leases", pod="payments/none")
+    for wrong in ({"state": "dead"}, {"orphaned": "perhaps"}, {"kind": "human"}):
+        assert siem.ask("/leases", **wrong).problem() == (400, "bad-parameter")
+
+
+def test_leases_outside_of_the_scope_are_not_there(leased, let_in):
+    limited = let_in(scope=Scope.of([Area(vault="demo", prefix="database/creds/payments-ro")]))
+    told = everything(limited, "/leases", limit=5)
+    assert told and {one["secret"] for one in told} == {"database/creds/payments-ro"}
+    assert everything(let_in(scope=Scope.of([Area(vault="elsewhere")])), "/leases") == []
 
 
 def test_principals_are_listed_by_kind_and_name(filled, siem):

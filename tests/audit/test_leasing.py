@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
+import subprocess
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -188,3 +191,73 @@ def test_a_second_follower_is_told_that_one_is_at_work(past):
         other.execute("SELECT pg_advisory_lock(%s)", [leasing._LOCK])
         with pytest.raises(leasing.Busy):
             leasing.follow()
+
+
+def test_answers_that_come_late_and_a_device_that_comes_later_tell_the_same(past, recorded, tmp_path, truth):
+    lines = recorded("audit.log").splitlines(keepends=True)
+    late = [
+        line for line in lines if b'"type":"response"' in line and (b"leases/" in line or b"database/creds/" in line)
+    ]
+    assert len(late) > 60
+    kept = set(late)
+    (tmp_path / "early.log").write_bytes(b"".join(line for line in lines if line not in kept))
+    (tmp_path / "late.log").write_bytes(b"".join(late[::-1]))
+    past.take(tmp_path / "early.log")
+    follow()
+    assert Lease.objects.count() < 10
+    past.take(tmp_path / "late.log")
+    follow()
+    asked = {
+        id: (State.ASKED, HOWS[lease["ended_how"]])
+        for id, lease in truth["leases"].items()
+        if lease["ended_how"] in HOWS
+    }
+    assert states() == {id: asked.get(id, (State.UNVERIFIED, How.NOTHING)) for id in truth["leases"]}
+    assert {one.lease_id: one.renewals for one in Lease.objects.all()} == {
+        id: len(lease["renewals"]) for id, lease in truth["leases"].items()
+    }
+
+
+FOLLOW = """
+import django
+django.setup()
+from audit import leasing
+leasing.SPAN = 11
+print("begun", flush=True)
+leasing.catch_up()
+"""
+
+
+def test_whenever_the_follower_is_killed_nothing_is_lost_or_told_twice(own_database, recorded, tmp_path):
+    (tmp_path / "audit.log").write_bytes(recorded("audit.log"))
+    own_database.manage("ingest_file", str(tmp_path / "audit.log"), "--vault", "demo")
+    tables = {
+        "audit_lease": "lease_id, state, how, since, renewals, asked, token_ends",
+        "audit_leasefact": "event_id, kind, lease, hmac, prefix, token, accessor",
+        "audit_leaseholder": "token, accessor, ends",
+        "audit_leasehash": "hmac",
+    }
+    dice, kills, places = random.Random(5), 0, set()
+    with own_database.connect() as wire:
+
+        def held():
+            return {name: wire.execute(f"SELECT {columns} FROM {name} ORDER BY 1, 2, 3" if "," in columns
+                                       else f"SELECT {columns} FROM {name} ORDER BY 1").fetchall()
+                    for name, columns in tables.items()}  # fmt: skip
+
+        for _ in range(6):
+            process = own_database.start("-c", FOLLOW, stdout=subprocess.PIPE)
+            process.stdout.readline()
+            time.sleep(dice.uniform(0, 0.5))
+            kills += process.poll() is None
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            places.add(wire.execute("SELECT max(after) FROM audit_leasecursor").fetchone()[0])
+        assert kills >= 3 and len(places) >= 3
+        own_database.run("-c", FOLLOW)
+        pieces = held()
+        wire.execute("TRUNCATE audit_lease, audit_leasefact, audit_leaseholder, audit_leasehash, audit_leasecursor")
+        own_database.run("-c", FOLLOW)
+        assert held() == pieces
+        assert len(pieces["audit_lease"]) == 37

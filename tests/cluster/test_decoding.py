@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.decoding import Broken, Unreadable, decode_event, decode_object, decode_page, decode_status
+from cluster.decoding import Broken, Unreadable, decode_event, decode_object, decode_page, decode_status, encode_object
 from cluster.objects import Pod
 from cluster.resources import RESOURCES, SHAPES
 from tests.cluster import recorded
@@ -292,6 +292,16 @@ class TestResources:
         for line in recorded.lines("objects.ndjson"):
             found = decode_object(recorded.resource_of(json.loads(line)), line)
             assert not isinstance(found, Broken), found
+
+
+def test_what_was_kept_of_an_object_can_be_stored_and_is_the_same_when_it_is_read_again():
+    written = [{"manager": "m", "time": "2026-11-21T10:00:05Z", "fieldsV1": {"f:data": {}, "f:status": {}}}]
+    objects = [("secrets", made("secrets", "s", meta={"managedFields": written}))]
+    for line in recorded.lines("objects.ndjson"):
+        resource = recorded.resource_of(json.loads(line))
+        objects.append((resource.name, decode_object(resource, line)))
+    for name, found in objects:
+        assert decode_object(RESOURCES[name], encode_object(found)) == found
 
 
 JSON = st.recursive(

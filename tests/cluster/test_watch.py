@@ -14,6 +14,7 @@ from cluster.picture import Seen
 from cluster.place import Address
 from cluster.resources import RESOURCES
 from cluster.turn import hold
+from cluster.watch import Watching
 from sandbox.kube_resources import kind_of
 from tests.cluster.watched import HASTY, Diary, eventually, pod, versions, watched
 
@@ -362,3 +363,46 @@ def test_the_sink_is_told_when_nothing_more_waits_and_each_second_while_somethin
         same(shop, diary)
         eventually(lambda: diary.written == 0)
     assert diary.longest < 3
+
+
+def test_an_hour_without_the_server_costs_few_questions_and_loses_nothing(shop):
+    class Clock(threading.Event):
+        """Time that passes only while somebody waits."""
+
+        now = 0.0
+
+        def __call__(self):
+            return self.now
+
+        def wait(self, seconds=None):
+            self.now += seconds
+            if self.now >= 3600 and self.away:
+                self.away = False
+                shop.come_back()
+
+        away = True
+
+    diary, clock, tries = Diary(), Clock(), 0
+    with watched(shop.url, shop.token, "pods", picture=diary):
+        same(shop, diary)
+    drop(shop, "web-08")
+    shop.go_away()
+    client = Client(Address(shop.url, shop.token), connect=0.5, read=0.5)
+    ask = client._ask
+
+    def counted(*given, **also):
+        nonlocal tries
+        tries += 1
+        return ask(*given, **also)
+
+    client._ask = counted
+    watching = Watching(client, RESOURCES["pods"], diary, until=3700, stop=clock, clock=clock)
+    thread = threading.Thread(target=watching.run)
+    thread.start()
+    same(shop, diary)
+    clock.now = 4000
+    watching.interrupt()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert 80 < tries < 200, "about two a minute"
+    assert diary.lists == 1 and [exact for _, _, exact in diary.deleted] == [True]

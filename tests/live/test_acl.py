@@ -154,6 +154,7 @@ def test_capabilities_are_those_of_the_vault_for_random_policies_and_paths(bao, 
 
 RULE = 'path "a" { capabilities = ["read"] }'
 TEXTS = [
+    'path "a/+/b/+/d*" { capabilities = ["read"] }\npath "a/+/+/ccc/d*" { capabilities = ["list"] }',
     RULE,
     f"# c\n// d\n/* e\n*/{RULE}",
     '"path" "a" { "capabilities" = ["read",] }',
@@ -244,7 +245,7 @@ def test_a_text_is_read_where_the_vault_takes_it_and_refused_where_it_does_not(b
         taken += ours is not None
         if ours is not None:
             token = bao.must("POST", "auth/token/create", {"policies": ["written"], "no_default_policy": True})
-            paths = ["a", "b", "path", "a/b", "aé", "a/béa", "é日", 'a${"x"}', "team/a"]
+            paths = ["a", "b", "path", "a/b", "a/x/b/ccc/d", "aé", "a/béa", "é日", 'a${"x"}', "team/a"]
             told = bao.must("POST", "sys/capabilities", {"token": token.body["auth"]["client_token"], "paths": paths})
             acl = Acl([Policy("written", ours)], at=datetime.now(UTC))
             wrong += [(text, one, acl.capabilities(one), told.data[one]) for one in paths

@@ -57,7 +57,6 @@ def test_the_database_has_the_schema_unless_that_is_refused(sandbox):
     ("argv", "code", "word"),
     [
         ((), 2, "COMMAND"),
-        (("--cluster", "true"), 2, "--cluster is not built yet"),
         (("--no-migrate", "no-such-program"), 127, "no-such-program"),
         (("--no-migrate", "/etc/passwd"), 126, "/etc/passwd"),
     ],

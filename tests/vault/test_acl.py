@@ -59,6 +59,11 @@ def test_a_plus_is_one_whole_segment_and_nothing_else():
     ]  # fmt: skip
 
 
+def test_of_patterns_alike_in_all_else_the_longer_one_counts():
+    both = {"a/+/b/+/d*": "read", "a/+/+/ccc/d*": "list"}
+    assert capabilities([policy(rules=both)], "a/x/b/ccc/d") == {"list"}
+
+
 def test_a_list_also_looks_at_the_rule_without_the_slash_and_a_read_does_not():
     acl = Acl([policy(rules={"a/b": "read list"})])
     assert acl.capabilities("a/b/") == {"read", "list"}

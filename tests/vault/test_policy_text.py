@@ -9,6 +9,7 @@ import pytest
 
 from tests.vault import policies as made
 from vault.hcl import UnreadableText
+from vault.policy_print import printed
 from vault.policy_text import Rule, rules
 
 FULL = """
@@ -99,3 +100,18 @@ def test_a_text_of_thousands_of_braces_does_not_exhaust_the_stack():
     for text in ('path "a" {' + "x {" * 50_000, "{" + '"a": {' * 50_000, 'path "a" { x = ' + "[" * 50_000):
         with pytest.raises(UnreadableText, match="too deep"):
             rules(text)
+
+
+def test_the_print_of_rules_reads_as_the_same_rules_without_the_values_of_parameters():
+    text = (
+        FULL
+        + r'path "a\xff\000$\x7bb}\"\\" { capabilities = ["read"] denied_parameters = { "pin" = ["hunter2"] } x = 1'
+    )
+    text += ' max_wrapping_ttl = "768h" }'
+    shown = printed(rules(text))
+    again = rules(shown)
+    assert "hunter2" not in shown and "\0" not in shown and "what the team" not in shown
+    assert [(one.pattern, one.capabilities, one.required, one.expires, one.max_wrap, one.unknown) for one in again] == [
+        (one.pattern, one.capabilities, one.required, one.expires, one.max_wrap, one.unknown) for one in rules(text)
+    ]
+    assert again[-1].denied == {"pin": ("<1 value>",)} and again[0].control_group
