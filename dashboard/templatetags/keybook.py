@@ -42,6 +42,8 @@ KINDS = {
     "certificate": ("seal", "certificate"),
     "token": ("ticket", "token"),
     "root": ("hash", "root token"),
+    "node": ("box", "kubelet"),
+    "system": ("hash", "control plane"),
     "anonymous": ("person-dashed", "no identity"),
 }
 _DRAWN = 4_096  # pieces of a page that repeat from row to row: a page of a hundred events draws a thousand
