@@ -31,7 +31,7 @@ def yard(past, kube, tmp_path, monkeypatch):
 
     class Yard:
         client = applied(kube)
-        config = str(kubeconfig(kube, tmp_path, "theirs"))
+        config = str(kubeconfig(kube, tmp_path, client._place.token))
 
         def connect(self, client=None, **wish):
             wish = connect_cluster.Wish(**{"name": "prod", "kubeconfig": self.config, "context": "there", **wish})
@@ -66,6 +66,19 @@ def test_it_adds_the_cluster_with_its_rights_and_says_what_the_worker_needs(yard
 def test_the_kubeconfig_is_the_one_that_kubectl_would_take(yard, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", f"{yard.config}:/nowhere/else")
     assert yard.connect(kubeconfig="").setting == f"prod={yard.config}@there"
+
+
+def test_the_command_prints_the_role_and_the_checks_and_ends_well(yard, capsys):
+    call_command("connect", "--cluster", "prod", "--kubeconfig", yard.config, "--context", "there")
+    said = capsys.readouterr().out
+    assert access.manifest() in said and "ok       pods (list, watch): " in said
+    assert f"KEYBOOK_KUBECONFIG=prod={yard.config}@there" in said
+
+
+def test_the_setting_of_our_own_environment_is_enough(yard, monkeypatch, capsys):
+    monkeypatch.setattr(settings.KEYBOOK, "kubeconfig", f"prod={yard.config}@there")
+    call_command("connect", "--cluster", "prod")
+    assert "Its environment needs" not in capsys.readouterr().out and ClusterLink.objects.get().context == "there"
 
 
 def test_connecting_again_changes_what_was_wished_and_makes_no_second_one(yard, kube):
