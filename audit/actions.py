@@ -15,7 +15,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models import Min
 
-from audit import devices, kinds, lineage, partitions, rollups, spooling
+from audit import attributing, devices, kinds, lineage, partitions, rollups, spooling
 from audit.ingest import Busy, Report, Turn, connect, find_generation, turn
 from audit.models import Device, Generation, Source, Vault
 from audit.sources import content
@@ -307,6 +307,7 @@ def keep_house() -> None:
         today = datetime.now(UTC).date()
         partitions.ensure_ahead(connection, today)
         partitions.forget_before(connection, today - timedelta(days=settings.KEYBOOK.retention_days))
+    attributing.forget_before(datetime.now(UTC) - timedelta(days=settings.KEYBOOK.retention_days + 1))
     rollups.close()
     behind = Source.objects.aggregate(oldest=Min("drained_at"))["oldest"] or datetime.now(UTC)
     for vault in Vault.objects.all():

@@ -22,13 +22,16 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One principal's dealings with a secret in a window; `count` counts disclosures, `denied` refusals."""
+    """One principal's dealings with a secret in a window; `count` counts disclosures, `denied` refusals.
+
+    Told apart by pod where the question says so; `delivered_by` names an operator that reads for others.
+    """
 
     principal_id: int
     principal: str
     kind: str  # service_account human ci approle certificate token root anonymous
     pod: str | None
-    grade: str  # "service account only", "unknown", "not a pod"
+    grade: str  # exact strong likely possible conflict, "service account only", "unknown", "not a pod"
     count: int
     denied: int
     first: datetime | None
@@ -36,6 +39,9 @@ class Reader:
     addresses: Sequence[str] = ()
     versions: Sequence[int] = ()
     entity_id: str = ""
+    cluster: str = ""
+    pod_uid: str = ""
+    delivered_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from accounts.scope import Scope
 from audit import lease_facts
 from audit.lease_models import Lease
 from audit.models import Principal, Vault
+from audit.pods import grade
 from audit.queries import secrets_in
 from audit.reach import vaults_of
-from audit.readers import grade
 from inventory.leases import Fact, How, Kind, Standing, State, exposure, is_orphan, is_overdue, standing
 from inventory.models import CheckLine, Connection
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
-from audit import lease_models  # noqa: F401 - Django looks for models here
+from audit import lease_models, pod_tables  # noqa: F401 - Django finds tables by way of this module
 
 
 class Vault(models.Model):

@@ -14,7 +14,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.fields import BooleanField
 
 from accounts.scope import EVERYTHING, Scope
-from audit import blocks, callers, event_search, readers, scoping
+from audit import blocks, callers, event_search, pods, readers, scoping
 from audit.answers import (
     Bucket,
     DeviceState,
@@ -33,8 +33,9 @@ from audit.closed import BEGIN, END
 from audit.event import ALIVE
 from audit.event_filter import Condition, Filter
 from audit.models import RENAMED, Device, Generation, Principal, Secret, Source
+from audit.pods import Proof, grade
 from audit.reach import secret_in, vaults_of
-from audit.readers import Uses, grade
+from audit.readers import Uses
 
 __all__ = [
     "Bucket",
@@ -42,6 +43,7 @@ __all__ = [
     "EventRow",
     "Gap",
     "NotOneSecret",
+    "Proof",
     "ReadSecret",
     "Reader",
     "SecretRef",
@@ -58,6 +60,7 @@ __all__ = [
     "gaps_of",
     "grade",
     "lines_of",
+    "proof_of",
     "secret",
     "secrets",
     "timeline",
@@ -146,10 +149,13 @@ def who_read(one: SecretRef, since: datetime | None = None, until: datetime | No
 
 
 def who_read_and_from_where(one: SecretRef, since: datetime | None = None, until: datetime | None = None) -> WhoRead:
-    """Return the same with every reader's addresses and versions, for which every event is looked at."""
-    answer = who_read(one, since, until)
-    uses = readers.uses_of(one.id, since, until, [reader.principal_id for reader in answer.readers])
-    return replace(answer, readers=readers.with_uses(answer.readers, uses))
+    """Return the same by pod, with addresses and versions, for which every event is looked at."""
+    return replace(who_read(one, since, until), readers=pods.readers_by_pod(one.id, since, until))
+
+
+def proof_of(event_id: int, *, scope: Scope) -> Proof | None:
+    """Return which pod made an event's call and how well that is proven; None where the event itself is not shown."""
+    return pods.proof_of(event_id, scope=scope)
 
 
 def uses_of(answer: WhoRead, some: Sequence[Reader], newest: int) -> Uses:

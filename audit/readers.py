@@ -12,13 +12,13 @@ from django.db import connection
 from audit.answers import Reader
 from audit.closed import BEGIN, END, days_of, parts_of, union
 from audit.event import ALIVE
+from audit.pods import grade
 from audit.principal import Kind
 from vault.reads import Outcome
 
 _DAYS = days_of("secret", "principal, outcome, disclosed, events AS n, first, last")
 _EVENTS = f"""SELECT principal, outcome, disclosed, 1 AS n, time AS first, time AS last FROM audit_event
               WHERE secret = %s AND time >= %s AND time < %s AND {ALIVE}"""  # noqa: S608 - our own text
-_GRADES = {"service_account": "service account only", "anonymous": "unknown", "token": "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +91,6 @@ def with_uses(readers: Sequence[Reader], uses: Uses) -> list[Reader]:
     nothing: tuple[list[str], list[int]] = ([], [])
     told = [(reader, uses.of.get(reader.principal_id, nothing)) for reader in readers]
     return [replace(reader, addresses=addresses, versions=versions) for reader, (addresses, versions) in told]
-
-
-def grade(kind: str) -> str:
-    """Return how well a pod is proven.
-
-    Until pods are known, a service account is all that the log proves; people and pipelines are no pods.
-    """
-    return _GRADES.get(kind, "not a pod")
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from celery import shared_task
 from celery.exceptions import OperationalError as BrokerError
 from django.db import Error, InterfaceError, OperationalError, connection
 
-from audit import actions, leasing
+from audit import actions, attributing, leasing
 from audit.batch import LostRace
 from audit.models import Source
 
@@ -92,6 +92,15 @@ def keep_house() -> None:
             actions.keep_house()
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_HOUSE_LOCK])
+
+
+@doorbell("audit.attribute")
+def attribute() -> None:
+    """Take one bounded turn of attributing calls to pods, and ring again while there is more."""
+    with _the_database_may_be_away("Attribution"):
+        report = attributing.attribute(seconds=TURN)
+        if report is not None and not report.drained:
+            ring(attribute)
 
 
 @doorbell("audit.follow_leases")

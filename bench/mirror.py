@@ -15,7 +15,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from statistics import median
@@ -48,7 +48,7 @@ def measure(given: argparse.Namespace) -> None:
     """Serve the pods, measure both ways in turns and print the table."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("msgspec", "urllib3", "kubernetes"))
     print(f"{machine.facts()}. Python {platform.python_version()}, {packages}.", flush=True)
-    with _served(given.pods) as (url, token, size):
+    with served(given.pods) as (url, token, size, _):
         rounds = [_round(url, token, way, given.pods) for _ in range(given.rounds) for way in ("gzip", "identity")]
     table = Table(f"P10: {given.pods} pods listed and mirrored")
     table.row("a pod, bytes of JSON", f"{size}")
@@ -62,13 +62,19 @@ def measure(given: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _served(pods: int) -> Iterator[tuple[str, str, int]]:
-    """Yield address and token of a server in another process, and the bytes of one pod."""
+def served(pods: int) -> Iterator[tuple[str, str, int, Callable[[str], None]]]:
+    """Yield address and token of a server in another process, the bytes of one pod, and how to tell it something."""
     command = [sys.executable, "-m", "bench.mirror", "--serve", "--pods", str(pods)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout and server.stdin
         told = json.loads(server.stdout.readline())
-        yield told["url"], told["token"], told["size"]
+        told_to = server.stdin
+
+        def tell(words: str) -> None:
+            told_to.write(f"{words}\n")
+            told_to.flush()
+
+        yield told["url"], told["token"], told["size"], tell
         server.stdin.close()
 
 
@@ -115,8 +121,19 @@ def serve(pods: int) -> None:
         for number in range(pods):
             stored = api.store.put(pod(number))
         print(json.dumps({"url": api.url, "token": api.token, "size": len(stored.item())}), flush=True)
-        sys.stdin.read()
+        for line in sys.stdin:
+            _change(api, pods, int(line.split()[1]))
     os._exit(0)
+
+
+def _change(api: KubeApi, pods: int, count: int) -> None:
+    """Change pods, 1,200 a second: a label, as a status changes."""
+    began = time.monotonic()
+    for number in range(count):
+        found = pod(number % pods)
+        found["metadata"]["labels"]["turn"] = str(number)
+        api.store.put(found)
+        time.sleep(max(0.0, began + number / 1200 - time.monotonic()))
 
 
 def pod(number: int) -> dict[str, Any]:

@@ -62,6 +62,16 @@ class Consumer:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """A Kubernetes Secret that an operator fills, whether or not a pod uses it: on whose behalf it reads the vault."""
+
+    namespace: str
+    k8s_secret: str
+    source: Source
+    account_namespace: str  # of the service account that the operator logs in as; "" with another way to log in
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """One cause that keeps a workload from its secrets.
 

@@ -28,7 +28,7 @@ from cluster.versions import History, Span, Version
 SKEW = timedelta(seconds=2)
 _SECOND = timedelta(seconds=1)
 # How long a kubelet may take until a changed Secret is in the files of its pods: its period and its cache.
-_KUBELET = timedelta(minutes=2)
+KUBELET = timedelta(minutes=2)
 _RESTARTED = "vso.secrets.hashicorp.com/restartedAt"
 Seen = Mapping[str, Sequence[datetime]]
 
@@ -96,7 +96,7 @@ class _Question:
 def _held(asked: _Question) -> Held | None:
     each = asked.consumer
     pod = asked.scene.pod(each.pod.uid)
-    started = _started(status_of(pod, each.container)) if pod is not None else None
+    started = started_at(status_of(pod, each.container)) if pod is not None else None
     if pod is None or started is None:
         return None
     if each.source.pinned:
@@ -113,7 +113,8 @@ def _held(asked: _Question) -> Held | None:
     return Held(each.pod, each.container, each.path, span.oldest, span.newest, asked.history.current, why, renewed)
 
 
-def _started(status: ContainerStatus | None) -> datetime | None:
+def started_at(status: ContainerStatus | None) -> datetime | None:
+    """Return when a container started last; None when it never has."""
     if status is None:
         return None
     states = (status.state.running, status.state.terminated, status.last_state.terminated)
@@ -122,7 +123,7 @@ def _started(status: ContainerStatus | None) -> datetime | None:
 
 def _of_agent(asked: _Question, pod: Pod) -> tuple[Span, str]:
     init, sidecar = status_of(pod, INIT), status_of(pod, SIDECAR)
-    first = _started(init) or _started(sidecar)
+    first = started_at(init) or started_at(sidecar)
     if sidecar is not None:
         why = "An agent reads as long as the pod runs; which version it read last the vault's audit log tells."
         return asked.between(first, asked.scene.at), why
@@ -151,7 +152,7 @@ def _of_copy(asked: _Question, pod: Pod, started: datetime) -> tuple[Span, str]:
         return span, "The container got it at its start and keeps it."
     since = [_content_at(written, started), _by_restart(written, pod)]
     if asked.scene.at is not None:
-        since.append(max((one for one in written if one <= asked.scene.at - _KUBELET), default=None))
+        since.append(max((one for one in written if one <= asked.scene.at - KUBELET), default=None))
     last = max((one for one in since if one is not None), default=None)
     return asked.between(last, asked.scene.at), "The kubelet renews the file after the copy has changed."
 

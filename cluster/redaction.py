@@ -112,6 +112,17 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:@-]{0,127}\Z")
 _PATH_IN_TEMPLATE = re.compile(r"\b(?:secret|secrets|pkiCert)\s+(?:\"([^\"\n]{1,512})\"|`([^`\n]{1,512})`)")
 
 
+# Messages are the servers' own words, and some echo what they were given: tokens, JWTs, PEM, user:password@, key=value.
+_CREDENTIAL = re.compile(
+    r"""\b(?:hv[sbr]\.|s\.|b\.)[A-Za-z0-9_-]{20,} | \beyJ[\w-]{8,}(?:\.[\w-]*){0,2}
+    | -----BEGIN[\s\S]*?(?:-----END[^-]*-----|\Z)
+    | (?P<before>://)[^/@\s]+(?P<after>@)
+    | (?<=password)["']?\s*[:=]\s*["']?[^\s"',;}]+ | (?<=passwd)["']?\s*[:=]\s*["']?[^\s"',;}]+
+    | (?<=secret_id)["']?\s*[:=]\s*["']?[^\s"',;}]+ | (?<=token)["']?\s*[:=]\s*["']?[^\s"',;}]+""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
 def kept_annotations(annotations: dict[str, str]) -> dict[str, str]:
     """Return the annotations that are known, with values from which nothing secret can be read."""
     kept = {}
@@ -140,6 +151,11 @@ def bare_address(text: str) -> str:
     return f"{parts.scheme}://{host}{port}"
 
 
+def kept_message(text: str) -> str:
+    """Return a message of the cluster, cut, with what looks like a credential in it replaced by `[removed]`."""
+    return _CREDENTIAL.sub(_removed, text[:LONGEST]) if text else text
+
+
 def kept_literal(name: str, value: str) -> str:
     """Return what may be kept of the literal value of an environment variable: an address or a name, mostly nothing."""
     if name in ADDRESS_NAMES:
@@ -147,6 +163,10 @@ def kept_literal(name: str, value: str) -> str:
     if name in _NAME_NAMES and _NAME.match(value):
         return value
     return ""
+
+
+def _removed(found: re.Match[str]) -> str:
+    return f"{found['before'] or ''}[removed]{found['after'] or ''}"
 
 
 def _kept_value(key: str, value: str) -> str | None:

@@ -56,6 +56,10 @@ class Scene:
         """All objects of a kind."""
         return self._by_kind.get(kind, [])
 
+    def objects(self) -> list[Any]:
+        """All objects, those of one kind together."""
+        return [each for found in self._by_kind.values() for each in found]
+
     def named(self, kind: type[_T], namespace: str, name: str) -> _T | None:
         """The object of this name, or None."""
         return self._by_name.get((kind, namespace, name))

@@ -110,8 +110,8 @@ def hold(
                 halt.set()
             if halt.is_set() or clock() >= until:
                 _interrupt(watches)
-            done = _write(desk, sink, min(0.2, max(0.01, until - clock())))
-            if done and (desk.calls.empty() or clock() >= settled + _UNSETTLED):
+            _write(desk, sink, min(0.2, max(0.01, until - clock())))
+            if desk.calls.empty() or clock() >= settled + _UNSETTLED:
                 sink.settle()
                 settled = clock()
     finally:
@@ -130,14 +130,13 @@ def _run(watching: Watching, desk: _Desk) -> None:
             desk.fault(error)
 
 
-def _write(desk: _Desk, sink: Sink, patience: float) -> bool:
-    """Do one thing that a watch hands over, waiting at most `patience` seconds for it; whether there was one."""
+def _write(desk: _Desk, sink: Sink, patience: float) -> None:
+    """Do one thing that a watch hands over, waiting at most `patience` seconds for it."""
     try:
         call = desk.calls.get(timeout=patience)
     except queue.Empty:
-        return False
+        return
     _do(call, sink)
-    return True
 
 
 def _interrupt(watches: list[Watching]) -> None:

@@ -52,7 +52,11 @@ app.conf.update(
     task_acks_late=False,
     worker_prefetch_multiplier=1,
     task_default_queue="ingest",
-    task_routes={"audit.sweep": {"queue": "sweep"}},
+    task_routes={
+        "audit.sweep": {"queue": "sweep"},
+        "inventory.sweep_clusters": {"queue": "sweep"},
+        "inventory.watch_cluster": {"queue": "cluster"},
+    },
     task_time_limit=TURN_ENDS,
     worker_max_tasks_per_child=2_000,
     worker_send_task_events=False,
@@ -78,6 +82,16 @@ app.conf.update(
     beat_max_loop_interval=1.0,
     beat_schedule={
         "sweep": {"task": "audit.sweep", "schedule": timedelta(seconds=1), "options": {"expires": 5.0}},
+        "attribute": {
+            "task": "audit.attribute",
+            "schedule": timedelta(seconds=5),
+            "options": {"queue": "ingest", "expires": 4.0},
+        },
+        "sweep clusters": {
+            "task": "inventory.sweep_clusters",
+            "schedule": timedelta(seconds=5),
+            "options": {"expires": 5.0},
+        },
         "keep house": {
             "task": "audit.keep_house",
             "schedule": timedelta(minutes=1),
@@ -111,7 +125,7 @@ app.conf.update(
     worker_redirect_stdouts=False,
     timezone="UTC",
 )
-app.autodiscover_tasks(["accounts", "audit"])
+app.autodiscover_tasks(["accounts", "audit", "inventory"])
 app.autodiscover_tasks(["audit"], related_name="vault_tasks")
 
 

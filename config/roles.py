@@ -15,10 +15,11 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-WEB, RECEIVER, INGEST, BEAT, HEALTH = ROLES = (
+WEB, RECEIVER, INGEST, CLUSTER, BEAT, HEALTH = ROLES = (
     "keybook_web",
     "keybook_receiver",
     "keybook_ingest",
+    "keybook_cluster",
     "keybook_beat",
     "keybook_health",
 )
@@ -42,7 +43,7 @@ class Rule:
 
 # The first rule that fits counts.
 RULES = (
-    Rule("django_migrations", {WEB: READ, HEALTH: READ, INGEST: READ, BEAT: READ}),
+    Rule("django_migrations", {WEB: READ, HEALTH: READ, INGEST: READ, CLUSTER: READ, BEAT: READ}),
     Rule("django_content_type", {WEB: ADD}),
     # The trail only grows: nobody but the owner of the schema can change or remove what stands in it. Nor does anybody
     # choose an entry's key: one that is taken ahead of the sequence would stop the verb that draws it.
@@ -72,6 +73,13 @@ RULES = (
     Rule("audit_.*", {WEB: READ, INGEST: ALL, HEALTH: READ}),
     # People add a vault's address on a page; what exists there is written by who holds its token.
     Rule("inventory_connection", {WEB: ALL, INGEST: ALL, BEAT: READ, HEALTH: READ}),
+    # The picture of clusters is written by who watches them, and read by the others; beat finds whom to ring for.
+    Rule("inventory_(cluster|clusterlink)", {WEB: READ, CLUSTER: ALL, INGEST: READ, BEAT: READ, HEALTH: READ}),
+    Rule(
+        "inventory_(clusterline|watch|kubeobject|clusterwarning|reckoning|podstate|workload|secretconsumer|secrettrouble)",
+        {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ},
+    ),
+    Rule("inventory_(podlife|podaddress|podgap|serviceaccount)", {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ}),
     Rule("inventory_.*", {WEB: READ, INGEST: ALL, HEALTH: READ}),
 )
 

@@ -54,6 +54,7 @@ class Environment(BaseSettings):
     receiver_body: int = Field(default=16 * 1024 * 1024, ge=1024, le=1024**3, alias="KEYBOOK_RECEIVER_BODY")
     anchor: str = Field(default="", alias="KEYBOOK_ANCHOR")
     vault_token_files: str = Field(default="", alias="KEYBOOK_VAULT_TOKEN_FILES")
+    kubeconfig: str = Field(default="", alias="KEYBOOK_KUBECONFIG")
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from inventory.history import Holder, lived, shared
+from inventory.history import SKEW, Holder, lived, shared
 from inventory.lives import Life, canonical
-from inventory.verdict import FEWEST, Calibration, Token, World
-
-OUTLIVES = 10_000_000  # µs for which a token that is bound to a pod is still accepted after the pod is gone
+from inventory.verdict import FEWEST, OUTLIVES, Calibration, Token, World
 
 OPERATORS = {
     "vault-secrets-operator": "Vault Secrets Operator",
@@ -115,9 +113,10 @@ def _by_address(token: Token, cluster: str, world: World) -> Bound:
         return Bound(cluster, "operator", (holders[0].life,), _undelivered(cluster, token, world))
     on_node = any(one.life.host_network for one in holders)
     hidden = on_node and not all(one.life.node in calibration.direct for one in holders)
-    if not holders or hidden or (not on_node and shared(holders)):
-        return nothing
     owners = same(holders, token)
+    known = all(one.sure for one in holders) and token.at + SKEW <= world.histories[cluster].horizon
+    if not holders or hidden or (not on_node and shared(holders)) or not (owners or known):
+        return nothing
     if not owners:
         return Bound(cluster, "", tuple(one.life for one in holders), "address_other_account")
     if len(owners) > 1 and token.last_at > token.at:

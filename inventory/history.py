@@ -14,12 +14,13 @@ from itertools import accumulate
 from inventory.lives import Life, Span
 
 SKEW = 5_000_000  # µs by which two clocks may differ
+FIRST = 1_000_000  # µs: moments of the API server have whole seconds
 FOREVER = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A pod that had an address within a window; `sure` unless its end may have come before."""
+    """A pod that had an address within a window; not `sure` where its end, or another pod, may have been missed."""
 
     life: Life
     span: Span
@@ -27,10 +28,12 @@ class Holder:
 
 
 class History:
-    """The lives of one cluster; `horizon` is the moment until which they are known, `since` from when."""
+    """The lives of one cluster; `horizon` is the moment until which they are known, but for the `gaps`."""
 
-    def __init__(self, cluster: str, lives: Iterable[Life], horizon: int = FOREVER) -> None:
-        self.cluster, self.horizon = cluster, horizon
+    def __init__(
+        self, cluster: str, lives: Iterable[Life], horizon: int = FOREVER, gaps: Iterable[tuple[int, int]] = ()
+    ) -> None:
+        self.cluster, self.horizon, self.gaps = cluster, horizon, sorted(gaps)
         self.by_uid = {life.uid: life for life in lives}
         self._spans: dict[str, list[tuple[int, int, Span, Life]]] = defaultdict(list)
         self._named: dict[tuple[str, str], list[Life]] = defaultdict(list)
@@ -53,18 +56,33 @@ class History:
         if address not in self._starts:
             return []
         spans, reach = self._spans[address], self._reach[address]
+        gaps = [gap for gap in self.gaps if gap[0] <= high and gap[1] >= low]
         found: list[Holder] = []
         place = bisect_right(self._starts[address], high) - 1
         while place >= 0 and reach[place] >= low:
             _, end, span, life = spans[place]
             if end >= low:
-                found.append(Holder(life, span, span.sure is None or high < span.sure))
+                sure = (span.sure is None or high < span.sure) and all(_spans(span, gap, low, high) for gap in gaps)
+                found.append(Holder(life, span, sure))
             place -= 1
         return found
 
-    def known(self, address: str) -> bool:
-        """Whether an address ever was a pod's here."""
-        return address in self._starts
+    def edges(self, address: str) -> set[int]:
+        """Return the moments of the vault's clock at which `holders` of this address may change."""
+        edges: set[int] = set()
+        for _, _, span, _ in self._spans.get(address, ()):
+            for edge in (span.start, span.start + FIRST, span.end, span.sure):
+                edges |= set() if edge is None else _around(edge - SKEW) | _around(edge + SKEW)
+        for gap in self.gaps:
+            edges |= _around(gap[0] - SKEW) | _around(gap[1] + SKEW)
+        return edges
+
+    def edges_of(self, account: tuple[str, str]) -> set[int]:
+        """Return the moments of the vault's clock at which `of_account` may change."""
+        edges: set[int] = set()
+        for life in self._of.get(account, ()):
+            edges |= _around(life.start - SKEW) | (set() if life.end is None else _around(life.end + SKEW))
+        return edges
 
     def named(self, namespace: str, name: str, at: int) -> list[Life]:
         """Return the pods of this name that may have lived at a moment."""
@@ -87,6 +105,21 @@ def shared(holders: list[Holder]) -> bool:
             if min(_until(one.span), _until(other.span)) - max(one.span.start, other.span.start) > SKEW:
                 return True
     return False
+
+
+def _spans(span: Span, gap: tuple[int, int], low: int, high: int) -> bool:
+    """Whether a span lasted through what of a gap lies in a window, so that nobody can have been missed there.
+
+    Before the first list of all nobody watched: that is no doubt about pods which begin after it, as if none had ended
+    in the seconds before it.
+    """
+    if gap[0] == 0 and span.start > gap[1] - FIRST:
+        return True
+    return span.start + FIRST <= max(low, gap[0]) and (span.end is None or span.end >= min(high, gap[1]))
+
+
+def _around(edge: int) -> set[int]:
+    return {edge, edge + 1}
 
 
 def _until(span: Span) -> int:

@@ -71,17 +71,24 @@ class Life:
 class Lives:
     """The lives of one cluster's pods, told as they happen; what changed since `take` was called is in `changed`.
 
-    Hearing something again changes nothing: a watch that is taken up repeats itself.
+    Hearing something again changes nothing: a watch that is taken up repeats itself. In a gap, [since, until], nobody
+    watched: pods that came and went then were never seen.
     """
 
     def __init__(self, known: Iterable[Life] = ()) -> None:
         self.of = {life.uid: life for life in known}
         self.changed: set[str] = set()
+        self.gaps: list[tuple[int, int]] = []
 
     def take(self) -> list[Life]:
         """Return the lives that changed since the last call."""
         some = [self.of[uid] for uid in sorted(self.changed)]
         self.changed.clear()
+        return some
+
+    def take_gaps(self) -> list[tuple[int, int]]:
+        """Return the gaps that came since the last call."""
+        some, self.gaps = self.gaps, []
         return some
 
     def see(self, at: int, sight: Sight) -> None:
@@ -109,8 +116,9 @@ class Lives:
     def listed(self, at: int, uids: Iterable[str], known_until: int = 0) -> None:
         """Note that a whole list, taken at a moment, shows these pods: the others ended unseen.
 
-        `known_until` is the moment until which the watch before it was whole.
+        `known_until` is the moment until which the watch before it was whole, 0 if there was none.
         """
+        self.gaps.append((known_until, max(at, known_until)))
         shown = set(uids)
         for uid, life in self.of.items():
             if life.end is None and uid not in shown:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from inventory import cluster_models  # noqa: F401 - Django finds tables here
+
 
 class Connection(models.Model):
     """How one vault (or one of its namespaces) is asked, and what it said last; it holds no token.
@@ -189,3 +191,102 @@ class Unseen(models.Model):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.why}"
+
+
+class Cluster(models.Model):
+    """One Kubernetes cluster; `uid` is that of its namespace kube-system.
+
+    `change` counts what was written of its pods. `known_until` is the moment until which its pods are all known.
+    """
+
+    name = models.CharField(max_length=200, unique=True)
+    uid = models.CharField(max_length=100, unique=True)
+    change = models.BigIntegerField(default=0)
+    known_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PodLife(models.Model):
+    """One pod from its start to its end; with `ended_uncertain` nobody watched when it ended.
+
+    `change` is the cluster's count when it was last written: whoever has read so far reads on from there.
+    """
+
+    cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="lives", db_index=False)
+    uid = models.CharField(max_length=100)
+    namespace = models.TextField()
+    name = models.TextField()
+    service_account = models.TextField()
+    node = models.TextField(blank=True)
+    host_network = models.BooleanField(default=False)
+    started = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    ended = models.DateTimeField(null=True)
+    ended_uncertain = models.BooleanField(default=False)
+    labels = models.JSONField(default=dict)
+    change = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["cluster", "uid"], name="inventory_pod_once")]
+        indexes = [
+            models.Index(fields=["cluster", "change"], name="inventory_pod_change"),
+            models.Index(fields=["namespace", "name"], name="inventory_pod_name"),
+            models.Index(fields=["namespace", "service_account"], name="inventory_pod_account"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class PodAddress(models.Model):
+    """An address that a pod had in [started, ended); after `sure_until` it may have been released already."""
+
+    life = models.ForeignKey(PodLife, models.CASCADE, related_name="addresses")
+    address = models.TextField()
+    started = models.DateTimeField()
+    ended = models.DateTimeField(null=True)
+    sure_until = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["address", "started"], name="inventory_address_of_pod")]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class PodGap(models.Model):
+    """A stretch in which nobody watched a cluster's pods: who came and went then was never seen."""
+
+    cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="gaps")
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.cluster} from {self.since} to {self.until}"
+
+
+class ServiceAccount(models.Model):
+    """A service account by its uid, which no other cluster has: it tells which cluster a login is of."""
+
+    cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="service_accounts", db_index=False)
+    uid = models.CharField(max_length=100, unique=True)
+    namespace = models.TextField()
+    name = models.TextField()
+
+    class Meta:
+        indexes = [models.Index(fields=["namespace", "name"], name="inventory_account_name")]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Listener(models.Model):
+    """Whose forwarded addresses a vault believes, as an operator said: without a row that is not known."""
+
+    vault = models.CharField(max_length=200, unique=True)
+    proxies = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{self.vault} believes {len(self.proxies)} proxies"

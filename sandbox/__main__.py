@@ -21,7 +21,7 @@ from sandbox.openbao import OpenBao
 from sandbox.places import Account, server_account, take_folder
 from sandbox.ports import take_port
 from sandbox.postgres import Postgres
-from sandbox.programs import Health, Receiver, Web, beat, ingest, listen
+from sandbox.programs import Health, Receiver, Web, beat, cluster, ingest, listen
 from sandbox.valkey import Valkey
 from sandbox.yard import Yard
 
@@ -67,6 +67,8 @@ def staff(yard: Yard, options: argparse.Namespace, openbao: OpenBao | None) -> N
     if options.web or options.workers or openbao:
         yard.add(ingest(folder / "worker-ingest.log", as_(identities.INGEST)))
         yard.add(beat(folder / "beat.log", as_(identities.BEAT)))
+    if options.cluster and (options.web or options.workers):
+        yard.add(cluster(folder / "worker-cluster.log", as_(identities.CLUSTER)))
     if options.web:
         yard.add(Health(take_port(), folder / "health.log", as_(identities.HEALTH)))
         yard.add(Web(listen(0), folder / "web.log", as_(identities.WEB)))

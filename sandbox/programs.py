@@ -133,6 +133,11 @@ def ingest(log: Path, environment: Environment, children: int = 2) -> Worker:
     return Worker("worker-ingest", "Worker", log, ["-Q", "ingest", "-c", str(children)], environment)
 
 
+def cluster(log: Path, environment: Environment, children: int = 2) -> Worker:
+    """Return the worker that holds the watches of clusters."""
+    return Worker("worker-cluster", "Watcher", log, ["-Q", "cluster", "-c", str(children)], environment)
+
+
 def beat(log: Path, environment: Environment) -> Worker:
     """Return the process that rings: beat, and in the same process the sweep."""
     return Worker("beat", "Beat", log, ["-B", "-Q", "sweep", "--pool", "solo"], environment)

@@ -12,7 +12,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any, Protocol
 
-from cluster.consumption import Consumer, Gathered, Trouble
+from cluster.consumption import Consumer, Copy, Gathered, Trouble
 from cluster.doctor.rollout import unexplained
 from cluster.scene import Scene, has_ended
 from kit import seam
@@ -49,6 +49,12 @@ def consumers(objects: Iterable[Any] | Scene) -> list[Consumer]:
         for each in found
         if each.method != "native" or (each.pod, each.container, each.k8s_secret) not in filled
     ]
+
+
+def copies(objects: Iterable[Any] | Scene) -> list[Copy]:
+    """Return all Secrets that operators fill, each once for each path: a method may have `copies(scene)` or not."""
+    scene = _scene(objects)
+    return [each for method in methods().values() if hasattr(method, "copies") for each in method.copies(scene)]
 
 
 def troubles(objects: Iterable[Any] | Scene) -> list[Trouble]:

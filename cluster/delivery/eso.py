@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from cluster.consumption import DYNAMIC, KV, Consumer, Source, Trouble, credential_of
+from cluster.consumption import DYNAMIC, KV, Consumer, Copy, Source, Trouble, credential_of
 from cluster.copies import consumers_of_copy
 from cluster.doctor.syncing import not_synced
 from cluster.durations import duration
@@ -50,6 +50,15 @@ def troubles(scene: Scene) -> Iterator[Trouble]:
         yield from not_synced(scene, each, target_of(each), "Ready", _FAILED, missing)
 
 
+def copies(scene: Scene) -> Iterator[Copy]:
+    """Give each path of each Secret that the operator fills from a vault."""
+    for each in scene.all(ExternalSecret):
+        for provider, source in _sources(scene, each):
+            account = provider.auth.method()[1].service_account_ref
+            place = (account.namespace or each.metadata.namespace) if account is not None else ""
+            yield Copy(each.metadata.namespace, target_of(each), source, place)
+
+
 def target_of(each: ExternalSecret) -> str:
     """Return the name of the Secret that is written."""
     return each.spec.target.name or each.metadata.name
@@ -57,11 +66,7 @@ def target_of(each: ExternalSecret) -> str:
 
 def sources_of(scene: Scene, each: ExternalSecret) -> list[Source]:
     """Return each path of a vault that an external secret reads; none when its stores are no vaults."""
-    found: dict[str, Source] = {}
-    for provider, path, credential, version in _reads(scene, each):
-        pinned = int(version) if version.isdecimal() and len(version) < 10 else 0
-        found.setdefault(path, _source(scene, each, provider, path, credential, pinned))
-    return list(found.values())
+    return [source for _, source in _sources(scene, each)]
 
 
 def synced_at(scene: Scene, each: ExternalSecret) -> list[datetime]:
@@ -71,6 +76,14 @@ def synced_at(scene: Scene, each: ExternalSecret) -> list[datetime]:
     stamps = {stamp for one in events for stamp in (one.first(), one.at()) if stamp is not None}
     refreshed = moment(each.status.refresh_time) if ready else None
     return sorted(stamps | ({refreshed} if refreshed else set()))
+
+
+def _sources(scene: Scene, each: ExternalSecret) -> list[tuple[VaultProvider, Source]]:
+    found: dict[str, tuple[VaultProvider, Source]] = {}
+    for provider, path, credential, version in _reads(scene, each):
+        pinned = int(version) if version.isdecimal() and len(version) < 10 else 0
+        found.setdefault(path, (provider, _source(scene, each, provider, path, credential, pinned)))
+    return list(found.values())
 
 
 def _reads(scene: Scene, each: ExternalSecret) -> Iterator[tuple[VaultProvider, str, str, str]]:

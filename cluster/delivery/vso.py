@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from cluster import vso_login
-from cluster.consumption import DYNAMIC, KV, NOBODY, PKI, STATIC, VSO, Consumer, Source, Trouble, credential_of
+from cluster.consumption import DYNAMIC, KV, NOBODY, PKI, STATIC, VSO, Consumer, Copy, Source, Trouble, credential_of
 from cluster.copies import consumers_of_copy
 from cluster.doctor.syncing import not_synced
 from cluster.durations import duration
@@ -38,6 +38,13 @@ def troubles(scene: Scene) -> Iterator[Trouble]:
     for each in _every(scene):
         missing = vso_login.missing(scene, each.metadata.namespace, each.spec.vault_auth_ref)
         yield from not_synced(scene, each, each.spec.destination.name, "SecretSynced", _FAILED, missing)
+
+
+def copies(scene: Scene) -> Iterator[Copy]:
+    """Give each Secret that the operator writes."""
+    for each in _every(scene):
+        source, place = source_of(scene, each), each.metadata.namespace
+        yield Copy(place, each.spec.destination.name, source, place if source.service_account else "")
 
 
 def source_of(scene: Scene, each: _KEPT) -> Source:

@@ -100,7 +100,7 @@ def _refused_now(scene: Scene) -> Iterator[tuple[Ref, str]]:
     for uid, event in _last_creations(scene).items():
         holder = Ref(event.involved_object.kind, event.involved_object.namespace, event.involved_object.name, uid)
         top = _top(scene, holder)
-        if event.reason == _REFUSED and top.uid not in seen and _lacks_pods(scene, top):
+        if event.reason == _REFUSED and top.uid not in seen and _lacks_pods(scene, holder, top):
             yield holder, event.message
 
 
@@ -127,22 +127,35 @@ def _top(scene: Scene, holder: Ref) -> Ref:
     return Ref(owners[0].kind, holder.namespace, owners[0].name, owners[0].uid) if owners else holder
 
 
-def _lacks_pods(scene: Scene, top: Ref) -> bool:
-    known: Any = scene.by_uid(top.uid)
-    if known is None:
-        return False
-    alive = [pod for pod in scene.pods_of(top.uid) if pod.metadata.deletion_timestamp is None]
-    return len(alive) < _wanted(known)
+def _lacks_pods(scene: Scene, holder: Ref, top: Ref) -> bool:
+    known = scene.by_uid(holder.uid)
+    if isinstance(known, Job):
+        return not known.status.completion_time and not _alive(scene, holder)
+    wanted = _wanted(scene.by_uid(top.uid))
+    if isinstance(known, ReplicaSet):
+        # In a rollout the old pods stay, so that the workload has all its pods and the new set has none.
+        lacks = _alive(scene, holder) == 0 < wanted or _alive(scene, top) < wanted
+        return lacks and _is_newest(scene, known, top)
+    return known is not None and _alive(scene, holder) < wanted
+
+
+def _alive(scene: Scene, owner: Ref) -> int:
+    return sum(pod.metadata.deletion_timestamp is None for pod in scene.pods_of(owner.uid))
+
+
+def _is_newest(scene: Scene, known: ReplicaSet, top: Ref) -> bool:
+    siblings = (
+        each for each in scene.all(ReplicaSet) if any(one.uid == top.uid for one in each.metadata.owner_references)
+    )
+    newest = max(siblings, key=lambda each: each.metadata.creation_timestamp or "", default=known)
+    return (newest.metadata.creation_timestamp or "") <= (known.metadata.creation_timestamp or "")
 
 
 def _wanted(known: Any) -> int:
     if isinstance(known, DaemonSet):
         return known.status.desired_number_scheduled
-    if isinstance(known, Deployment | StatefulSet | Rollout):
-        return 1 if known.spec.replicas is None else known.spec.replicas
-    if isinstance(known, Job):
-        return 0 if known.status.completion_time else 1
-    return 1
+    given = known.spec.replicas if isinstance(known, Deployment | StatefulSet | Rollout) else None
+    return 1 if given is None else given
 
 
 def _asks(scene: Scene, workload: Ref) -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from cluster.redaction import LONGEST, kept_annotations
+from cluster.redaction import kept_annotations, kept_message
 
 EMPTY = msgspec.Raw()
 
@@ -98,7 +98,7 @@ class Condition(Shape):
     observed_generation: int = 0
 
     def __post_init__(self) -> None:
-        self.message = self.message[:LONGEST]
+        self.message = kept_message(self.message)
 
 
 class LocalName(Shape):

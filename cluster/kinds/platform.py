@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from cluster.kinds.meta import Condition, FullMeta, LocalName, Reference, Selector, Shape, moment
-from cluster.redaction import LONGEST
+from cluster.redaction import kept_message
 
 
 class Phase(Shape):
@@ -113,7 +113,7 @@ class ClusterEvent(Shape):
     reporting_component: str = ""
 
     def __post_init__(self) -> None:
-        self.message = self.message[:LONGEST]
+        self.message = kept_message(self.message)
 
     def at(self) -> datetime | None:
         """The last time at which it happened."""

@@ -6,7 +6,7 @@ import msgspec
 
 from cluster.kinds.agent import Agent, decode_agent
 from cluster.kinds.meta import Condition, LocalName, Meta, Shape
-from cluster.redaction import LONGEST, kept_literal
+from cluster.redaction import kept_literal, kept_message
 
 # The only arguments that are kept: the switches of the CSI driver and the operators that say how often they refresh.
 _KEPT_ARGUMENTS = ("--enable-secret-rotation", "--rotation-poll-interval", "-vault-mount", "--vault-mount")
@@ -184,7 +184,7 @@ class Waiting(Shape):
     message: str = ""
 
     def __post_init__(self) -> None:
-        self.message = self.message[:LONGEST]
+        self.message = kept_message(self.message)
 
 
 class Running(Shape):

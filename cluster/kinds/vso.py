@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from cluster.kinds.meta import Condition, FullMeta, Shape
-from cluster.redaction import LONGEST, bare_address
+from cluster.redaction import bare_address, kept_message
 
 
 class ConnectionSpec(Shape):
@@ -215,7 +215,7 @@ class PkiStatus(Shape):
     conditions: list[Condition] = []
 
     def __post_init__(self) -> None:
-        self.error = self.error[:LONGEST]
+        self.error = kept_message(self.error)
 
 
 class VaultPKISecret(Shape):

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("inventory", "0001_what_exists_in_a_vault"),
+        ("inventory", "0002_clusters_and_pods"),
     ]
 
     operations = [

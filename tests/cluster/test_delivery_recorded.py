@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from cluster import delivery
 from cluster.delivery import csi
 from cluster.held import held
+from cluster.objects import ClusterEvent, ConfigMap, Secret
+from cluster.scene import Scene
 from tests.cluster import recorded
 from tests.cluster.recorded import api_path, truth
 
@@ -148,3 +151,35 @@ def test_no_bound_is_wrong_however_much_the_clocks_may_differ(consumers, seconds
             each.path
         )
         assert real is None or each.oldest <= real <= each.newest
+
+
+def judged(objects):
+    stage = Scene(objects, at=recorded.scene().at)
+    consumers = delivery.consumers(stage)
+    bounds = held(stage, consumers, recorded.versions())
+    causes = {(each.symptom, each.cause, each.workload, each.pods) for each in delivery.troubles(stage)}
+    return (
+        {told(each) for each in consumers},
+        causes,
+        {(each.pod, each.path, each.version, each.stale) for each in bounds},
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_the_objects_makes_no_difference(seed):
+    objects = recorded.scene().objects()
+    shuffled = objects[:]
+    random.Random(seed).shuffle(shuffled)
+    assert judged(shuffled) == judged(objects)
+
+
+def test_without_any_right_on_secrets_nothing_is_lost():
+    """The default: names of Secrets come from those who use and fill them."""
+    objects = recorded.scene().objects()
+    assert judged([each for each in objects if not isinstance(each, Secret | ConfigMap)]) == judged(objects)
+
+
+def test_without_events_which_are_forgotten_after_an_hour_old_versions_are_still_told():
+    objects = [each for each in recorded.scene().objects() if not isinstance(each, ClusterEvent)]
+    found = {(pod.uid, path) for pod, path, _, stale in judged(objects)[2] if stale}
+    assert found == {(each["pod"], api_path(each["secret"])) for each in truth()["stale"]}

@@ -271,6 +271,44 @@ class TestDenied:
             == "Rollout"
         )
 
+    def rolled(self, message, new=T0, old=BEFORE):
+        """A rollout of two sets: the old one with its pod, and another whose pods are refused."""
+        web = made("rollouts", "web", spec={"replicas": 1})
+        owners = {"ownerReferences": [owner("Rollout", "web", web.metadata.uid)]}
+        sets = [
+            made("replicasets", name, meta={**owners, "creationTimestamp": at})
+            for name, at in (("old", old), ("new", new))
+        ]
+        mine = pod(meta={"ownerReferences": [owner("ReplicaSet", "old", "replicasets-shop-old")]})
+        return web, *sets, mine, event(sets[1], "ReplicaSet", "FailedCreate", message)
+
+    def test_new_pods_that_are_refused_while_the_old_ones_stay(self):
+        trouble = only(*self.rolled(self.DENIED + "no Vault role found"))
+        assert (trouble.cause, trouble.workload.kind, trouble.object.name) == (12, "Rollout", "new")
+
+    def test_an_old_set_that_was_refused_once_is_history(self):
+        assert causes(*self.rolled(self.DENIED + "no Vault role found", new=BEFORE, old=T0)) == set()
+
+    def test_a_set_whose_owner_cannot_be_seen_is_told_all_the_same(self):
+        lonely = made("replicasets", "r", meta={"ownerReferences": [owner("Odd", "web", "u-odd")]})
+        trouble = only(lonely, event(lonely, "ReplicaSet", "FailedCreate", self.DENIED + "x"))
+        assert (trouble.workload.kind, trouble.cause) == ("Odd", 12)
+
+    def test_a_job_of_a_cron_job_is_told_of_the_cron_job_while_it_lasts(self):
+        cron = made("cronjobs", "load")
+        owners = {"ownerReferences": [owner("CronJob", "load", cron.metadata.uid)]}
+        job = made("jobs", "load-1", meta=owners)
+        told = event(job, "Job", "FailedCreate", self.DENIED + "x")
+        assert only(cron, job, told).workload.kind == "CronJob"
+        done = made("jobs", "load-1", meta=owners, status={"completionTime": LATER})
+        assert causes(cron, done, told) == set()
+
+    def test_another_ones_quota_is_none_of_ours(self):
+        web = made("statefulsets", "web")
+        assert causes(web, event(web, "StatefulSet", "FailedCreate", "exceeded quota")) == set()
+        cron = made("deployments", "gone", status={"conditions": []})
+        assert causes(cron) == set()
+
     def test_what_has_been_mended_since_is_no_trouble(self):
         web, told = refused(self.DENIED + "no Vault role found")
         assert causes(web, told, event(web, "StatefulSet", "SuccessfulCreate", at=LATER)) == set()
@@ -363,6 +401,17 @@ class TestStuckBeforeTheStart:
         trouble = only(waiting(None, spec=spec, status={**hangs, "phase": "Pending"}))
         assert (trouble.cause, "wait-for-db" in trouble.says) == (20, True)
 
+    def test_an_init_container_that_has_ended_well_is_not_in_the_way(self):
+        config = agent_config("kv/data/a")
+        spec = {
+            "initContainers": [container("migrate"), agent("vault-agent-init", config)],
+            "containers": [container(**MOUNTED)],
+        }
+        done = status("migrate", state={"terminated": {"exitCode": 0}})
+        both = [done, status("vault-agent-init", ready=False)]
+        assert only(waiting(None, spec=spec, status={"phase": "Pending", "initContainerStatuses": both})).cause == 16
+        assert causes(waiting(None, spec=spec, status={"phase": "Pending", "initContainerStatuses": []})) == set()
+
     def test_a_native_sidecar_before_it_is_not_waited_for(self):
         config = agent_config("kv/data/a")
         spec = {
@@ -415,6 +464,9 @@ class TestBesideTheApplication:
         trouble = only(injected_pod("kv/data/a", notes={"agent-inject-containers": "ap, app"}))
         assert (trouble.symptom, trouble.cause) == ("F", 23)
         assert "ap," in trouble.says
+
+    def test_named_containers_that_are_there_are_well(self):
+        assert causes(injected_pod("kv/data/a", notes={"agent-inject-containers": "app"})) == set()
 
     def test_a_job_whose_agent_never_ends(self):
         done = {"terminated": {"exitCode": 0, "reason": "Completed"}}

@@ -124,6 +124,25 @@ def test_extract_find_and_generators_are_read():
     }
 
 
+@pytest.mark.parametrize(
+    ("mount", "version", "below", "read"),
+    [
+        ("", "v2", "", "*"),
+        ("", "v2", "kv/web", "kv/data/web/*"),
+        ("kv", "v1", "", "kv/*"),
+        ("kv", "v1", "web", "kv/web/*"),
+    ],
+)
+def test_what_may_be_found_is_all_below_a_path(mount, version, below, read):
+    (row,) = rows(store(path=mount, version=version), external(data=[], dataFrom=[{"find": {"path": below}}]))
+    assert row.path == read
+
+
+def test_a_generator_that_is_not_there_gives_nothing():
+    group = {"sourceRef": {"generatorRef": {"kind": "VaultDynamicSecret", "name": "gone"}}}
+    assert rows(store(), external(data=[], dataFrom=[group])) == []
+
+
 def test_many_keys_of_one_secret_are_one_consumer():
     entries = [{"secretKey": key, "remoteRef": {"key": "web/db", "property": key}} for key in "abc"]
     assert len(rows(store(), external(data=entries))) == 1

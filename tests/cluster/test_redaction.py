@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.redaction import bare_address, kept_annotations, kept_literal, paths_in_template
+from cluster.redaction import bare_address, kept_annotations, kept_literal, kept_message, paths_in_template
 from tests.cluster.made import CANARY
 
 PREFIX = "vault.hashicorp.com/"
@@ -71,6 +71,49 @@ def test_annotations_that_say_where_and_how_stay():
 
 def test_a_long_annotation_is_cut():
     assert len(kept_annotations({"reloader.stakater.com/auto": "x" * 10_000})["reloader.stakater.com/auto"]) == 1024
+
+
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (f"login with {JWT} failed", "login with [removed] failed"),
+        ("token hvs.CAESIJlWzYpBqDDDDDDDDDDDDDDDDD is bad", "token [removed] is bad"),
+        (f"get https://u:{CANARY}@vault:8200/v1: refused", "get https://[removed]@vault:8200/v1: refused"),
+        (f'patch {{"password": "{CANARY}", "x": 1}}', 'patch {"password[removed]", "x": 1}'),
+        (f"secret_id={CANARY}, role=x", "secret_id[removed], role=x"),
+        (f"-----BEGIN KEY-----\n{CANARY}\n-----END KEY----- done", "[removed] done"),
+        (f"-----BEGIN KEY-----\n{CANARY}", "[removed]"),
+    ],
+)
+def test_what_looks_like_a_credential_in_a_message_is_removed(text, kept):
+    assert kept_message(text) == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        'secret "dispatch-env" not found',
+        "Secret synced, lease_id=database/creds/web/LIpbp1766h5EkRkTMI59KqDk, sync_reason=initial",
+        "token is expired",
+        'Error creating: admission webhook "vault.hashicorp.com" denied the request: no Vault role found',
+        "Back-off pulling image x@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+    ],
+)
+def test_other_words_stay_as_they_are(text):
+    assert kept_message(text) == text
+
+
+def test_a_message_is_cut():
+    assert len(kept_message("x " * 9999)) == 1024
+
+
+@given(st.text(max_size=200))
+def test_to_remove_twice_is_to_remove_once(text):
+    assert kept_message(kept_message(text)) == kept_message(text)
 
 
 @pytest.mark.parametrize(

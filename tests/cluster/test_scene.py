@@ -108,6 +108,29 @@ def test_what_is_made_of_a_scene_is_made_once():
     assert len(calls) == 1
 
 
+def test_addresses_are_those_of_both_families_each_once():
+    found = pod(status={"podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}, {"ip": ""}]})
+    assert found.status.addresses() == ["10.0.0.1", "fd00::1"]
+
+
+def test_the_group_of_an_owner_is_told_from_its_version():
+    meta = pod(
+        meta={
+            "ownerReferences": [
+                owner("Rollout", "w", "u", apiVersion="argoproj.io/v1alpha1"),
+                owner("Node", "n", "u", apiVersion="v1"),
+            ]
+        }
+    ).metadata
+    assert [each.group for each in meta.owner_references] == ["argoproj.io", ""]
+
+
+def test_an_event_says_how_often_and_when_last():
+    series = event(pod(), "Pod", "A", series={"count": 7, "lastObservedTime": "2026-11-21T11:00:00Z"}, count=3)
+    assert (series.times(), series.at().hour, series.first().hour) == (7, 11, 10)
+    assert event(pod(), "Pod", "B").times() == 1
+
+
 @pytest.mark.parametrize(
     ("selector", "labels", "hit"),
     [

@@ -194,6 +194,10 @@ def test_absurd_times_are_as_if_they_were_not_there(status):
     assert source.refresh is None
 
 
+def test_the_error_of_a_certificate_is_cut():
+    assert len(made("vaultpkisecrets", "db", status={"error": "x" * 9999}).status.error) == 1024
+
+
 class TestTroubles:
     FAILS = {"conditions": [{"type": "SecretSynced", "status": "False", "reason": "VaultClientError", "message": "no"}]}
 

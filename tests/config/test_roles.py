@@ -19,6 +19,8 @@ FORBIDDEN = {
         "DELETE FROM audit_event",
         "UPDATE audit_generation SET position = 0",
         "DELETE FROM audit_quarantine",
+        "DELETE FROM inventory_kubeobject",
+        "UPDATE inventory_podlife SET ended = NULL",
         "UPDATE audit_pair SET first = now()",
         "SELECT setval('audit_event_seq', 1)",
         "INSERT INTO audit_spool DEFAULT VALUES",
@@ -63,10 +65,22 @@ FORBIDDEN = {
         f"DELETE FROM {TRAIL}",
         "SELECT 1 FROM django_session",
         "SELECT 1 FROM audit_receivertoken",
+        "UPDATE inventory_kubeobject SET gone_at = NULL",
+        "DELETE FROM inventory_podlife",
         "DROP TABLE audit_source",
         "SET ROLE keybook",
     ),
+    "keybook_cluster": (
+        "SELECT 1 FROM audit_event",
+        "SELECT 1 FROM audit_block",
+        "SELECT 1 FROM accounts_user",
+        f"SELECT 1 FROM {TRAIL}",
+        "SELECT 1 FROM audit_spool",
+        "SELECT 1 FROM inventory_entity",
+        "CREATE TABLE mine (x int)",
+    ),
     "keybook_beat": (
+        "SELECT 1 FROM inventory_kubeobject",
         "SELECT 1 FROM audit_event",
         "SELECT 1 FROM audit_spool",
         "UPDATE audit_source SET trouble = ''",
@@ -106,7 +120,15 @@ ALLOWED = {
         "SELECT * FROM audit_source",
         f"SELECT position, hash FROM {TRAIL}",
     ),
-    "keybook_beat": ("SELECT id FROM audit_source",),
+    "keybook_cluster": (
+        "SELECT id FROM inventory_clusterlink",
+        "UPDATE inventory_cluster SET change = change + 1",
+        "INSERT INTO inventory_clusterwarning (cluster_id, uid, about_uid, kind, namespace, name, reason, message, "
+        "times, first_at, last_at) SELECT id, '', '', '', '', '', '', '', 1, now(), now() FROM inventory_cluster",
+        "DELETE FROM inventory_kubeobject",
+        "SELECT pg_advisory_xact_lock(1, 2)",
+    ),
+    "keybook_beat": ("SELECT id FROM audit_source", "SELECT cluster_id FROM inventory_clusterlink"),
     "keybook_health": ("SELECT count(*) FROM audit_quarantine", "SELECT count(id), min(received_at) FROM audit_spool"),
 }
 

@@ -16,6 +16,7 @@ HOLDS = {
     "web": {"DATABASE_URL", "KEYBOOK_SECRET_KEY"},
     "receiver": {"DATABASE_URL"},
     "worker-ingest": {"DATABASE_URL", "REDIS_URL"},
+    "worker-cluster": {"DATABASE_URL", "REDIS_URL"},
     "beat": {"DATABASE_URL", "REDIS_URL"},
     "health": {"DATABASE_URL", "REDIS_URL"},
 }
@@ -69,7 +70,14 @@ def test_the_sandbox_gives_its_processes_no_more_than_compose_does():
     known = {name: set(one.settings) for name, one in vars(identities).items() if isinstance(one, identities.Identity)}
     assert not [name for name, settings in known.items() if settings & {"VAULT_TOKEN", "VAULT_ADDR", "KUBECONFIG"}]
     assert {name for name, settings in known.items() if "KEYBOOK_VAULT_TOKEN_FILES" in settings} <= {"INGEST"}
-    for name, service in (("INGEST", "worker-ingest"), ("BEAT", "beat"), ("HEALTH", "health"), ("WEB", "web")):
+    assert {name for name, settings in known.items() if "KEYBOOK_KUBECONFIG" in settings} == {"CLUSTER"}
+    for name, service in (
+        ("INGEST", "worker-ingest"),
+        ("CLUSTER", "worker-cluster"),
+        ("BEAT", "beat"),
+        ("HEALTH", "health"),
+        ("WEB", "web"),
+    ):
         assert {one for one in known[name] if not one.startswith("KEYBOOK_")} == HOLDS[service] & {"REDIS_URL"}
 
 
@@ -86,7 +94,9 @@ def test_make_secrets_makes_every_file_that_is_named_and_keeps_what_is_there(com
     assert made["web_password"].strip() in made["web_database_url"]
 
 
-@pytest.mark.parametrize("room", ["accounts", "audit", "config", "dashboard", "inventory", "kit", "receiver", "vault"])
+@pytest.mark.parametrize(
+    "room", ["accounts", "audit", "cluster", "config", "dashboard", "inventory", "kit", "receiver", "vault"]
+)
 def test_the_image_holds_every_room_of_the_product(room):
     image_file = (ROOT / "deploy" / "Dockerfile").read_text()
     assert f"COPY {room} {room}\n" in image_file

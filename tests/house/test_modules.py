@@ -27,10 +27,11 @@ MAY_CATCH_ALL: dict[str, str] = {
     "cluster/turn.py": "the edge of a thread: a fault in one watch must end the turn, not leave it half done",
     "receiver/house.py": "the edge of a request: its sender must be answered whatever happens",
     "audit/tasks.py": "the edge of a turn: a fault in one log must not stop the others",
+    "inventory/tasks.py": "the edge of a turn: a fault at one cluster must not stop the others",
 }
 
 # Pure modules take the time as an argument, so that their tests need no patience and no patching.
-PURE = ("kit/", "vault/", "cluster/", "audit/principal.py")
+PURE = ("kit/", "vault/", "cluster/", "audit/principal.py", "inventory/sights.py")
 NOT_PURE = ("vault/client.py", "cluster/client.py", "cluster/turn.py", "cluster/watch.py")
 CLOCKS = re.compile(r"\b(?:time\.(?:time|monotonic|perf_counter|sleep)|datetime\.(?:now|utcnow)|date\.today)\b")
 

@@ -40,10 +40,10 @@ class Said:
 class Fleet:
     """Pods that follow each other on few addresses, half of them as the same service account as the one before."""
 
-    def __init__(self, seed: int, lives: int, *, watched: float = 0.98) -> None:
+    def __init__(self, seed: int, lives: int, *, cuts: int = 3, late: bool = True) -> None:
         self.dice = Random(seed)
         self.offset = self.dice.randint(-SKEW, SKEW) * 9 // 10  # the vault's clock less the cluster's
-        self.watched = watched
+        self.cuts, self.late = cuts, late
         self.pods: list[Made] = []
         addresses = max(2, lives // 40)
         for number in range(addresses):
@@ -63,28 +63,36 @@ class Fleet:
             at = end
 
     def _watch(self) -> Lives:
-        """What a watch tells of them: some ends are seen by a later list only."""
-        lives, events = Lives(), []
-        for pod in self.pods:
-            events += [(pod.start + self.dice.randint(0, S), 0, pod), (pod.end, 1, pod)]
-        missed: set[str] = set()
-        for at, kind, pod in sorted(events, key=lambda one: one[:2]):
-            if kind == 0:
-                lives.see(max(at, pod.start), pod.sight)
-            elif self.dice.random() < self.watched:
-                lives.gone(at, pod.sight.uid)
-            else:
-                missed.add(pod.sight.uid)
-        for uid in missed:
-            life = lives.of[uid]
-            lives.see(life.seen, next_sight(life))
-            one = Lives([life])
-            one.listed(max(pod.end for pod in self.pods if pod.sight.uid == uid) + self.dice.randint(0, 90 * S), [])
+        """What a watch tells of them: it begins with a list, and is away for stretches that end with another."""
+        end = max(pod.end for pod in self.pods)
+        away = [(self.dice.randint(0, end), self.dice.choice([1, 5, 300, 900])) for _ in range(self.cuts)]
+        self.first = self.dice.choice([0, end // 3]) if self.late else 0
+        gaps = [(0, self.first)] + [(at, at + seconds * S) for at, seconds in away]
+        lives, reached = Lives(), 0
+        for since, until in sorted(gaps):
+            self._tell(lives, reached, since)
+            if until > reached:
+                alive = [pod for pod in self.pods if pod.start <= until < pod.end]
+                for pod in alive:
+                    lives.see(until, pod.sight)
+                lives.listed(until, [pod.sight.uid for pod in alive], known_until=max(reached, since))
+            reached = max(reached, since, until)
+        self._tell(lives, reached, end)
         return lives
+
+    def _tell(self, lives: Lives, since: int, until: int) -> None:
+        """Tell what happens in (since, until]."""
+        events = [(pod.start, 1, pod) for pod in self.pods] + [(pod.end, 0, pod) for pod in self.pods]
+        for at, kind, pod in sorted(events, key=lambda one: one[:2]):
+            if since < at <= until:
+                if kind:
+                    lives.see(at, pod.sight)
+                else:
+                    lives.gone(at, pod.sight.uid)
 
     def world(self, *, proxies: frozenset[str] | None = frozenset()) -> World:
         nodes = frozenset(f"n{number}" for number in range(NODES))
-        history = History("c1", self.told.of.values())
+        history = History("c1", self.told.of.values(), gaps=self.told.gaps)
         accounts = {f"uid-{n}": ("c1", "shop", f"sa-{n}") for n in range(ACCOUNTS)}
         return World({"c1": history}, accounts, proxies=proxies, calibrations={"c1": Calibration(100, 100, nodes)})
 
@@ -99,14 +107,10 @@ class Fleet:
             )
             token = Token(("shop", account), meta, True, "auth/k/", pod.address, times[0], times[-1])
             for at in times:
+                if self.first and abs(at - self.offset - self.first) < 2 * SKEW:
+                    continue  # who ended just before the first list of all is unknown, and is not thought of
                 yield Said(token, pod.address, at, pod, pod)
             if dice.random() < stolen:
                 thief = dice.choice(self.pods)
                 if thief.address != pod.address:  # the next on the same address is told apart by time alone
                     yield Said(token, thief.address, dice.randint(thief.start, thief.end) + self.offset, thief, pod)
-
-
-def next_sight(life) -> Sight:
-    """The same pod, seen as it was."""
-    return Sight(life.uid, life.namespace, life.name, life.service_account, life.node,
-                 addresses=tuple(span.address for span in life.spans), started=life.start)  # fmt: skip

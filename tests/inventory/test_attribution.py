@@ -211,6 +211,7 @@ def test_pods_that_are_not_known_yet_may_have_taken_the_address():
     world = world_of()
     late = replace(world, histories={"c1": History("c1", [life("a", "web", "10.0.0.1")], horizon=101 * S)})
     assert grade_of(late).reasons[-1] == "picture_late"
+    assert grade_of(late, token("api")).grade == Grade.POSSIBLE
     assert grade_of(late).grade == Grade.POSSIBLE
 
 

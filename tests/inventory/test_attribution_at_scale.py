@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inventory.attribution import NAMING, Grade, judge
+from inventory.attribution import NAMING, Grade, judge, stretches
 from tests.inventory.simulated import Fleet
 
 
@@ -26,9 +27,9 @@ def told(fleet: Fleet, world) -> tuple[Counter, list]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 1 << 32), st.integers(10, 120), st.sampled_from([1.0, 0.9, 0.5]))
-def test_no_call_from_an_honest_address_is_given_to_a_wrong_pod(seed, lives, watched):
-    fleet = Fleet(seed, lives, watched=watched)
+@given(st.integers(0, 1 << 32), st.integers(10, 120), st.sampled_from([0, 2, 10]))
+def test_no_call_from_an_honest_address_is_given_to_a_wrong_pod(seed, lives, cuts):
+    fleet = Fleet(seed, lives, cuts=cuts)
     _, wrong = told(fleet, fleet.world())
     assert not wrong
 
@@ -53,13 +54,30 @@ def test_nothing_is_above_likely_where_the_proxies_are_not_known(seed):
     assert not any(grade == Grade.STRONG for grade, _ in grades)
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1 << 32), st.sampled_from([None, frozenset()]), st.integers(0, 10_000))
+def test_a_stretch_has_one_verdict_and_it_is_that_of_each_of_its_calls(seed, proxies, place):
+    fleet = Fleet(seed, 60, cuts=6)
+    world = fleet.world(proxies=proxies)
+    calls = list(fleet.calls())
+    said = calls[place % len(calls)]
+    first, last = said.at - 700_000_000, said.at + 700_000_000
+    told = stretches(said.token, said.address, first, last, world)
+    assert (told[0][0], told[-1][1]) == (first, last + 1)
+    assert all(one[1] == other[0] and one[2] != other[2] for one, other in pairwise(told))
+    of_call = judge(said.token, world)
+    for since, until, verdict in told:
+        for at in (since, until - 1, (since + until) // 2, fleet.dice.randint(since, until - 1)):
+            assert of_call(said.address, at) == verdict
+
+
 def reused(lives: int) -> None:
-    fleet = Fleet(7, lives)
+    fleet = Fleet(7, lives, late=False)
     grades, wrong = told(fleet, fleet.world())
     honest = sum(count for (_, own), count in grades.items() if own)
     proven = grades[Grade.EXACT, True] + grades[Grade.STRONG, True]
     assert not wrong
-    assert proven / honest > 0.65, grades  # half of the lives are of seconds: there clocks leave two
+    assert proven / honest > 0.6, grades  # half of the lives are of seconds: there clocks leave two
     assert grades[Grade.CONFLICT, True] / honest < 0.001, grades
 
 

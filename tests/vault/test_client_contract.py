@@ -8,6 +8,7 @@ import os
 import secrets
 import threading
 import uuid
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from vault import errors
 from vault.client import Client
 from vault.fake import FakeServer, FakeVault
-from vault.server import Alias, Entity, Mount, Server, Token
+from vault.server import Alias, Entity, Lease, Mount, Server, Token
 
 
 class FakeWorld:
@@ -51,6 +52,14 @@ class FakeWorld:
 
     def revoke(self, token):
         del self.server.tokens[token]
+
+    def leased(self):
+        known = Lease("database/creds/ro/abc", 3600, datetime.now(UTC) + timedelta(hours=1), True)
+        self.server.leases[known.id] = known
+        return known.id
+
+    def end(self, lease):
+        del self.server.leases[lease]
 
 
 class LiveWorld:
@@ -92,6 +101,12 @@ class LiveWorld:
 
     def revoke(self, token):
         self.hvac.auth.token.revoke(token)
+
+    def leased(self):
+        return self.hvac.read("database/creds/payments-ro")["lease_id"]
+
+    def end(self, lease):
+        self.hvac.sys.revoke_lease(lease)
 
     def close(self):
         for path in self.mounted:
@@ -219,9 +234,29 @@ def test_a_device_hashes_the_same_text_alike(world):
     assert one.startswith("hmac-sha256:") and len(one) == 76
 
 
+def test_a_lease_is_found_with_its_end_until_it_is_revoked(world):
+    lease = world.leased()
+    found = world.ask().lease(lease)
+    assert found.id == lease and found.renewable and 0 < found.ttl <= 3600
+    assert abs(found.expires - datetime.now(UTC) - timedelta(seconds=found.ttl)) < timedelta(seconds=5)
+    world.end(lease)
+    assert world.ask().lease(lease) is None and world.ask().lease("database/creds/payments-ro/never-was") is None
+
+
+def test_no_lease_was_given_up(world):
+    assert world.ask().irrevocable() == set()
+
+
 @pytest.mark.parametrize(
     ("question", "given"),
-    [("entities", (10,)), ("audit_devices", ()), ("capabilities", (["sys/auth"],)), ("audit_hash", ("file", "x"))],
+    [
+        ("entities", (10,)),
+        ("audit_devices", ()),
+        ("capabilities", (["sys/auth"],)),
+        ("audit_hash", ("file", "x")),
+        ("lease", ("a/b",)),
+        ("irrevocable", ()),
+    ],
 )
 def test_a_missing_right_is_told_from_a_dead_token(world, path, question, given):
     token = world.allow(path[:-1], {"auth/token/lookup-self": ["read"]})
@@ -326,3 +361,30 @@ def test_a_name_that_leads_to_a_cloud_s_metadata_is_not_called(monkeypatch):
 def test_hvac_lends_no_token_from_the_environment(monkeypatch):
     monkeypatch.setenv("VAULT_TOKEN", "somebody-elses")
     assert Client("http://127.0.0.1:1")._hvac.token is None
+
+
+def test_policies_come_with_their_text_and_without_root(world, path):
+    name = path[:-1]
+    world.allow(name, {"some/path": ["read"]})
+    found = {one.name: one for one in world.ask().policies(1000)}
+    assert "default" in found and "root" not in found
+    if isinstance(world, LiveWorld):
+        assert 'path "some/path"' in found[name].text and not found[name].slashes
+    assert len(world.ask().policies(1)) == 1
+
+
+def test_roles_of_a_kind_that_is_not_known_are_not_there(world):
+    with pytest.raises(errors.NotThere):
+        world.ask().roles(Mount("auth/own/", "own-plugin", "o_1"), 10)
+
+
+def test_a_method_without_roles_and_a_vault_without_groups_answer_with_none(world):
+    assert world.ask().roles(Mount("auth/token/", "token", "t_1"), 0) == []
+    assert world.ask().groups(0) == []
+
+
+@pytest.mark.parametrize(("question", "given"), [("policies", (10,)), ("groups", (10,))])
+def test_without_the_right_policies_and_groups_are_refused(world, path, question, given):
+    token = world.allow(path[:-1], {"auth/token/lookup-self": ["read"]})
+    with pytest.raises(errors.NotPermitted):
+        getattr(world.ask(token), question)(*given)

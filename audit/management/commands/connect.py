@@ -1,4 +1,4 @@
-"""`manage.py connect`: attach a real Vault or OpenBao, read-only, and show that its lines arrive."""
+"""`manage.py connect`: attach a real Vault or OpenBao, or a Kubernetes cluster, read-only, and show that it works."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from audit import connect
+from audit import connect, connect_cluster
 from audit.arrival import Seen
 from audit.commands import BadInput, explained, visible
+from cluster import access
 from inventory import asking
 from kit.check import Check
 from vault import policy
@@ -26,6 +27,9 @@ NEVER_ALONE = (
 )
 
 
+_KUBECONFIG = "the first file that KUBECONFIG names, else ~/.kube/config"
+
+
 class Command(BaseCommand):
     """Print the policy, test each right, add the source, and wait for lines; see docs/operations.md."""
 
@@ -35,6 +39,12 @@ class Command(BaseCommand):
         """Say what may be given."""
         parser.add_argument("--vault", default="", help="your name for the vault")
         parser.add_argument("--addr", default="", help="its address, https://vault.example:8200")
+        cluster = parser.add_argument_group("a cluster")
+        cluster.add_argument("--cluster", default="", help="your name for a Kubernetes cluster")
+        cluster.add_argument("--context", default="", help="the kubeconfig's context (default: its current one)")
+        cluster.add_argument("--kubeconfig", default="", help=f"its kubeconfig, or in-cluster (default: {_KUBECONFIG})")
+        cluster.add_argument("--secrets", action="store_true", help="also ask for names and times of Secrets")
+        cluster.add_argument("--role", action="store_true", help="print what to apply and nothing else, and do nothing")
         parser.add_argument("--policy", action="store_true", help="print the policy and nothing else, and do nothing")
         parser.add_argument("--namespace", default="", help="the namespace that the token belongs to")
         parser.add_argument("--token-file", help="a file with the read-only token (else VAULT_TOKEN)")
@@ -53,7 +63,13 @@ class Command(BaseCommand):
         if given["policy"]:
             self.stdout.write(policy.hcl(), ending="")
             return
+        if given["role"]:
+            self.stdout.write(access.manifest(secrets=given["secrets"]), ending="")
+            return
         self._json, self._checks = bool(given["json"]), list[Check]()
+        if given["cluster"]:
+            self._cluster(given)
+            return
         wish = connect.Wish(
             vault=given["vault"], address=given["addr"], namespace=given["namespace"], ca_file=given["ca_file"],
             plain_http=given["plain_http"], path=given["file"], receiver=given["receiver"], device=given["device"],
@@ -67,6 +83,36 @@ class Command(BaseCommand):
                 raise BadInput(visible(str(error))) from None
         if not ok:
             sys.exit(NOTHING_ARRIVES)
+
+    def _cluster(self, given: dict[str, Any]) -> None:
+        """Connect a cluster: exit code 0 when it was added, 2 when anything stands against it."""
+        wish = connect_cluster.Wish(
+            given["cluster"], given["kubeconfig"], given["context"], given["secrets"], given["accept_rights"]
+        )
+        role = access.manifest(secrets=wish.secrets)
+        self._say(f"What Keybook asks for; save it as keybook.yaml:\n\n{role}")
+        self._say(f"Apply it and make a token:\n\n{access.token_commands()}")
+        done = None
+        with explained():
+            try:
+                done = connect_cluster.connect(wish, actor=f"command line: {getpass.getuser()}", tell=self._tell)
+            except connect_cluster.Unusable as error:
+                raise BadInput(visible(str(error))) from None
+            finally:
+                self._cluster_document(role, done)
+        self._say(f"Connected {wish.name}; the worker `cluster` watches it within seconds.")
+        if done.setting:
+            self._say(f"Its environment needs:  KEYBOOK_KUBECONFIG={visible(done.setting)}")
+
+    def _cluster_document(self, role: str, done: connect_cluster.Connected | None) -> None:
+        if self._json:
+            added = None
+            if done is not None and done.link is not None:
+                link = done.link
+                added = {"cluster": link.cluster.name, "uid": link.cluster.uid, "address": link.address,
+                         "secrets": link.secrets, "setting": done.setting}  # fmt: skip
+            checks = [dataclasses.asdict(check) for check in self._checks]
+            self.stdout.write(json.dumps({"role": role, "checks": checks, "added": added}))
 
     def _connect(self, wish: connect.Wish, token_file: str | None, timeout: float) -> bool:
         connection = connect.wanted(wish)

@@ -11,9 +11,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from audit import doctor
+from audit.checks import clusters
 from audit.checks.vaults import CannotAsk
 from audit.commands import visible
+from cluster.client import Client
+from cluster.errors import ClusterError
 from inventory import asking
+from inventory.cluster_models import ClusterLink
+from inventory.kubeconfigs import UnusableSetting, places
 from inventory.models import Connection
 from vault.errors import VaultError
 from vault.server import Server
@@ -31,7 +36,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **given: Any) -> None:
         """Look and print."""
-        checks = doctor.examine(ask)
+        checks = doctor.examine(ask, ask_cluster)
         if given["json"]:
             self.stdout.write(json.dumps({"checks": [dataclasses.asdict(check) for check in checks]}))
         else:
@@ -50,3 +55,12 @@ def ask(connection: Connection) -> tuple[Server, bool]:
         return asking.client(connection, token), bool(token)
     except (asking.UnusableToken, VaultError, OSError) as error:
         raise CannotAsk(str(error)) from None
+
+
+def ask_cluster(link: ClusterLink) -> Client | None:
+    """Open a cluster with the kubeconfig that this process was given, if any; raises `clusters.CannotAsk`."""
+    try:
+        place = places(settings.KEYBOOK.kubeconfig).get(link.cluster.name)
+        return Client(place) if place is not None else None
+    except (ClusterError, UnusableSetting) as error:
+        raise clusters.CannotAsk(str(error)) from None

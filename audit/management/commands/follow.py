@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 from accounts import anchor
-from audit import actions, leasing
+from audit import actions, attributing, leasing
 from audit.batch import LostRace
 from audit.commands import explained
 from audit.models import Source
@@ -51,6 +51,7 @@ class Command(BaseCommand):
             if given["once"]:
                 actions.keep_house()
                 _look(stop)
+                attributing.attribute()
                 leasing.catch_up()
                 return
         house = anchored = 0.0
@@ -63,6 +64,7 @@ class Command(BaseCommand):
                     anchor.keep()
                     anchored = time.monotonic()
                 _look(stop)
+                attributing.attribute(seconds=_TURN)
                 leasing.catch_up(_TURN)
             except LostRace as error:
                 sys.stderr.write(f"{error}\n")

@@ -11,8 +11,10 @@ from django.core.management.base import BaseCommand, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from audit import actions
+from audit import actions, attributing
 from audit.commands import explained
+
+_ATTRIBUTING = 10.0  # seconds for the calls' pods; what is left is done by the workers, or by `follow`
 
 
 class Command(BaseCommand):
@@ -39,6 +41,7 @@ class Command(BaseCommand):
                 device=given["device"],
                 watch=lambda size: progress.advance(task, size),
             )
+            attributing.attribute(seconds=_ATTRIBUTING)
         for note in done.notes:
             console.print(note, highlight=False, markup=False)
         table = {k: v for k, v in dataclasses.asdict(done).items() if k != "notes"}

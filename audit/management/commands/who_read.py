@@ -52,6 +52,9 @@ def _document(answer: queries.WhoRead) -> dict[str, Any]:
         "addresses",
         "versions",
         "entity_id",
+        "cluster",
+        "pod_uid",
+        "delivered_by",
     ]
     return {
         "secret": answer.secret.name,
@@ -64,7 +67,18 @@ def _document(answer: queries.WhoRead) -> dict[str, Any]:
 def _print(answer: queries.WhoRead) -> str:
     rows = [_row(one) for one in answer.readers if one.kind != Kind.NODE]
     rows += _kubelets([one for one in answer.readers if one.kind == Kind.NODE])
-    head = ["principal", "kind", "reads", "denied", "first (UTC)", "last (UTC)", "addresses", "versions"]
+    head = [
+        "principal",
+        "kind",
+        "pod",
+        "proof",
+        "reads",
+        "denied",
+        "first (UTC)",
+        "last (UTC)",
+        "addresses",
+        "versions",
+    ]
     reads, denied = sum(one.count for one in answer.readers), sum(one.denied for one in answer.readers)
     losses = [gap for gap in answer.gaps if gap.kind != "missed"]
     end = (
@@ -75,13 +89,15 @@ def _print(answer: queries.WhoRead) -> str:
     if losses:
         end += f" Not complete: {len(losses)} gap(s), the first: {losses[0].detail}"
     title = visible(f"{answer.secret.name} in {answer.secret.vault}")
-    return f"{title}\n{table(head, rows)}\n{len(answer.readers)} principals, {reads} reads, {denied} denied. {end}"
+    principals = len({one.principal_id for one in answer.readers})
+    return f"{title}\n{table(head, rows)}\n{principals} principals, {reads} reads, {denied} denied. {end}"
 
 
 def _row(one: queries.Reader) -> list[object]:
     by = f" ({one.entity_id})" if one.entity_id.startswith(IMPERSONATED) else ""
-    return [one.principal + by, one.kind, one.count, one.denied, one.first, one.last, " ".join(one.addresses),
-            " ".join(f"v{version}" for version in one.versions)]  # fmt: skip
+    versions = " ".join(f"v{version}" for version in one.versions)
+    return [one.principal + by, one.kind, one.pod, one.grade, one.count, one.denied, one.first, one.last,
+            " ".join(one.addresses), versions]  # fmt: skip
 
 
 def _kubelets(some: list[queries.Reader]) -> list[list[object]]:
@@ -91,4 +107,4 @@ def _kubelets(some: list[queries.Reader]) -> list[list[object]]:
     firsts, lasts = [one.first for one in some if one.first], [one.last for one in some if one.last]
     counts = [sum(one.count for one in some), sum(one.denied for one in some)]
     name = f"kubelets of {len(some)} nodes"
-    return [[name, Kind.NODE, *counts, min(firsts, default=None), max(lasts, default=None), "", ""]]
+    return [[name, Kind.NODE, "", "", *counts, min(firsts, default=None), max(lasts, default=None), "", ""]]

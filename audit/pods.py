@@ -1,0 +1,141 @@
+"""Which pod made a call, as attribution has worked it out: asked for one event, and for the readers of a secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from accounts.scope import Scope
+from audit import scoping
+from audit.answers import Reader
+from audit.closed import BEGIN, END
+from audit.event import ALIVE
+from vault.reads import Outcome
+
+_KINDS = {"service_account": "service account only", "anonymous": "unknown", "token": "unknown"}
+_JOIN = """
+    LEFT JOIN audit_tokenuse u ON u.token_id = e.token AND u.address_id = e.address
+    LEFT JOIN audit_attribution t ON t.use_id = u.id AND t.since <= e.time AND t.until > e.time
+"""
+_COLUMNS = (
+    "coalesce(t.grade, ''), coalesce(t.cluster, ''), coalesce(t.pod_uid, ''), coalesce(t.pod_namespace, ''), "
+    "coalesce(t.pod_name, ''), coalesce(t.delivered_by, '')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Which pod made a call, how well that is proven (`grade`), and by what.
+
+    `candidates` are pods as dicts of cluster, uid, namespace and name; `rule` is the version of the rules, 0 when the
+    call has not been attributed yet.
+    """
+
+    grade: str
+    pod: str | None = None
+    cluster: str = ""
+    pod_uid: str = ""
+    delivered_by: str = ""
+    reasons: Sequence[str] = ()
+    sentence: str = ""
+    candidates: Sequence[dict[str, str]] = field(default_factory=list)
+    rule: int = 0
+
+
+def grade(kind: str, told: str = "") -> str:
+    """Return how well a pod is proven: as worked out, else by the kind of principal alone.
+
+    People and pipelines are no pods.
+    """
+    by_kind = _KINDS.get(kind, "not a pod")
+    return by_kind if told in ("", "unknown") else told
+
+
+def proof_of(event_id: int, *, scope: Scope) -> Proof | None:
+    """Return what is known of one event's pod; None for an event that is out of the scope, redacted or gone.
+
+    An event beside a limited view shows who and from where, and no more: its pod would tell more.
+    """
+    seen, values = scoping.inside(scope).select("id, time, principal, token, address", ("id = %s", [event_id]))
+    rows = _rows(
+        f"""SELECT p.kind, {_COLUMNS}, t.evidence, coalesce(t.rule, 0) FROM ({seen}) e
+            JOIN audit_principal p ON p.id = e.principal {_JOIN} LIMIT 1""",  # noqa: S608 - our own text
+        values,
+    )
+    return _proof(*rows[0]) if rows else None
+
+
+def _proof(
+    kind: str, told: str, cluster: str, uid: str, namespace: str, name: str, delivered_by: str, evidence: Any, rule: int
+) -> Proof:
+    evidence = json.loads(evidence) if evidence else {}  # a plain cursor of Django gives JSON as text
+    return Proof(
+        grade(kind, told), f"{namespace}/{name}" if uid else None, cluster, uid, delivered_by,
+        evidence.get("reasons", ()), evidence.get("sentence", ""), evidence.get("candidates", ()), rule,
+    )  # fmt: skip
+
+
+def readers_by_pod(secret_id: int, since: datetime | None, until: datetime | None) -> list[Reader]:
+    """Return who read a secret or was denied in [since, until), by principal, pod and grade, most reads first.
+
+    Every event of the secret in that time is looked at.
+    """
+    sql = f"""
+        SELECT x.principal, p.name, p.kind, p.entity_id, grade, cluster, uid, space, pod, delivered_by, reads,
+               denied, first, last, ARRAY(SELECT address FROM audit_address WHERE id = ANY(ids) ORDER BY address),
+               coalesce(versions, '{{}}') FROM (
+            SELECT e.principal, {_COLUMNS}, count(*) FILTER (WHERE e.disclosed > 0),
+                   count(*) FILTER (WHERE e.outcome = {Outcome.DENIED.value}),
+                   min(e.time) FILTER (WHERE e.disclosed > 0), max(e.time) FILTER (WHERE e.disclosed > 0),
+                   array_agg(DISTINCT e.address),
+                   array_agg(DISTINCT e.version) FILTER (WHERE e.version > 0 AND e.disclosed > 0)
+            FROM audit_event e {_JOIN}
+            WHERE e.secret = %s AND e.time >= %s AND e.time < %s AND e.{ALIVE}
+            GROUP BY 1, 2, 3, 4, 5, 6, 7
+        ) x (principal, grade, cluster, uid, space, pod, delivered_by, reads, denied, first, last, ids, versions)
+        JOIN audit_principal p ON p.id = x.principal WHERE reads > 0 OR denied > 0
+    """  # noqa: S608 - only our own text is put together
+    return _merged([_reader(row) for row in _rows(sql, [secret_id, since or BEGIN, until or END])])
+
+
+def _reader(row: tuple[Any, ...]) -> Reader:
+    who, name, kind, entity, told, cluster, uid, namespace, pod, by, count, denied, first, last, whence, versions = row
+    return Reader(
+        principal_id=who, principal=name, kind=kind, pod=f"{namespace}/{pod}" if uid else None,
+        grade=grade(kind, told), count=count, denied=denied, first=first, last=last, addresses=sorted(whence),
+        versions=sorted(versions), entity_id=entity, cluster=cluster, pod_uid=uid, delivered_by=by,
+    )  # fmt: skip
+
+
+def _merged(readers: Sequence[Reader]) -> list[Reader]:
+    """Put readers together that differ in nothing but whether their calls were attributed yet; in a lasting order."""
+    found: dict[tuple[Any, ...], Reader] = {}
+    for one in readers:
+        key = (one.principal_id, one.pod_uid, one.cluster, one.grade, one.delivered_by)
+        found[key] = _together(found[key], one) if key in found else one
+    return sorted(found.values(), key=lambda one: (-one.count, -one.denied, one.principal, one.principal_id,
+                                                   one.pod or "", one.pod_uid, one.grade))  # fmt: skip
+
+
+def _together(one: Reader, other: Reader) -> Reader:
+    first = [moment for moment in (one.first, other.first) if moment is not None]
+    last = [moment for moment in (one.last, other.last) if moment is not None]
+    return Reader(
+        principal_id=one.principal_id, principal=one.principal, kind=one.kind, pod=one.pod, grade=one.grade,
+        count=one.count + other.count, denied=one.denied + other.denied, first=min(first, default=None),
+        last=max(last, default=None), addresses=sorted({*one.addresses, *other.addresses}),
+        versions=sorted({*one.versions, *other.versions}), entity_id=one.entity_id, cluster=one.cluster,
+        pod_uid=one.pod_uid, delivered_by=one.delivered_by,
+    )  # fmt: skip
+
+
+def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows

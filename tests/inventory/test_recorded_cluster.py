@@ -1,0 +1,108 @@
+"""The recorded cluster, replayed through the simulated API into PostgreSQL, gives the consumers that it had."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.conf import settings
+
+from cluster import delivery
+from cluster.decoding import decode_object
+from cluster.resources import RESOURCES
+from cluster.scene import Scene
+from inventory import cluster_questions, cluster_rows
+from inventory.cluster_models import PodState, SecretConsumer, SecretTrouble, Workload
+from inventory.models import PodLife
+from sandbox.kube_resources import kind_of
+from tests.cluster.conftest import kube
+from tests.inventory.clusters import connected, eventually, forget_clusters, gone, pictured, served, take_turn, watched
+from tests.inventory.recording import packed, truth
+
+__all__ = ["kube"]
+
+
+def resource_of(found) -> str:
+    if found["kind"] == "PartialObjectMetadata":
+        return found["resource"]
+    group = found["apiVersion"].rpartition("/")[0]
+    return next(one.name for one in RESOURCES.values() if (one.group, one.kind) == (group, found["kind"]))
+
+
+def kept() -> list[tuple[str, dict]]:
+    """Each recorded object but pods, with its resource."""
+    found = [json.loads(line) for line in packed("objects.ndjson").splitlines()]
+    return [(resource_of(one), one) for one in found if one["kind"] != "Pod"]
+
+
+def put(kube, resource: str, found: dict) -> None:
+    kind = kind_of(RESOURCES[resource].plural, RESOURCES[resource].group)
+    whole = {name: value for name, value in found.items() if name != "resource"}
+    kube.store.put({**whole, "apiVersion": kind.api_version, "kind": kind.name})
+
+
+@pytest.fixture
+def link(transactional_db, kube, monkeypatch):
+    monkeypatch.setattr(settings.KEYBOOK, "kubeconfig", "prod=in-cluster")
+    for resource, found in kept():
+        put(kube, resource, found)
+    yield connected(kube, secrets=True)
+    forget_clusters()
+
+
+def replay(kube, events) -> None:
+    for event in events:
+        if event["type"] == "DELETED":
+            meta = event["object"]["metadata"]
+            kube.store.drop(kube.store.get(kind_of("pods"), meta["namespace"], meta["name"]), event["object"])
+        else:
+            put(kube, "pods", event["object"])
+
+
+def told(one) -> tuple:
+    """A consumer, whether it is a row or worked out in memory."""
+    source, pod = getattr(one, "source", one), getattr(one, "pod", None)
+    workload = getattr(one, "workload", None)
+    where = tuple(workload[:3]) if workload else (one.workload_kind, one.namespace, one.workload_name)
+    whose = pod.uid if pod else one.pod_uid
+    return (*where, whose, one.container, source.method, source.path, one.k8s_secret, source.role, source.auth_mount,
+            source.credential, source.lease_id, source.request_id, tuple(one.uses), one.needs_restart,
+            one.restarted_by, one.ended)  # fmt: skip
+
+
+def test_consumers_troubles_and_pods_are_those_of_the_recording(kube, link):
+    events = [json.loads(line) for line in packed("pods.watch.ndjson").splitlines()]
+    with watched(kube, link):
+        eventually(lambda: len(pictured(link.cluster, "deployments")) > 10)
+        replay(kube, events)
+        eventually(lambda: pictured(link.cluster, "pods") == served(kube, "pods"))
+        eventually(lambda: set(PodState.objects.values_list("uid", flat=True)) == set(served(kube, "pods")))
+    objects = [decode_object(RESOURCES[name], json.dumps(one).encode()) for name, one in kept()]
+    pods = {event["object"]["metadata"]["uid"]: event for event in events}
+    objects += [
+        decode_object(RESOURCES["pods"], json.dumps(one["object"]).encode())
+        for one in pods.values()
+        if one["type"] != "DELETED"
+    ]
+    scene = Scene(objects, cluster_rows.now())
+    assert {told(one) for one in SecretConsumer.objects.all()} == {told(one) for one in delivery.consumers(scene)}
+    stuck = {(one["class"], one["cause"], one["namespace"], one["name"]) for one in truth()["stuck"]}
+    found = {(one.symptom, one.cause, one.namespace, one.object_name) for one in SecretTrouble.objects.all()}
+    assert found == stuck
+    assert set(PodLife.objects.values_list("uid", flat=True)) == set(pods)
+    assert len(gone(link.cluster, "pods")) == sum(event["type"] == "DELETED" for event in events)
+
+
+def test_a_secret_names_its_consumers_and_a_workload_its_pods(kube, link):
+    replay(kube, [json.loads(line) for line in packed("pods.watch.ndjson").splitlines()])
+    take_turn(kube, link, 3.0)
+    one = next(one for one in truth()["consumers"] if one["method"] == "vso" and one["secret"].startswith("kv/"))
+    path = cluster_questions.api_path("kv/", one["secret"].removeprefix("kv/"), 2)
+    assert one["name"] in {each.workload_name for each in cluster_questions.consumers_of("prod", path)}
+    assert cluster_questions.consumers_of("prod", path, namespace="elsewhere") == []
+    row = Workload.objects.get(namespace=one["namespace"], name=one["name"])
+    view = cluster_questions.workload(link.cluster_id, row.uid)
+    assert {each.path for each in view.consumers} >= {path} and len(view.pods.rows) >= 1
+    pod = cluster_questions.pod(link.cluster_id, view.pods.rows[0].uid)
+    assert one["container"] in {each.name for each in pod.containers} and pod.addresses
+    assert path in {each.path for each in pod.consumers}
