@@ -23,15 +23,16 @@ def settle(vault: Vault, kind: str, place: str) -> None:
 def check(vault: Vault | None, kind: str, place: str) -> None:
     """Refuse a log under a name that stands for the other kind; raises `UnusableFile`."""
     if vault is not None and kind and vault.kind not in ("", kind):
-        raise UnusableFile(mixed(vault.name, vault.kind, kind, place))
+        raise UnusableFile(
+            f"{place}: is {_LOG[kind]}, and {vault.name} is the name of {_WHOSE[vault.kind]}. Give it a name of its "
+            "own (--vault NAME); nothing was read."
+        )
 
 
-def mixed(name: str, kind: str, other: str, place: str) -> str:
-    """Return the sentence that says so."""
-    return (
-        f"{place}: is {_LOG[other]}, and {name} is the name of {_WHOSE[kind]}. Give it a name of its own "
-        "(--vault NAME); nothing was read."
-    )
+def stray(name: str, kind: str) -> str:
+    """Return why a record that was sent under a name is not taken."""
+    of = "a Kubernetes API server's" if kind == VAULT else "a vault's"
+    return f"it is {of} record, and {name} is the name of {_WHOSE[kind]}: send it with a token of a name of its own"
 
 
 def one_of(kinds: dict[str, str]) -> str:

@@ -59,7 +59,11 @@ def _batch(work: Turn, cursor: Cursor, rows: list[Record]) -> Batch:
     batch = Batch(work.vault_id, work.device_id, cursor, cursor.position, cursor.tail, received=datetime.now(UTC))
     joiner = work.joiner(batch)
     for row in rows:
-        wrong = "" if row.reason or _is_clusters(row) == (work.kind == KUBERNETES) else _of_the_other(work)
+        wrong = (
+            ""
+            if row.reason or _is_clusters(row) == (work.kind == KUBERNETES)
+            else kinds.stray(work.vault_name, work.kind)
+        )
         if row.reason or wrong:
             preview = row.line.decode("utf-8", "replace") if row.reason else ""
             batch.bad.append(Bad(batch.end, row.length, row.reason or wrong, row.sha256, preview))
@@ -72,11 +76,6 @@ def _batch(work: Turn, cursor: Cursor, rows: list[Record]) -> Batch:
     batch.lines = len(rows)
     batch.spooled = [row.id for row in rows]
     return batch
-
-
-def _of_the_other(work: Turn) -> str:
-    other = VAULT if work.kind == KUBERNETES else KUBERNETES
-    return kinds.mixed(work.vault_name, work.kind, other, "a record that the receiver took")
 
 
 def _count(row: Record, batch: Batch, joiner: Joiner) -> None:

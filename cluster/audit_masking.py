@@ -139,6 +139,8 @@ def _time(text: str) -> str:
 
 def _text(text: str, findings: set[str]) -> str:
     """A name, without a token that somebody put there, and bounded."""
+    if len(text) <= _MOST and "." not in text:  # as every token has one
+        return text
     cut, count = _TOKEN.subn(lambda found: f"<token, {len(found[0])}>", text)
     if count:
         findings.add(PLAIN_TOKEN)

@@ -147,6 +147,7 @@ def _database(cursor: CursorWrapper) -> None:
     for role in ROLES:
         _run(cursor, "GRANT CONNECT ON DATABASE {} TO {}", database, role)
         _run(cursor, "GRANT USAGE ON SCHEMA public TO {}", role)
+    _run(cursor, "GRANT TEMPORARY ON DATABASE {} TO {}", database, CLUSTER)  # where thousands of rows come first
     _run(cursor, "GRANT CREATE ON SCHEMA public TO {}", INGEST)
 
 

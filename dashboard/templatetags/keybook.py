@@ -42,6 +42,8 @@ KINDS = {
     "certificate": ("seal", "certificate"),
     "token": ("ticket", "token"),
     "root": ("hash", "root token"),
+    "node": ("box", "kubelet"),
+    "system": ("hash", "control plane"),
     "anonymous": ("person-dashed", "no identity"),
 }
 _DRAWN = 4_096  # pieces of a page that repeat from row to row: a page of a hundred events draws a thousand
@@ -149,6 +151,18 @@ def events_asking(range: str, **values: str) -> str:
 def in_words(value: str) -> str:
     """Print a fixed value as people say it: `not_found` is `not found`, `service_account` is `service account`."""
     return KINDS[value][1] if value in KINDS else OUTCOMES.get(value, ("", value.replace("_", " ")))[1]
+
+
+@register.simple_tag
+def lease_id(text: str) -> str:
+    """Print a lease's own part, the end of its id, as its first and last six characters."""
+    return paths.middle(text.rstrip("/").rpartition("/")[2] or text)
+
+
+@register.simple_tag
+def shape(said: Any) -> SafeString:
+    """Draw a shape beside its words, in their voice."""
+    return format_html('<span class="said {}">{}<span>{}</span></span>', said.voice, icon(said.icon), said.words)
 
 
 @register.simple_tag

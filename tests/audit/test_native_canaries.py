@@ -58,4 +58,5 @@ def test_a_policy_that_logs_values_raises_a_critical_finding_and_a_good_one_none
     past.take(file, vault="bad")
     assert alarms(past) == {"secret value": 1}
     (alarm,) = health.alarms(LONG_AGO, scope=EVERYTHING)
-    assert alarm.detail == "secret value in the lines of this device; it was masked before it was stored"
+    assert alarm.detail.startswith("secret value in the lines of this device; it was masked before it was stored. The")
+    assert "set level Metadata" in alarm.detail
