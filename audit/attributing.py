@@ -17,8 +17,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from audit import calibrating
-from audit.bearers import Call, held, learn, tellers
-from audit.event import OPERATIONS
+from audit.bearers import LOGIN, Call, held, learn, tellers
 from audit.models import Vault
 from audit.pod_tables import (
     Attribution,
@@ -39,14 +38,12 @@ EVENTS, USES, LIVES = 10_000, 500, 2_000  # that one transaction takes
 PATIENCE = timedelta(minutes=2)  # how long a call waits for the picture of its moment's pods
 SKEW = timedelta(seconds=5)
 _LOCK = 0x6B62_0006
-_WRITES = f"({OPERATIONS.index('create')}, {OPERATIONS.index('update')})"
 _NEXT = f"""
     WITH e AS MATERIALIZED (
         SELECT id, time, vault, token, address, block, line, flags, path, operation, outcome FROM audit_event
         WHERE id > %s ORDER BY id LIMIT {EVENTS})
     SELECT e.id, e.time, e.vault, e.token, e.address, e.block, e.line, e.flags,
-           e.operation IN {_WRITES} AND e.outcome = 1
-           AND a.path LIKE 'auth/%%' AND (a.path LIKE '%%/login' OR a.path LIKE '%%/login/%%')
+           {LOGIN}
     FROM e JOIN audit_path a ON a.id = e.path ORDER BY e.id
 """  # noqa: S608 - our own text
 _USED = """

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection
 
 from audit import blocks
-from audit.event import SEEN_REQUEST, SEEN_RESPONSE
+from audit.event import OPERATIONS, SEEN_REQUEST, SEEN_RESPONSE
 from audit.models import PodClaim, Token
 from audit.pod_tables import Bearer
 from audit.principal import Kind
@@ -24,6 +24,9 @@ from vault.errors import NotAnAuditLine
 SIGNED = ("kubernetes", "jwt", "oidc")  # auth methods whose metadata comes from a signature that they checked
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST, _LONGEST = 40, 300  # keys of metadata, and characters of one value
+# Of an event e and its path a: a successful login to an auth method.
+LOGIN = f"""(e.operation IN ({OPERATIONS.index("create")}, {OPERATIONS.index("update")}) AND e.outcome = 1
+    AND a.path LIKE 'auth/%%' AND (a.path LIKE '%%/login' OR a.path LIKE '%%/login/%%'))"""
 _BOTH = SEEN_REQUEST | SEEN_RESPONSE
 
 
@@ -52,8 +55,37 @@ def tellers(calls: Sequence[Call]) -> list[Call]:
         known = best.get(call.token)
         if known is None or (not call.login, call.time) < (not known.login, known.time):
             best[call.token] = call
-    logins = dict(Bearer.objects.filter(token_id__in=best).values_list("token_id", "login_at"))
+    logins: dict[int, datetime | None] = dict(
+        Bearer.objects.filter(token_id__in=best).values_list("token_id", "login_at")
+    )
+    best = {token: call if call.login or token in logins else _login_beside(call) for token, call in best.items()}
     return [call for token, call in best.items() if token not in logins or (call.login and logins[token] is None)]
+
+
+_LOGINS_THEN = f"""
+    SELECT e.id, e.time, e.vault, e.block, e.line, e.flags, e.address, s.block, s.line, s.flags, encode(t.hmac, 'hex')
+    FROM audit_token t JOIN audit_device d ON d.id = t.device_id
+    JOIN audit_event e ON e.vault = d.vault_id AND e.device <> d.id AND e.principal = t.principal_id
+         AND e.time BETWEEN t.first_time - interval '2 seconds' AND t.first_time + interval '2 seconds'
+    JOIN audit_path a ON a.id = e.path AND {LOGIN}
+    JOIN audit_sighting s ON s.event_id = e.id AND s.device = d.id AND s.time = e.time
+    WHERE t.id = %s ORDER BY e.id LIMIT 20
+"""  # noqa: S608 - our own text
+
+
+def _login_beside(call: Call) -> Call:
+    """Return the login of a call's token where another device was the first to show it, else the call itself.
+
+    Each device hashes tokens with a salt of its own: the login's line as this device shows it has the token's hash.
+    """
+    for event, time, vault, block, line, flags, address, own_block, own_line, own_flags, hmac in _rows(
+        _LOGINS_THEN, [call.token]
+    ):
+        own = Call(event, time, vault, call.token, address, own_block, own_line, own_flags, login=True)
+        shown = lines_of([own]).get(event)
+        if shown is not None and decode_auth(shown.auth).client_token == f"hmac-sha256:{hmac}":
+            return Call(event, time, vault, call.token, address, block, line, flags, login=True)
+    return call
 
 
 def learn(calls: Sequence[Call]) -> list[Bearer]:
@@ -77,9 +109,7 @@ def learn(calls: Sequence[Call]) -> list[Bearer]:
 
 
 def _addresses(keys: Iterable[int]) -> dict[int, str]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id, address FROM audit_address WHERE id = ANY(%s)", [list(keys)])
-        return dict(cursor.fetchall())
+    return dict(_rows("SELECT id, address FROM audit_address WHERE id = ANY(%s)", [list(keys)]))
 
 
 def _bearer(token: Token, call: Call, line: Line | None, address: str, pod: PodClaim | None) -> Bearer:
@@ -132,13 +162,18 @@ def _add(found: dict[int, Line], event: int, raw: bytes) -> None:
 
 
 def _bodies(block: int, day: datetime) -> list[bytes]:
+    found = _rows(
+        "SELECT body FROM audit_block WHERE id = %s AND time >= %s AND time < %s",
+        [block, day, day + timedelta(days=2)],
+    )
+    return blocks.unpack(bytes(found[0][0])) if found else []
+
+
+def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT body FROM audit_block WHERE id = %s AND time >= %s AND time < %s",
-            [block, day, day + timedelta(days=2)],
-        )
-        row: tuple[Any, ...] | None = cursor.fetchone()
-    return blocks.unpack(bytes(row[0])) if row else []
+        cursor.execute(sql, values)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def held(bearer: Bearer, last: datetime | None = None) -> Held:

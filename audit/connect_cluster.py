@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -68,7 +69,8 @@ def place_of(wish: Wish) -> Place:
         return Kubeconfig(known.path, wish.context or known.context)
     if known is not None and not wish.kubeconfig:
         return known
-    return Kubeconfig(wish.kubeconfig or "~/.kube/config", wish.context)
+    named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]  # as kubectl finds it
+    return Kubeconfig(wish.kubeconfig or named or "~/.kube/config", wish.context)
 
 
 def connect(

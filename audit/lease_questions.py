@@ -9,14 +9,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
 from accounts.scope import Scope
 from audit import lease_facts
 from audit.lease_models import Lease
+from audit.models import Principal, Vault
 from audit.pods import grade
 from audit.queries import secrets_in
+from audit.reach import vaults_of
 from inventory.leases import Fact, How, Kind, Standing, State, exposure, is_orphan, is_overdue, standing
+from inventory.models import CheckLine, Connection
 
 STATES = [str(one) for one in State]
 
@@ -32,6 +35,7 @@ class Wish:
     state: str = ""
     vault: str = ""
     orphaned: bool = False
+    holder: str = ""  # the whole name of a principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,22 @@ class LeaseRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlived:
+    """How many leases outlive their pod; the first of these pods ended at `since`, None where there is none."""
+
+    count: int
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A vault whose leases nobody can look up: it is not connected, or its connection lacks the right."""
+
+    vault: str
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """One lease with what is known of it, oldest first."""
 
@@ -98,6 +118,8 @@ def _wanted(wish: Wish) -> Q:
         ("vault__name", wish.vault),
     ):
         wanted &= Q((column, value)) if value else Q()
+    if wish.holder:
+        wanted &= Q(principal_id__in=list(Principal.objects.filter(name=wish.holder).values_list("pk", flat=True)))
     if wish.pod:
         named = Q(pod=wish.pod) if "/" in wish.pod else Q(pod__endswith=f"/{wish.pod}") | Q(pod_uid=wish.pod)
         wanted &= ~Q(pod="") & named
@@ -110,6 +132,26 @@ def _orphaned(now: datetime) -> Q:
     running &= Q(token_ends=None) | Q(token_ends__gt=now)
     listed = Q(state__in=[State.QUEUED, State.IRREVOCABLE])
     return Q(pod_gone__isnull=False) & (listed | Q(state__in=[State.UNVERIFIED, State.LIVE]) & running)
+
+
+def outlived(*, scope: Scope, now: datetime) -> Outlived:
+    """Return how many leases outlive their pod."""
+    found = leases(Wish(orphaned=True), scope=scope, now=now).aggregate(count=Count("pk"), since=Min("pod_gone"))
+    return Outlived(found["count"], found["since"])
+
+
+def unseen(*, scope: Scope) -> list[Unseen]:
+    """Return the vaults in view with leases that may live and that nobody looks up: not connected, or not allowed."""
+    some = Vault.objects.filter(Exists(Lease.objects.filter(vault=OuterRef("pk"), look_at__isnull=False)))
+    named = vaults_of(scope)
+    if named is not None:
+        some = some.filter(name__in=named)
+    missing = CheckLine.objects.filter(
+        connection__vault=OuterRef("name"), name__contains=" sys/leases/lookup (", detail__startswith="missing"
+    )
+    connected = Connection.objects.filter(vault=OuterRef("name"))
+    rows = some.annotate(connected=Exists(connected), missing=Exists(missing)).order_by("name")
+    return [Unseen(one.name, one.connected) for one in rows if one.missing or not one.connected]
 
 
 def shown(rows: Iterable[Lease], now: datetime) -> list[LeaseRow]:

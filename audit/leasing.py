@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from django.db import connection, transaction
 
-from audit import lease_facts, pull
+from audit import lease_facts, lease_pods, pull
 from audit.lease_models import Lease, LeaseCursor, LeaseFact, LeaseHash, LeaseHolder
 from inventory.leases import FRESH, SETTLED, Fact, Holding, Kind, State, life, next_look
 from vault.lease_calls import Call, Verb
@@ -23,7 +23,7 @@ from vault.lease_calls import Call, Verb
 SPAN = 20_000  # numbers of the stream that one transaction looks at
 TURN = 10.0  # seconds
 CHUNK = 500  # leases that are computed at a time
-_LOCK = 0x6B62_0005
+_LOCK = 0x6B62_0010
 _COMPUTED = (
     "state", "how", "since", "renewals", "renewed", "asked", "expires", "token_ends", "look_at",
 )  # fmt: skip
@@ -45,18 +45,13 @@ class Followed:
     more: bool = False
 
 
-def nobody(_: Sequence[Lease]) -> dict[int, Holding]:
-    """Know no pods: what is known of a lease's pod stays as it is."""
-    return {}
-
-
-def follow(seconds: float = TURN, holder_of: HolderOf = nobody) -> Followed:
+def follow(seconds: float = TURN) -> Followed:
     """Follow the record from where the last turn ended, for some seconds; raises `Busy`."""
     done, began = Followed(more=True), time.monotonic()
     with _alone():
         _settle()
         while done.more:
-            done.more = _span(done, holder_of)
+            done.more = _span(done)
             if time.monotonic() - began > seconds:
                 break
     return done
@@ -74,7 +69,7 @@ def _alone() -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
-def _span(done: Followed, holder_of: HolderOf) -> bool:
+def _span(done: Followed) -> bool:
     """Take the next span in one transaction; tells whether more is there."""
     with transaction.atomic():
         place, _ = LeaseCursor.objects.select_for_update().get_or_create(pk=1)
@@ -82,13 +77,13 @@ def _span(done: Followed, holder_of: HolderOf) -> bool:
         upto = min(place.after + SPAN, head)
         if upto <= place.after:
             return False
-        _take(place.after, upto, done, holder_of)
+        _take(place.after, upto, done)
         place.after = upto
         place.save(update_fields=["after"])
     return upto < head
 
 
-def _take(after: int, upto: int, done: Followed, holder_of: HolderOf) -> None:
+def _take(after: int, upto: int, done: Followed) -> None:
     fresh = _open(after, upto)
     calls = lease_facts.calls_of(lease_facts.sights(after, upto))
     touched = fresh | _hold([(seen, call) for seen, call in calls if call.verb is Verb.ISSUE])
@@ -96,7 +91,6 @@ def _take(after: int, upto: int, done: Followed, holder_of: HolderOf) -> None:
     LeaseFact.objects.bulk_create(facts, ignore_conflicts=True, batch_size=1_000)
     touched |= _learn_hashes(fresh, facts) | lease_facts.about(facts)
     compute(touched)
-    hold(fresh, holder_of)
     done.leases, done.facts, done.computed = (
         done.leases + len(fresh),
         done.facts + len(facts),
@@ -199,6 +193,20 @@ def hold(leases: Iterable[int], holder_of: HolderOf) -> int:
     return changed
 
 
+def hold_all(seconds: float = TURN) -> int:
+    """Write what attribution knows now of the pods that hold leases, for some seconds; returns how many rows changed.
+
+    Which pod made a call may be known late, and its end comes later still.
+    """
+    changed, began = 0, time.monotonic()
+    while known := lease_pods.changed(CHUNK):
+        now = hold(known, lambda rows, known=known: {one.pk: known[one.pk] for one in rows})
+        changed += now
+        if not now or time.monotonic() - began > seconds:
+            break
+    return changed
+
+
 def _chunks(leases: Iterable[int]) -> Iterator[list[int]]:
     ordered = sorted(leases)
     return (ordered[at : at + CHUNK] for at in range(0, len(ordered), CHUNK))
@@ -238,8 +246,9 @@ def looked(lease: Lease, said: Kind, at: datetime, ends: datetime | None = None)
 
 
 def catch_up(seconds: float = float("inf")) -> None:
-    """Follow the record to its end, or for some seconds, unless another process does so already."""
+    """Follow the record and the pods to their end, or for some seconds, unless another process does so already."""
     try:
         follow(seconds)
     except Busy:
         return
+    hold_all(seconds)

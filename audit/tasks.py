@@ -113,6 +113,13 @@ def follow_leases() -> None:
             return
 
 
+@doorbell("audit.hold_leases")
+def hold_leases() -> None:
+    """Write what is known now of the pods that hold leases."""
+    with _the_database_may_be_away("Finding the pods of leases"):
+        leasing.hold_all()
+
+
 @contextmanager
 def _the_database_may_be_away(what: str) -> Iterator[None]:
     """Say in one line that PostgreSQL is away or that another ingester was quicker; the next bell tries again."""

@@ -27,7 +27,7 @@ from vault.errors import NotPermitted, Refused, TokenGone, VaultError
 PER_SECOND = 20.0  # questions to one vault
 TURN = 5.0  # seconds for all vaults together, of the ten between two bells
 BATCH = 200  # leases that are taken from the table at a time
-_LOCK = 0x6B62_0006
+_LOCK = 0x6B62_0011
 Open = Callable[[Connection, str], server.Server]
 Clock = Callable[[], datetime]
 

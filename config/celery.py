@@ -114,6 +114,11 @@ app.conf.update(
             "schedule": timedelta(seconds=2),
             "options": {"queue": "ingest", "expires": 4.0},
         },
+        "hold leases": {
+            "task": "audit.hold_leases",
+            "schedule": timedelta(seconds=30),
+            "options": {"queue": "ingest", "expires": 25.0},
+        },
         "verify leases": {
             "task": "audit.verify_leases",
             "schedule": timedelta(seconds=10),

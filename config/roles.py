@@ -79,7 +79,7 @@ RULES = (
         "inventory_(clusterline|watch|kubeobject|clusterwarning|reckoning|podstate|workload|secretconsumer|secrettrouble)",
         {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ},
     ),
-    Rule("inventory_(podlife|podaddress|serviceaccount)", {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ}),
+    Rule("inventory_(podlife|podaddress|podgap|serviceaccount)", {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ}),
     Rule("inventory_.*", {WEB: READ, INGEST: ALL, HEALTH: READ}),
 )
 
@@ -147,6 +147,7 @@ def _database(cursor: CursorWrapper) -> None:
     for role in ROLES:
         _run(cursor, "GRANT CONNECT ON DATABASE {} TO {}", database, role)
         _run(cursor, "GRANT USAGE ON SCHEMA public TO {}", role)
+    _run(cursor, "GRANT TEMPORARY ON DATABASE {} TO {}", database, CLUSTER)  # where thousands of rows come first
     _run(cursor, "GRANT CREATE ON SCHEMA public TO {}", INGEST)
 
 

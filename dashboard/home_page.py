@@ -12,11 +12,13 @@ from django.urls import reverse
 from accounts.scope import Scope
 from audit import coverage, event_search, lookup, pulse
 from audit.event_filter import Filter, condition
+from audit.lease_questions import outlived
 from audit.principal import Kind
 from audit.query_tree import Match, Value, matches, show
 from dashboard import histogram
+from dashboard.lease_words import exposed
 from dashboard.record_holes import Known, known
-from dashboard.source_health import SourceHealth
+from dashboard.source_health import SourceHealth, Trouble
 from dashboard.time_range import PRESETS
 from dashboard.words import counted
 
@@ -50,6 +52,12 @@ class HomePage:
     def sources(self) -> SourceHealth:
         """Return the state of the sources, over a day."""
         return SourceHealth(self.now, self.scope, DAY)
+
+    @cached_property
+    def troubles(self) -> list[Trouble]:
+        """Return what is wrong, the gravest first."""
+        found = [*self.sources.troubles, *_outlived(self.now, self.scope)]
+        return sorted(found, key=lambda trouble: not trouble.grave)
 
     @cached_property
     def record(self) -> Known:
@@ -136,6 +144,17 @@ class Question:
             return _events(show(Match("address", (Value(one.name),))), self.range)
         page = "secret-detail" if one.sort == "secret" else "principal-detail"
         return f"{reverse(page, args=[one.id])}?{urlencode({'range': self.range})}"
+
+
+def _outlived(now: datetime, scope: Scope) -> list[Trouble]:
+    """Return that leases outlive their pod, where some do."""
+    found = outlived(scope=scope, now=now)
+    if not found.count or found.since is None:
+        return []
+    one = found.count == 1
+    fact = f"{counted(found.count, 'lease')} {'outlives its' if one else 'outlive their'} pod"
+    mend = f"The first of these pods ended {exposed(now - found.since)} ago, and nobody asked for the lease's end."
+    return [Trouble(fact, mend, url=f"{reverse('lease-list')}?orphaned=yes")]
 
 
 def _events(query: str, key: str) -> str:

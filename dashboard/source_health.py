@@ -36,12 +36,13 @@ class DeviceLine:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that somebody has to look at: what it is, what to do, how grave it is."""
+    """Something that somebody has to look at: what it is, what to do, how grave it is, and where it is told."""
 
     fact: str
     mend: str
     grave: bool = False
     code: str = ""
+    url: str = ""  # empty: the page of sources
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from django.db import transaction
@@ -13,12 +13,12 @@ from cluster.decoding import Broken
 from cluster.kinds.platform import ClusterEvent, Secret
 from cluster.kinds.store_csi import SecretProviderClassPodStatus
 from cluster.resources import SHAPES
+from inventory import bulk
 from inventory.cluster_models import ClusterWarning, ContentChange, KubeObject, Watch
 from inventory.models import Cluster
 
 _encode = msgspec.json.encode
 _decoders = {name: msgspec.json.Decoder(shape).decode for name, shape in SHAPES.items()}
-_TOLD = ["namespace", "name", "version", "data", "broken", "seen_at", "gone_at", "gone_exact"]
 _WARNED = ["times", "last_at", "message", "reason"]
 _MOST_TIMES = 2_147_483_647
 BATCH = 1_000
@@ -43,15 +43,28 @@ def version_of(found: Any) -> str:
     return str(found.resource_version if isinstance(found, Broken) else found.metadata.resource_version)
 
 
-def row_of(cluster: Cluster, resource: str, found: Any, at: datetime, *, gone: bool = False) -> KubeObject:
-    """Return the unsaved row of an object that was seen at a time, or whose delete was."""
-    namespace, name = name_of(found)
+class Row(NamedTuple):
+    """One object as it is written: the columns of `KubeObject`."""
+
+    cluster_id: int
+    resource: str
+    uid: str
+    namespace: str
+    name: str
+    version: str
+    data: bytes
+    broken: str
+    seen_at: datetime
+    gone_at: datetime | None
+    gone_exact: bool
+
+
+def row_of(cluster: Cluster, resource: str, found: Any, at: datetime, *, gone: bool = False) -> Row:
+    """Return the row of an object that was seen at a time, or whose delete was."""
     broken = isinstance(found, Broken)
-    return KubeObject(
-        cluster=cluster, resource=resource, uid=uid_of(found), namespace=namespace, name=name,
-        version=version_of(found), data=b"" if broken else _encode(found), broken=found.why if broken else "",
-        seen_at=at, gone_at=at if gone else None, gone_exact=gone,
-    )  # fmt: skip
+    data, why = (b"", found.why) if broken else (_encode(found), "")
+    names, end = name_of(found), at if gone else None
+    return Row(cluster.pk, resource, uid_of(found), *names, version_of(found), data, why, at, end, gone)
 
 
 def object_of(resource: str, data: bytes | memoryview[int]) -> Any:
@@ -59,11 +72,9 @@ def object_of(resource: str, data: bytes | memoryview[int]) -> Any:
     return _decoders[resource](bytes(data))
 
 
-def write(rows: list[KubeObject]) -> None:
+def write(rows: Iterable[Row]) -> None:
     """Write rows, over those of the same objects."""
-    KubeObject.objects.bulk_create(
-        rows, batch_size=BATCH, update_conflicts=True, unique_fields=["cluster", "resource", "uid"], update_fields=_TOLD
-    )
+    bulk.put(KubeObject, Row._fields, rows, key=Row._fields[:3], update=Row._fields[3:])
 
 
 def mark_gone(cluster: Cluster, resource: str, uids: Iterable[str], at: datetime) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from inventory.models import Alias, AuthRole, Connection, Entity, Group, Policy
 from vault import acl
@@ -60,8 +61,11 @@ def rights(connection: Connection, at: datetime) -> Rights:
             found.unreadable[row.name] = row.unreadable
         else:
             free = (row.slashes, row.wildcards)
-            found.readable[row.name] = acl.Policy(row.name, rules(row.text), found.namespace, *free)
+            found.readable[row.name] = acl.Policy(row.name, _rules(row.text), found.namespace, *free)
     return found
+
+
+_rules = lru_cache(maxsize=4096)(rules)  # the same text is asked about again and again, and reading it costs most
 
 
 def holders(connection: Connection, names: Iterable[str]) -> Iterator[Holder]:
@@ -74,7 +78,7 @@ def holders(connection: Connection, names: Iterable[str]) -> Iterator[Holder]:
     space = home(connection)
     above = _above(groups)
     yield from _of_groups(groups, above, entities, space)
-    known = set()
+    known, doors = set(), _Doors(roles)
     for entity in entities:
         mine = _groups_of(entity.entity_id, groups, above)
         own = _together(entity.policies, *(group.policies for group in mine))
@@ -82,7 +86,7 @@ def holders(connection: Connection, names: Iterable[str]) -> Iterator[Holder]:
         if own:
             yield Holder("entity", entity.name, space, own, identity=identity)
         for alias in entity.aliases.all():
-            for role in _taking(alias, roles):
+            for role in doors.taking(alias):
                 known.add((role.pk, PLACES.get(role.type) == "users"))
                 kind, name = _caller(alias, role)
                 yield Holder(kind, name, space, _together(_given(role), own), role_path(role), identity)
@@ -158,15 +162,30 @@ def _of_role(role: AuthRole, names: Iterable[str], space: str) -> Holder:
     return Holder(kind, role.name, space, _given(role), role_path(role), bound=bound)
 
 
-def _taking(alias: Alias, roles: Sequence[AuthRole]) -> Iterator[AuthRole]:
-    """Yield the roles by which an alias may come in, where the mirror can tell: its user, or what binds its account."""
-    for role in roles:
-        if role.method != alias.mount_path:
-            continue
-        if role.type == "userpass" and role.name == alias.name:
-            yield role
-        if role.type == "kubernetes" and takes_account(role, account(alias)):
-            yield role
+class _Doors:
+    """The roles by which aliases may come in, where the mirror can tell: its user, or what binds its account."""
+
+    def __init__(self, roles: Sequence[AuthRole]) -> None:
+        self._named: dict[tuple[str, str], list[AuthRole]] = {}
+        for role in roles:
+            for name in _names(role):
+                self._named.setdefault((role.method, "*" if "*" in name else name), []).append(role)
+
+    def taking(self, alias: Alias) -> list[AuthRole]:
+        """Return the roles that take an alias, each once."""
+        short = account(alias).partition("/")[2] or alias.name
+        found = self._named.get((alias.mount_path, short), []) + self._named.get((alias.mount_path, "*"), [])
+        return [one for one in {role.pk: role for role in found}.values() if _takes(one, alias)]
+
+
+def _names(role: AuthRole) -> list[str]:
+    if role.type == "kubernetes":
+        return list(role.binds.get("bound_service_account_names", ()))
+    return [role.name] if role.type == "userpass" else []
+
+
+def _takes(role: AuthRole, alias: Alias) -> bool:
+    return role.name == alias.name if role.type == "userpass" else takes_account(role, account(alias))
 
 
 def account(alias: Alias) -> str:

@@ -166,8 +166,8 @@ def _policies(found: WhoMayRead, has: Rights, ways: Sequence[Call], namespace: s
         opened = tuple(_ways([policy], ways, namespace, None, now))
         if opened:
             found.policies.append((has.namespace, name, opened))
-        partly = [Call(one.gives, one.path, one.needs[:1]) for one in ways]
-        if any(_ways([policy], partly, namespace, None, now)):
+        partly = [Call(one.gives, one.path, one.needs[:1]) for one in ways if len(one.needs) > 1]
+        if opened or any(_ways([policy], partly, namespace, None, now)):
             touching.add(name)
     found.known.unseen += [f"{has.namespace}policy {name}: {why}" for name, why in has.unreadable.items()]
     return touching

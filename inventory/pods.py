@@ -91,3 +91,8 @@ def accounts(wanted: Wanted) -> dict[str, tuple[str, str, str]]:
 def state_proxies(vault: str, proxies: Collection[str]) -> None:
     """Write down whose forwarded addresses a vault believes; none at all if the collection is empty."""
     Listener.objects.update_or_create(vault=vault, defaults={"proxies": sorted(proxies)})
+
+
+def forget_proxies(vault: str) -> None:
+    """Forget whose forwarded addresses a vault believes: it is not known any more."""
+    Listener.objects.filter(vault=vault).delete()

@@ -15,8 +15,10 @@ from cluster.kinds.meta import moment
 from cluster.kinds.pod import ContainerStatus, Pod
 from cluster.kinds.workload import WORKLOADS, CronJob, DaemonSet, Job
 from cluster.scene import Ref, Scene, has_ended
+from inventory import bulk
 from inventory.cluster_models import PodState, Reckoned, SecretConsumer, SecretTrouble, Workload
 from inventory.models import Cluster
+from inventory.reckoned_rows import ConsumerRow, PodRow, Shape, TroubleRow, WorkloadRow
 
 RUNNING, NOT_READY, STARTING, ENDING, ENDED = "running", "not ready", "starting", "ending", "ended"
 
@@ -41,43 +43,41 @@ def keep(cluster: Cluster, scene: Scene, consumers: Sequence[Consumer], troubles
     return any(one.state in (STARTING, NOT_READY, ENDING) for one in pods)
 
 
-def _keep_by_uid(cluster: Cluster, model: type[PodState] | type[Workload], rows: Iterable[Any]) -> None:
+def _keep_by_uid(
+    cluster: Cluster, model: type[PodState] | type[Workload], rows: Iterable[PodRow | WorkloadRow]
+) -> None:
     """Write the rows that are new or other than before; a row keeps its key as long as its object lives."""
     table = model._default_manager.filter(cluster=cluster)
     there: dict[str, bytes] = {uid: bytes(digest) for uid, digest in table.values_list("uid", "digest")}
-    fresh: dict[str, Any] = {}
-    for row in rows:
-        row.cluster = cluster
-        row.digest = _digest(row)
-        fresh[row.uid] = row
+    fresh = {row.uid: row for row in rows}
     table.filter(uid__in=there.keys() - fresh.keys()).delete()
-    told = [one.name for one in model._meta.concrete_fields if one.name not in ("id", "cluster", "uid")]
-    model._default_manager.bulk_create(
-        [row for uid, row in fresh.items() if there.get(uid) != row.digest], batch_size=1_000, update_conflicts=True,
-        unique_fields=["cluster", "uid"], update_fields=told,
-    )  # fmt: skip
+    told = ((cluster.pk, _digest(row), *row) for row in fresh.values())
+    columns = _columns(PodRow if model is PodState else WorkloadRow)
+    new = [row for row in told if there.get(str(row[_UID])) != row[1]]
+    bulk.put(model, columns, new, key=("cluster_id", "uid"), update=[one for one in columns if one not in _KEY])
 
 
-def _replace(cluster: Cluster, model: type[Reckoned], rows: Iterable[Reckoned]) -> None:
+def _replace(cluster: Cluster, model: type[Reckoned], rows: Iterable[ConsumerRow | TroubleRow]) -> None:
     """Delete the rows that are no more, and add those that are new: a row that has changed is both."""
-    fresh: dict[bytes, Reckoned] = {}
-    for row in rows:
-        row.cluster = cluster
-        row.digest = _digest(row)
-        fresh[row.digest] = row
+    fresh = {_digest(row): row for row in rows}
     table = model._default_manager.filter(cluster=cluster)
     there: dict[bytes, int] = {bytes(digest): key for key, digest in table.values_list("pk", "digest")}
     table.filter(pk__in=[key for digest, key in there.items() if digest not in fresh]).delete()
-    new = [row for digest, row in fresh.items() if digest not in there]
-    model._default_manager.bulk_create(new, batch_size=1_000)
+    new = [(cluster.pk, digest, *row) for digest, row in fresh.items() if digest not in there]
+    bulk.put(model, _columns(ConsumerRow if model is SecretConsumer else TroubleRow), new)
 
 
-def _digest(row: Reckoned) -> bytes:
-    values = [value for name, value in sorted(vars(row).items()) if name[0] != "_" and name not in _NO_CONTENT]
-    return blake2b(msgspec.msgpack.encode(values), digest_size=16).digest()
+def _columns(shape: type[Shape]) -> list[str]:
+    return ["cluster_id", "digest", *shape._fields]
 
 
-_NO_CONTENT = frozenset({"id", "digest", "cluster_id"})
+def _digest(row: Shape) -> bytes:
+    return blake2b(_pack(row), digest_size=16).digest()
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_KEY = ("cluster_id", "uid")
+_UID = 2  # where a row has its uid: after the cluster and the digest
 
 
 def _tallies(consumers: Sequence[Consumer], troubles: Sequence[Trouble]) -> dict[str, Tally]:
@@ -93,10 +93,10 @@ def _tallies(consumers: Sequence[Consumer], troubles: Sequence[Trouble]) -> dict
     return found
 
 
-def _pod(scene: Scene, pod: Pod, tally: Tally) -> PodState:
+def _pod(scene: Scene, pod: Pod, tally: Tally) -> PodRow:
     workload, meta = scene.workload(pod), pod.metadata
     state, reason = _state(pod)
-    return PodState(
+    return PodRow(
         namespace=meta.namespace, uid=meta.uid, name=meta.name, state=state, reason=reason, node=pod.spec.node_name,
         service_account=pod.spec.service_account_name or "default",
         restarts=sum(one.restart_count for one in pod.status.container_statuses),
@@ -125,8 +125,8 @@ def _why_waiting(pod: Pod) -> str:
 
 
 def _workloads(
-    scene: Scene, pods: Sequence[PodState], troubles: Sequence[Trouble], tallies: dict[str, Tally]
-) -> Iterator[Workload]:
+    scene: Scene, pods: Sequence[PodRow], troubles: Sequence[Trouble], tallies: dict[str, Tally]
+) -> Iterator[WorkloadRow]:
     """Give each workload that has pods, secrets or troubles, or that could have pods."""
     count, ready = Counter[str](), Counter[str]()
     accounts: dict[str, str] = {}
@@ -141,7 +141,7 @@ def _workloads(
         accounts[uid] = pod.service_account
     for uid, ref in refs.items():
         tally = tallies[uid]
-        yield Workload(
+        yield WorkloadRow(
             namespace=ref.namespace, uid=uid, kind=ref.kind, name=ref.name, wanted=_wanted(scene.by_uid(uid)),
             pods=count[uid], ready=ready[uid], service_account=accounts.get(uid, ""), methods=sorted(tally.methods),
             secrets=len(tally.paths), troubles=tally.troubles,
@@ -166,9 +166,9 @@ def _wanted(found: Any) -> int | None:
     return 1 if wanted is None else wanted
 
 
-def _consumer(one: Consumer) -> SecretConsumer:
+def _consumer(one: Consumer) -> ConsumerRow:
     source, by = one.source, one.source.made_by
-    return SecretConsumer(
+    return ConsumerRow(
         namespace=one.pod.namespace, pod_uid=one.pod.uid, pod_name=one.pod.name, container=one.container,
         workload_kind=one.workload.kind, workload_name=one.workload.name, workload_uid=one.workload.uid,
         method=source.method, path=source.path, credential=source.credential, address=source.address,
@@ -183,8 +183,8 @@ def _consumer(one: Consumer) -> SecretConsumer:
     )  # fmt: skip
 
 
-def _trouble(one: Trouble) -> SecretTrouble:
-    return SecretTrouble(
+def _trouble(one: Trouble) -> TroubleRow:
+    return TroubleRow(
         namespace=one.workload.namespace or one.object.namespace, symptom=one.symptom, cause=one.cause,
         object_kind=one.object.kind, object_name=one.object.name, object_uid=one.object.uid,
         workload_kind=one.workload.kind, workload_name=one.workload.name, workload_uid=one.workload.uid,

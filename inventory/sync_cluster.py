@@ -20,7 +20,7 @@ from cluster.kinds.pod import Pod
 from cluster.resources import Resource
 from cluster.watch import NOT_INSTALLED, WATCHING
 from inventory import cluster_rows as rows
-from inventory.cluster_models import ClusterWarning, KubeObject, Watch
+from inventory.cluster_models import ClusterWarning, Watch
 from inventory.models import Cluster
 from inventory.moments import micros
 from inventory.reckoning import Reckoner
@@ -51,7 +51,7 @@ class ClusterSink:
         self._forget()
 
     def _forget(self) -> None:
-        self._rows: dict[tuple[str, str], KubeObject] = {}
+        self._rows: dict[tuple[str, str], rows.Row] = {}
         self._gone: dict[str, set[str]] = defaultdict(set)
         self._warnings: dict[str, ClusterWarning] = {}
         self._changes: set[tuple[str, datetime]] = set()
@@ -207,7 +207,7 @@ class ClusterSink:
     def commit(self) -> None:
         """Write everything that waits, in one transaction with the versions up to which it reaches."""
         with transaction.atomic():
-            rows.write(list(self._rows.values()))
+            rows.write(self._rows.values())
             for resource, uids in self._gone.items():
                 rows.mark_gone(self.cluster, resource, uids, self._clock())
             rows.write_changes(self.cluster, self._changes)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
+from psycopg.types.json import Jsonb
 
+from inventory import bulk
 from inventory.lives import Life, Lives, Sight, Span
 from inventory.models import Cluster, PodAddress, PodGap, PodLife, ServiceAccount
 from inventory.moments import micros, micros_or_none, time_of, time_or_none
 
 KEPT = timedelta(days=1)  # how long an ended life is remembered, because a watch that is taken up repeats itself
-_TOLD = ["namespace", "name", "service_account", "node", "host_network", "started", "seen_at", "ended",
-         "ended_uncertain", "labels", "change"]  # fmt: skip
+_LIFE = ("cluster_id", "uid", "namespace", "name", "service_account", "node", "host_network", "started", "seen_at",
+         "ended", "ended_uncertain", "labels", "change")  # fmt: skip
+_ADDRESS = ("life_id", "address", "started", "ended", "sure_until")
 
 
 def remember_cluster(name: str, uid: str) -> Cluster:
@@ -65,17 +69,11 @@ class PodWriter:
 
     def _write(self, changed: list[Life], change: int) -> None:
         rows = [_row(self.cluster, life, change) for life in changed]
-        PodLife.objects.bulk_create(
-            rows, batch_size=1_000, update_conflicts=True, unique_fields=["cluster", "uid"], update_fields=_TOLD
-        )
-        keys = dict(
-            PodLife.objects.filter(cluster=self.cluster, uid__in=[life.uid for life in changed]).values_list(
-                "uid", "pk"
-            )
-        )
+        bulk.put(PodLife, _LIFE, rows, key=("cluster_id", "uid"), update=_LIFE[2:])
+        known = PodLife.objects.filter(cluster=self.cluster, uid__in=[life.uid for life in changed])
+        keys = dict(known.values_list("uid", "pk"))
         PodAddress.objects.filter(life__in=keys.values()).delete()
-        spans = [_address(keys[life.uid], span) for life in changed for span in life.spans]
-        PodAddress.objects.bulk_create(spans, batch_size=1_000)
+        bulk.put(PodAddress, _ADDRESS, [_address(keys[life.uid], span) for life in changed for span in life.spans])
 
 
 def remember_accounts(cluster: Cluster, accounts: Iterable[tuple[str, str, str]]) -> None:
@@ -98,16 +96,13 @@ def life_of(row: PodLife) -> Life:
     )  # fmt: skip
 
 
-def _row(cluster: Cluster, life: Life, change: int) -> PodLife:
-    return PodLife(
-        cluster=cluster, uid=life.uid, namespace=life.namespace, name=life.name, service_account=life.service_account,
-        node=life.node, host_network=life.host_network, started=time_of(life.start), seen_at=time_of(life.seen),
-        ended=time_or_none(life.end), ended_uncertain=life.uncertain, labels=dict(life.labels), change=change,
+def _row(cluster: Cluster, life: Life, change: int) -> tuple[Any, ...]:
+    return (
+        cluster.pk, life.uid, life.namespace, life.name, life.service_account, life.node, life.host_network,
+        time_of(life.start), time_of(life.seen), time_or_none(life.end), life.uncertain, Jsonb(dict(life.labels)),
+        change,
     )  # fmt: skip
 
 
-def _address(life: int, span: Span) -> PodAddress:
-    return PodAddress(
-        life_id=life, address=span.address, started=time_of(span.start), ended=time_or_none(span.end),
-        sure_until=time_or_none(span.sure),
-    )  # fmt: skip
+def _address(life: int, span: Span) -> tuple[Any, ...]:
+    return life, span.address, time_of(span.start), time_or_none(span.end), time_or_none(span.sure)

@@ -8,6 +8,7 @@ import os
 import time
 from pathlib import Path
 
+from sandbox.cluster import KNOWN_AS
 from sandbox.furniture import furnish_database, furnish_mounts
 from sandbox.openbao import OpenBao
 from sandbox.places import Account
@@ -56,6 +57,8 @@ def laying(yard: Yard) -> list[list[str]]:
     commands = [["migrate", "-v", "0"]]
     if any(part.late for part in yard.parts.values()) and "postgres" in yard.parts:
         commands.append(["make_roles"])
+    if "cluster" in yard.parts and "worker-cluster" in yard.parts:
+        commands.append(["connect", "--cluster", KNOWN_AS, "--accept-rights"])
     openbao = yard.parts.get("openbao")
     if isinstance(openbao, OpenBao) and "worker-ingest" in yard.parts:
         openbao.begin_log()

@@ -13,6 +13,8 @@ from sandbox.part import Part
 from sandbox.process import plain_environment
 from sandbox.programs import ROOT, answers_at
 
+KNOWN_AS = "demo"
+
 
 class Cluster(Part):
     """A cluster whose objects live as long as its process; address and token stay the same in one folder."""
@@ -36,8 +38,12 @@ class Cluster(Part):
         return plain_environment()
 
     def environment(self) -> dict[str, str]:
-        """Return KUBECONFIG, and the same for our own story, which must never take somebody's real cluster."""
-        return {"KUBECONFIG": str(self.kubeconfig), CLUSTER: str(self.kubeconfig)}
+        """Return KUBECONFIG, and the same for our own story, which must never take somebody's real cluster.
+
+        The worker that watches it knows it by the name `demo`.
+        """
+        own = {"KUBECONFIG": str(self.kubeconfig), CLUSTER: str(self.kubeconfig)}
+        return own | {"KEYBOOK_KUBECONFIG": f"{KNOWN_AS}={self.kubeconfig}"}
 
     async def prepare(self) -> None:
         """Write the kubeconfig (0600); the token of an older one stays."""

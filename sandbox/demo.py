@@ -23,7 +23,7 @@ from sandbox.openbao import OpenBao
 from sandbox.places import Account, server_account, take_folder
 from sandbox.ports import free_port
 from sandbox.postgres import Postgres
-from sandbox.programs import Health, Receiver, Web, beat, ingest, listen, story
+from sandbox.programs import Health, Receiver, Web, beat, cluster, ingest, listen, story
 from sandbox.valkey import Valkey
 from sandbox.yard import Yard
 
@@ -84,6 +84,8 @@ class Show:
         self.receiver = Receiver(self._receiver_port(), logs / "receiver.log", as_(identities.RECEIVER))
         self.yard.add(self.receiver)
         self.yard.add(ingest(logs / "worker-ingest.log", as_(identities.INGEST)))
+        if self.demo or "KEYBOOK_KUBECONFIG" in os.environ:
+            self.yard.add(cluster(logs / "worker-cluster.log", as_(identities.CLUSTER)))
         self.yard.add(beat(logs / "beat.log", as_(identities.BEAT)))
         self.health = Health(free_port(9001), logs / "health.log", as_(identities.HEALTH))
         self.web = Web(door, logs / "web.log", as_(identities.WEB))

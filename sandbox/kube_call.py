@@ -22,6 +22,7 @@ REVIEWS = [
         ("authorization", "LocalSubjectAccessReview"),
     )
 ]
+SUBRESOURCES = {"serviceaccounts": ("token",), "pods": ("eviction",)}
 BY_REVIEW = {kind.key: kind for kind in REVIEWS}
 ACCEPTED = "only the following media types are accepted: application/json"
 
@@ -52,9 +53,14 @@ def place_of(path: str, uninstalled: frozenset[str] | set[str]) -> Place:
     kind = BY_KEY.get((group, plural)) or BY_REVIEW.get((group, plural))
     if kind is None or kind.version != version or group in uninstalled or len(rest) > 3:
         raise Unrouted
-    if not kind.namespaced and namespace:
+    if (not kind.namespaced and namespace) or subresource not in ("", *_below(kind)):
         raise Unrouted
     return Place(kind, namespace, name, subresource)
+
+
+def _below(kind: Kind) -> tuple[str, ...]:
+    """Return the subresources of a resource."""
+    return (*(("status",) if kind.has_status else ()), *SUBRESOURCES.get(kind.plural, ()))
 
 
 @dataclass

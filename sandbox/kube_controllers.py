@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import traceback
 
+from sandbox.kube_budgets import keep_budget
 from sandbox.kube_kubelet import Kubelets
 from sandbox.kube_resources import KINDS, kind_of
 from sandbox.kube_rollouts import Deployments, keep_replica_set
@@ -67,9 +69,19 @@ class Controllers:
                 for found in self.store.objects(plural, "apps"):
                     if not found["metadata"].get("deletionTimestamp"):
                         self._keep(desk, plural, found)
+            desk = Desk(self.store, self.denied)
+            for found in self.store.objects("poddisruptionbudgets", "policy"):
+                keep_budget(desk, found)
             self.kubelets.tick()
 
     def _keep(self, desk: Desk, plural: str, found: Object) -> None:
+        """Bring one workload a step further; one that makes no sense stands still, and the log says why."""
+        try:
+            self._step(desk, plural, found)
+        except (AttributeError, LookupError, Refusal, TypeError, ValueError):
+            traceback.print_exc()
+
+    def _step(self, desk: Desk, plural: str, found: Object) -> None:
         if plural == "deployments":
             self._deployments.keep(desk, found)
         elif plural == "replicasets":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.kube_call import REVIEWS, Reply
+from sandbox.kube_call import REVIEWS, SUBRESOURCES, Reply
 from sandbox.kube_resources import KINDS, Kind
 from sandbox.kube_status import Unrouted
 from sandbox.kube_store import encode
@@ -18,7 +18,6 @@ VERSION = {
     "platform": "linux/amd64",
 }
 VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
-SUBRESOURCES = {"serviceaccounts": ["token"], "pods": ["eviction"]}
 
 
 def answer(path: str, uninstalled: set[str]) -> Reply:
@@ -62,6 +61,6 @@ def _resources(api_version: str, served: list[Kind]) -> dict[str, Any]:
         stored = kind in KINDS
         row = {"name": kind.plural, "singularName": kind.name.lower(), "namespaced": kind.namespaced, "kind": kind.name}
         rows.append({**row, "verbs": VERBS if stored else ["create"]})
-        below = [*(["status"] if stored and kind.has_status else []), *SUBRESOURCES.get(kind.plural, [])]
+        below = [*(["status"] if stored and kind.has_status else []), *SUBRESOURCES.get(kind.plural, ())]
         rows += [{**row, "name": f"{kind.plural}/{sub}", "singularName": "", "verbs": ["get"]} for sub in below]
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": rows}

@@ -9,9 +9,10 @@ from typing import Any
 from sandbox import kube_fields
 from sandbox.kube_call import Call, Place, Reply
 from sandbox.kube_defaults import fill
+from sandbox.kube_lists import list_body
 from sandbox.kube_patch import json_patch, merge, strategic
 from sandbox.kube_resources import Kind
-from sandbox.kube_selectors import Object
+from sandbox.kube_selectors import Object, selector
 from sandbox.kube_status import Refusal, about, stale
 from sandbox.kube_store import Store, Stored, decode, encode, now, refuse_other_uid, thaw
 
@@ -74,6 +75,9 @@ class Objects:
 
     def _update(self, call: Call, place: Place) -> Reply:
         found = self._given(call, place)
+        if place.kind.custom and not found["metadata"].get("resourceVersion"):
+            sentence = "Invalid value: 0: must be specified for an update"
+            raise invalid(place.kind, place.name, "metadata.resourceVersion", sentence)
         with self.store.lock:
             before = self.store.get(place.kind, place.namespace, place.name)
             return self._shown(call, self._save(call, before, found, place.subresource))
@@ -141,6 +145,16 @@ class Objects:
         if kind.namespaced and metadata.setdefault("namespace", place.namespace) != place.namespace:
             raise Refusal(400, "the namespace of the provided object does not match the namespace sent on the request")
         return found
+
+    def _deletecollection(self, call: Call, place: Place) -> Reply:
+        test = selector(place.kind, call.query.get("labelSelector", ""), call.query.get("fieldSelector", ""))
+        with self.store.lock:
+            every = self.store.shelf(place.kind).ordered()
+            found = [one for one in every if place.namespace in ("", one.key[0]) and test(one.object)]
+            for stored in () if dry(call) else found:
+                self.end(stored, call.number("gracePeriodSeconds"))
+        metadata: Object = {"resourceVersion": str(self.store.version)}
+        return Reply(200, list_body(place.kind, "", metadata, found))
 
     # Ends -------------------------------------------------------------------------------------------------------
 

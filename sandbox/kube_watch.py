@@ -52,6 +52,7 @@ class Watch:
         self.form = call.form()
         self.test: Test = selector(kind, call.query.get("labelSelector", ""), call.query.get("fieldSelector", ""))
         self.version = call.number("resourceVersion") or 0
+        self.from_cache = call.query.get("resourceVersion") == "0"
         self.initial = call.flag("sendInitialEvents")
         self.bookmarks = call.flag("allowWatchBookmarks")
         self.manners = manners
@@ -73,7 +74,12 @@ class Watch:
         return event(kind, stored.slim() if self.form else stored.full())
 
     def _say(self, change: Change) -> bytes:
-        """Return the event of a change as this selector sees it, empty when it doesn't."""
+        """Return the event of a change as this selector sees it, empty when it doesn't.
+
+        A watch from a version that is still to come stays silent until then.
+        """
+        if change.version <= self.version:
+            return b""
         before, after = self._fits(change.before), not change.gone and self._fits(change.after)
         if after:
             return self._line(b"MODIFIED" if before else b"ADDED", change.after)
@@ -102,7 +108,7 @@ class Watch:
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the lines of the stream, several at a time; b"" when nothing came for a while."""
-        if not self.manners.watch_list and (self.initial or not self.version):
+        if not self.manners.watch_list and (self.initial or self.from_cache):
             yield error(Refusal(500, NO_PROGRESS))
             return
         if self.form == "PartialObjectMetadataList":

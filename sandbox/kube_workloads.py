@@ -19,6 +19,7 @@ POD = kind_of("pods")
 ALWAYS = {
     "ReplicaSet": ("replicas",),
     "StatefulSet": ("replicas", "availableReplicas"),
+    "PodDisruptionBudget": ("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"),
     "DaemonSet": ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"),
 }
 

@@ -17,7 +17,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sandbox import kube_discovery
 from sandbox.kube_access import Access, Wish, forbidden
-from sandbox.kube_call import Call, Reply, Stream, place_of
+from sandbox.kube_budgets import evict
+from sandbox.kube_call import Call, Place, Reply, Stream, place_of
 from sandbox.kube_controllers import Controllers
 from sandbox.kube_faults import Broken, Faults, Mishaps, Wire
 from sandbox.kube_lists import listed
@@ -159,19 +160,31 @@ class KubeApi:
     def answer(self, call: Call) -> Reply | Stream:
         """Answer a request that is identified and resolved. Raises Refusal and Unrouted."""
         place = call.place
-        if place is None and call.path == "/openid/v1/jwks":
-            return Reply(200, encode(self.tokens.keys()), "application/jwk-set+json")
         if place is None:
-            return kube_discovery.answer(call.path, self.uninstalled)
+            return self._about_itself(call)
         self.access.allow(call)
+        if is_review(place.kind):
+            return self.reviews.answer(call, place)
         if call.verb == "list":
             return listed(self.store, place.kind, place.namespace, call)
         if call.verb == "watch":
             watch = Watch(self.store, place.kind, place.namespace, call, self.manners)
             return Stream(watch.pieces())
-        if is_review(place.kind) or place.subresource == "token":
+        return self._one(call, place)
+
+    def _about_itself(self, call: Call) -> Reply:
+        if call.path == "/openid/v1/jwks":
+            return Reply(200, encode(self.tokens.keys()), "application/jwk-set+json")
+        return kube_discovery.answer(call.path, self.uninstalled)
+
+    def _one(self, call: Call, place: Place) -> Reply:
+        if place.subresource == "token":
             return self.reviews.answer(call, place)
-        return self.objects.answer(call, place)
+        if place.subresource != "eviction":
+            return self.objects.answer(call, place)
+        if call.verb != "create":
+            raise Refusal(405, "the server does not allow this method on the requested resource")
+        return Reply(201, encode(evict(self.store, self.objects, place.namespace, place.name)))
 
     def forbid(self, call: Call) -> Refusal:
         """Return the 403 that a request would get of a user without any right."""

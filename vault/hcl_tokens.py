@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -49,6 +50,7 @@ class _Scanner:
         self._text = text if json else text.replace("\r\n", "\n")
         self._json = json
         self._at = 0
+        self._ends = [found.start() for found in re.finditer("\n", self._text)]
         self._signs = "{}[],:" if json else "{}[],=.+-"
 
     def run(self) -> Iterator[Token]:
@@ -64,7 +66,8 @@ class _Scanner:
             raise self._bad("a character that no policy may hold", found.start())
 
     def _place(self, at: int) -> tuple[int, int]:
-        return self._text.count("\n", 0, at) + 1, at - self._text.rfind("\n", 0, at)
+        line = bisect_left(self._ends, at)
+        return line + 1, at - (self._ends[line - 1] if line else -1)
 
     def _bad(self, what: str, at: int) -> UnreadableText:
         return UnreadableText(what, *self._place(at))

@@ -154,6 +154,18 @@ def in_words(value: str) -> str:
 
 
 @register.simple_tag
+def lease_id(text: str) -> str:
+    """Print a lease's own part, the end of its id, as its first and last six characters."""
+    return paths.middle(text.rstrip("/").rpartition("/")[2] or text)
+
+
+@register.simple_tag
+def shape(said: Any) -> SafeString:
+    """Draw a shape beside its words, in their voice."""
+    return format_html('<span class="said {}">{}<span>{}</span></span>', said.voice, icon(said.icon), said.words)
+
+
+@register.simple_tag
 def teeth(grade: str) -> SafeString:
     """Draw the grade of proof as a key's teeth, beside its word; what is not a pod has no key."""
     if grade == "not a pod":

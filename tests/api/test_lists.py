@@ -74,7 +74,7 @@ def test_leases_come_page_by_page_with_what_is_known_of_each(leased, siem):
     assert len(asked) == 11 and {one["how"] for one in asked} == {"id", "force", "token"}
     assert {one["secret"] for one in everything(siem, "/leases", prefix="ssh/")} == {"ssh/creds/otp"}
     assert everything(siem, "/leases", orphaned="true") == [] == everything(siem, "/leases", pod="payments/none")
-    for wrong in ({"state": "dead"}, {"orphaned": "perhaps"}, {"kind": "human"}):
+    for wrong in ({"state": "dead"}, {"orphaned": "perhaps"}):
         assert siem.ask("/leases", **wrong).problem() == (400, "bad-parameter")
 
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from accounts.models import TrailEntry
 from accounts.scope import EVERYTHING, Area, Scope
 from audit import attributing, pods, queries
 from inventory.lives import moment
+from inventory.models import Listener
+from inventory.moments import time_of
 from inventory.pods import state_proxies
+from inventory.sync_pods import PodWriter, remember_accounts, remember_cluster
 from tests.audit.pictured import forget_pods, recorded_cluster, replay, told_proxies
-from tests.inventory import recording
+from tests.inventory import older, recording
 
 PROVEN = ("exact", "strong")
 
@@ -39,7 +45,8 @@ def said(past) -> dict[str, tuple[str, str]]:
     rows = past.rows(
         """SELECT e.request_id::text, t.grade, t.pod_uid FROM audit_event e
            JOIN audit_tokenuse u ON u.token_id = e.token AND u.address_id = e.address
-           JOIN audit_attribution t ON t.use_id = u.id AND t.since <= e.time AND e.time < t.until"""
+           JOIN audit_attribution t ON t.use_id = u.id AND t.since <= e.time AND e.time < t.until
+           WHERE e.flags & 4 = 0"""
     )
     found = {row[0]: row[1:] for row in rows}
     assert len(found) == len(rows)
@@ -104,6 +111,62 @@ def test_whatever_is_learned_last_the_answer_is_the_same_and_what_changed_is_an_
     assert changed <= {id for id, *_ in rows}
 
 
+@pytest.fixture(scope="session")
+def older_logs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("older")
+    for name in ("audit.log", "audit-http.log"):
+        (folder / name).write_bytes(older.unpacked(name))
+    return {"file": folder / "audit.log", "http": folder / "audit-http.log"}
+
+
+def with_older_pods():
+    told_proxies()
+    cluster = remember_cluster("older", "older-uid")
+    remember_accounts(cluster, [(uid, space, name) for uid, (_, space, name) in older.accounts().items()])
+    writer = PodWriter(cluster)
+    writer.lives = older.history()
+    writer.flush(moment(older.truth()["meta"]["ended"]) + 60_000_000)
+
+
+def is_the_older_truth(past) -> None:
+    told, identities = said(past), older.truth()["identities"]
+    calls = [
+        (call, told[call["audit_request_id"]])
+        for call in older.truth()["calls"]
+        if call["secret"] and call["status"] == 200 and call["audit_request_id"] in told
+    ]
+    uid_of = lambda call: identities[call["identity"]].get("pod_uid")  # noqa: E731
+    assert not [call for call, (_, uid) in calls if uid not in ("", uid_of(call))]
+    own = [grade in PROVEN for call, (grade, _) in calls if uid_of(call)]
+    assert len(own) > 500 and sum(own) / len(own) >= 0.95
+    stolen = {call["audit_request_id"]: grade for call, (grade, _) in calls if call["identity"] == "intruder"}
+    assert stolen and set(stolen.values()) == {"conflict"}
+    others = [call for call, (grade, _) in calls if grade == "conflict" and call["identity"] != "intruder"]
+    assert not others
+
+
+@pytest.mark.parametrize("order", [("file",), ("file", "http"), ("http", "file")], ids=" then ".join)
+def test_the_older_recording_is_attributed_whichever_device_shows_it(past, older_logs, order):
+    with_older_pods()
+    for device in order:
+        past.take(older_logs[device], device=device)
+    drained()
+    is_the_older_truth(past)
+
+
+def test_a_token_is_known_by_its_login_though_another_device_showed_that_first(past, older_logs, tmp_path):
+    with_older_pods()
+    lines = older_logs["file"].read_bytes().splitlines(keepends=True)
+    half = tmp_path / "half.log"
+    half.write_bytes(b"".join(lines[: len(lines) // 2]))
+    past.take(half, device="file")
+    past.take(older_logs["http"], device="http")
+    past.take(older_logs["file"], device="file")
+    drained()
+    is_the_older_truth(past)
+    assert past.one("SELECT count(*) FROM audit_bearer WHERE login_at IS NULL AND account_name <> ''") == 0
+
+
 def test_a_turn_may_end_anywhere_and_the_next_goes_on(past, audit_log, monkeypatch):
     monkeypatch.setattr(attributing, "USES", 7)
     monkeypatch.setattr(attributing, "LIVES", 3)
@@ -154,8 +217,6 @@ def test_calls_wait_for_the_picture_of_their_pods_but_not_for_ever(past, audit_l
     middle = moment("2026-11-21T04:36:05Z")
     replay(cluster, middle)
     past.take(audit_log)
-    from inventory.moments import time_of
-
     first = attributing.attribute(now=time_of(middle))
     assert 0 < first.events < past.events()
     drained()
@@ -221,8 +282,6 @@ def test_what_retention_drops_is_forgotten(past, audit_log):
     replay(recorded_cluster())
     past.take(audit_log)
     drained()
-    from datetime import UTC, datetime
-
     assert attributing.forget_before(datetime(2026, 11, 20, tzinfo=UTC)) == 0
     assert attributing.forget_before(datetime(2026, 11, 23, tzinfo=UTC)) > 0
     assert past.one("SELECT count(*) FROM audit_attribution") == 0
@@ -237,8 +296,6 @@ def test_two_turns_at_a_time_are_one(past, own_connection):
 
 @pytest.fixture
 def own_connection():
-    import psycopg
-
     given = {
         k: v
         for k, v in connection.get_connection_params().items()
@@ -246,3 +303,29 @@ def own_connection():
     }
     with psycopg.connect(**given, autocommit=True) as one:
         yield one
+
+
+def test_a_listener_is_told_by_command_and_its_calls_are_attributed_anew(past, audit_log, capsys):
+    replay(recorded_cluster())
+    past.take(audit_log)
+    drained()
+    assert "strong" not in {grade for grade, _ in said(past).values()}
+    call_command("listener", "--vault", "demo", "--no-proxies", "--json")
+    assert json.loads(capsys.readouterr().out) == {"vault": "demo", "proxies": []}
+    drained()
+    is_the_recorded_truth(past)
+    call_command("listener", "--vault", "demo", "--not-known")
+    drained()
+    assert "strong" not in {grade for grade, _ in said(past).values()}
+    assert TrailEntry.objects.filter(verb="audit.listener.stated").count() == 2
+
+
+@pytest.mark.parametrize("words", [("--vault", "nowhere", "--no-proxies"), ("--vault", "demo", "--proxy", "ingress")])
+def test_a_listener_that_is_told_wrongly_changes_nothing(past, audit_log, capsys, words):
+    past.take(audit_log)
+    with pytest.raises(SystemExit) as ended:
+        call_command("listener", *words)
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert "nowhere" in told or "ingress" in told
+    assert not Listener.objects.exists()

@@ -13,11 +13,13 @@ from audit import connect_cluster, doctor
 from audit.checks.clusters import CannotAsk
 from audit.management.commands.doctor import ask_cluster
 from cluster import access
+from cluster.client import Client
+from cluster.place import Address
 from inventory.cluster_models import ClusterLine, ClusterLink, Watch
 from inventory.models import Cluster
 from tests.audit.forgetting import forget_connections
 from tests.cluster.conftest import kube
-from tests.cluster.test_access import applied, reviewed
+from tests.cluster.test_access import applied
 from tests.inventory.clusters import forget_clusters, kubeconfig, take_turn
 
 __all__ = ["kube"]
@@ -29,7 +31,7 @@ def yard(past, kube, tmp_path, monkeypatch):
 
     class Yard:
         client = applied(kube)
-        config = str(kubeconfig(kube, tmp_path, "theirs"))
+        config = str(kubeconfig(kube, tmp_path, client._place.token))
 
         def connect(self, client=None, **wish):
             wish = connect_cluster.Wish(**{"name": "prod", "kubeconfig": self.config, "context": "there", **wish})
@@ -61,6 +63,24 @@ def test_it_adds_the_cluster_with_its_rights_and_says_what_the_worker_needs(yard
     assert TrailEntry.objects.get().verb == "audit.cluster.connected"
 
 
+def test_the_kubeconfig_is_the_one_that_kubectl_would_take(yard, monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", f"{yard.config}:/nowhere/else")
+    assert yard.connect(kubeconfig="").setting == f"prod={yard.config}@there"
+
+
+def test_the_command_prints_the_role_and_the_checks_and_ends_well(yard, capsys):
+    call_command("connect", "--cluster", "prod", "--kubeconfig", yard.config, "--context", "there")
+    said = capsys.readouterr().out
+    assert access.manifest() in said and "ok       pods (list, watch): " in said
+    assert f"KEYBOOK_KUBECONFIG=prod={yard.config}@there" in said
+
+
+def test_the_setting_of_our_own_environment_is_enough(yard, monkeypatch, capsys):
+    monkeypatch.setattr(settings.KEYBOOK, "kubeconfig", f"prod={yard.config}@there")
+    call_command("connect", "--cluster", "prod")
+    assert "Its environment needs" not in capsys.readouterr().out and ClusterLink.objects.get().context == "there"
+
+
 def test_connecting_again_changes_what_was_wished_and_makes_no_second_one(yard, kube):
     yard.connect()
     client = applied(kube, secrets=True)
@@ -86,8 +106,8 @@ def test_a_missing_right_that_is_needed_is_named(yard, kube):
 
 def test_a_token_that_may_too_much_is_refused_until_somebody_insists(yard, kube):
     with pytest.raises(connect_cluster.Unusable, match="may do everything: Keybook does not need that"):
-        yard.connect(reviewed(kube, kube.token))
-    assert yard.connect(reviewed(kube, kube.token), accept_rights=True).link
+        yard.connect(Client(Address(kube.url, kube.token)))
+    assert yard.connect(Client(Address(kube.url, kube.token)), accept_rights=True).link
 
 
 def test_two_clusters_of_one_name_and_two_names_of_one_cluster_are_refused(yard):

@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from audit import leasing
+from audit import attributing, leasing
 from audit.ingest import connect
 from audit.lease_models import Lease, LeaseFact, LeaseHash, LeaseHolder
 from audit.models import Device
 from inventory.leases import Holding, How, Kind, State, is_orphan
+from tests.audit.pictured import forget_pods, recorded_cluster, replay, told_proxies
 from tests.audit.test_corpus import principal_of
+from tests.inventory import recording
 
 
 def moment(text):
@@ -139,6 +141,31 @@ def test_in_a_cluster_every_lease_ends_as_it_did_and_the_orphans_are_exact(past,
     assert len(orphans) == 15
 
 
+def test_with_the_watched_pods_each_lease_has_its_pod_or_none_and_the_orphans_are_exact(past, tmp_path):
+    forget_pods()
+    truth = recording.truth()
+    (tmp_path / "audit.log").write_bytes(recording.packed("audit.log"))
+    past.take(tmp_path / "audit.log")
+    leasing.catch_up()
+    assert not Lease.objects.exclude(grade="").exists()  # before a cluster is known, nothing is said of pods
+    told_proxies()
+    replay(recorded_cluster())
+    assert attributing.attribute().drained
+    leasing.catch_up()
+    end = moment(truth["meta"]["ended"])
+    leases = truth["leases"]
+    alive = {id: moment(lease["expires"]) for id, lease in leases.items() if lease["state_at_end"] == "live"}
+    look(alive, leases.keys() - alive.keys(), end)
+    pods = {one.lease_id: one.pod_uid for one in Lease.objects.all() if one.grade in ("exact", "strong")}
+    of_pods = {id: lease["holder_pod"] for id, lease in leases.items() if lease["holder_pod"]}
+    assert {id: pods[id] for id in of_pods if id in pods}.items() <= of_pods.items()
+    assert len(of_pods.keys() & pods.keys()) >= 0.95 * len(of_pods)
+    orphans = {one.lease_id for one in Lease.objects.all() if is_orphan(State(one.state), one.pod_gone)}
+    assert orphans == set(truth["orphans"])
+    assert leasing.hold_all() == 0
+    forget_pods()
+
+
 def hash_revoked(cluster):
     """Match the revocation in a body with the id that the truth says: the recording has no hashes of ids."""
     key = Device.objects.get().pk
@@ -221,7 +248,7 @@ def test_answers_that_come_late_and_a_device_that_comes_later_tell_the_same(past
 FOLLOW = """
 import django
 django.setup()
-from audit import leasing
+from audit import attributing, leasing
 leasing.SPAN = 11
 print("begun", flush=True)
 leasing.catch_up()

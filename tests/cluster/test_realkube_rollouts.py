@@ -209,3 +209,39 @@ def test_a_pod_ends_with_its_grace_and_says_so_before_it_is_gone(ground):
     assert last["status"]["phase"] in ("Succeeded", "Failed")
     assert last["status"]["podIP"]  # it stays there: an address ends with the phase
     assert events[0]["object"]["metadata"]["deletionTimestamp"]
+
+
+def test_an_eviction_that_a_budget_forbids_is_429_without_a_time_to_wait(ground, start):
+    start("deployments", "Deployment", "availableReplicas", 2, replicas=2)
+    spec = {"minAvailable": 2, "selector": {"matchLabels": {"app": "w"}}}
+    budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "b"}, "spec": spec}
+    ground.made("poddisruptionbudgets", budget, "policy/v1")
+
+    def seen() -> bool:
+        status = ground.read("poddisruptionbudgets", "b", "policy/v1").get("status", {})
+        return status.get("currentHealthy") == 2
+
+    ground.until(seen, "a budget that knows its pods")
+    pod = next(iter(pods_of(ground).values()))
+    name = pod["metadata"]["name"]
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    path = ground.path("pods", "", name, "eviction")
+    refused = ground.speak.post(path, eviction)
+    assert (refused.status_code, refused.json()["reason"]) == (429, "TooManyRequests")
+    (cause,) = refused.json()["details"]["causes"]
+    assert cause["reason"] == "DisruptionBudget"
+    assert "needs 2 healthy pods and has 2 currently" in cause["message"]
+    assert "Retry-After" not in refused.headers
+    ground.speak.delete(ground.path("poddisruptionbudgets", "policy/v1", "b"))
+    ground.until(lambda: ground.speak.post(path, eviction).status_code == 201, "an eviction that nothing forbids")
+    ground.until(lambda: pod["metadata"]["uid"] not in pods_of(ground), "the end of the pod")
+
+
+def test_a_rolling_restart_is_not_held_up_by_a_budget(ground, start):
+    path = start("deployments", "Deployment", "availableReplicas", 2, replicas=2)
+    spec = {"minAvailable": 2, "selector": {"matchLabels": {"app": "w"}}}
+    budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "b"}, "spec": spec}
+    ground.made("poddisruptionbudgets", budget, "policy/v1")
+    before = set(pods_of(ground))
+    ground.speak.patch(path, restart(), STRATEGIC)
+    ground.until(lambda: not before & set(pods_of(ground)), "the roll")

@@ -46,6 +46,8 @@ TABLE = {
     "secret-detail": row("/secrets/1/", get=200, post=405),
     "principal-list": row("/principals/", get=200, post=405),
     "principal-detail": row("/principals/1/", get=404, post=405),
+    "lease-list": row("/leases/", get=200, post=405),
+    "lease-detail": row("/leases/999999/", get=404, post=405),
     "source-list": row("/sources/", get=200, post=405),
     "event-list": row("/events/", get=200, post=405),
     "event-suggest": row("/events/suggest/", get=200, post=405),

@@ -297,7 +297,7 @@ def test_the_pages_ask_a_fixed_number_of_times(store, signed_in):
     secret = queries.find_secret("secret/prod/app/key-1", scope=EVERYTHING).id
     assert _asked(signed_in, f"/secrets/{secret}/") == 24
     counts = {
-        "/": 15, "/events/?range=24h": 12, "/events/?range=30d": 12, f"/events/?event={event}&tab=who": 21,
+        "/": 16, "/events/?range=24h": 12, "/events/?range=30d": 12, f"/events/?event={event}&tab=who": 21,
         "/principals/": 6, f"/principals/{one.id}/": 19, "/sources/": 14, "/secrets/": 7, "/ask/?q=shop": 6,
     }  # fmt: skip
     assert {address: _asked(signed_in, address) for address in counts} == counts

@@ -86,9 +86,13 @@ def test_consumers_troubles_and_pods_are_those_of_the_recording(kube, link):
     ]
     scene = Scene(objects, cluster_rows.now())
     assert {told(one) for one in SecretConsumer.objects.all()} == {told(one) for one in delivery.consumers(scene)}
-    stuck = {(one["class"], one["cause"], one["namespace"], one["name"]) for one in truth()["stuck"]}
-    found = {(one.symptom, one.cause, one.namespace, one.object_name) for one in SecretTrouble.objects.all()}
-    assert found == stuck
+    assert {
+        (one.symptom, one.cause, one.workload_kind, one.namespace, one.workload_name, frozenset(one.pods))
+        for one in SecretTrouble.objects.all()
+    } == {
+        (one["class"], one["cause"], one["kind"], one["namespace"], one["name"], frozenset(one["pods"]))
+        for one in truth()["stuck"]
+    }
     assert set(PodLife.objects.values_list("uid", flat=True)) == set(pods)
     assert len(gone(link.cluster, "pods")) == sum(event["type"] == "DELETED" for event in events)
 

@@ -18,8 +18,18 @@ from psycopg.conninfo import make_conninfo
 
 from cluster.resources import RESOURCES
 from inventory import cluster_rows
-from inventory.cluster_models import ClusterLink, ClusterWarning, KubeObject, PodState, Watch
+from inventory.cluster_models import (
+    ClusterLink,
+    ClusterWarning,
+    KubeObject,
+    PodState,
+    SecretConsumer,
+    SecretTrouble,
+    Watch,
+    Workload,
+)
 from inventory.models import Cluster, PodLife, ServiceAccount
+from inventory.reckoned_rows import ConsumerRow, PodRow, TroubleRow, WorkloadRow
 from sandbox.kube_resources import kind_of
 from tests.cluster.conftest import kube
 from tests.cluster.test_storm import KINDS, Storm
@@ -276,6 +286,14 @@ def test_another_cluster_under_the_same_name_is_told_and_nothing_of_it_is_kept(k
     link.refresh_from_db()
     assert "is another cluster than the one that was connected as prod" in link.trouble
     assert not KubeObject.objects.exists()
+
+
+def test_rows_that_are_worked_out_have_the_columns_of_their_tables():
+    pairs = ((PodState, PodRow), (Workload, WorkloadRow), (SecretConsumer, ConsumerRow), (SecretTrouble, TroubleRow))
+    for model, shape in pairs:
+        columns = {field.column for field in model._meta.concrete_fields} - {"id", "cluster_id", "digest"}
+        assert set(shape._fields) == columns
+    assert set(cluster_rows.Row._fields) == {field.column for field in KubeObject._meta.concrete_fields} - {"id"}
 
 
 def test_hostile_names_are_names(kube, link):

@@ -54,7 +54,31 @@ def test_a_body_that_does_not_fit_is_400(kube, speak, body):
 
 
 def test_a_verb_that_is_not_served_is_405(speak):
-    assert speak.delete("/api/v1/namespaces/default/configmaps").status_code == 405
+    assert speak.put("/api/v1/namespaces/default/pods/p/eviction", {}).status_code == 405
+    assert speak.get("/apis/authentication.k8s.io/v1/tokenreviews").status_code == 405
+
+
+def test_what_lies_below_an_object_and_is_not_served_is_a_plain_404(kube, speak):
+    kube.store.put(pod("p"))
+    answer = speak.get("/api/v1/namespaces/shop/pods/p/log")
+    assert (answer.status_code, answer.text) == (404, "404 page not found\n")
+
+
+def test_an_update_of_a_custom_resource_says_from_which_version(speak, external):
+    found = speak.get(external).json()
+    version = found["metadata"].pop("resourceVersion")
+    assert speak.put(external, found).status_code == 422
+    found["metadata"]["resourceVersion"] = version
+    assert speak.put(external, found).status_code == 200
+
+
+def test_a_selection_is_deleted_at_once(kube, speak):
+    for name, app in (("a", "web"), ("b", "db"), ("c", "web")):
+        metadata = {"name": name, "labels": {"app": app}}
+        speak.post("/api/v1/namespaces/default/configmaps", {"metadata": metadata})
+    answer = speak.delete("/api/v1/namespaces/default/configmaps", labelSelector="app=web")
+    assert [item["metadata"]["name"] for item in answer.json()["items"]] == ["a", "c"]
+    assert [found["metadata"]["name"] for found in kube.store.objects("configmaps")] == ["b"]
 
 
 def test_a_new_namespace_has_its_service_account_and_takes_all_with_it_when_it_goes(kube, speak):
@@ -154,3 +178,14 @@ def test_what_belonged_to_a_deployment_goes_with_it(kube, speak, until):
     speak.delete(f"{path}/w")
     until(lambda: not speak.listed("/api/v1/pods")["items"], "the end of the pods")
     until(lambda: not speak.listed("/apis/apps/v1/replicasets")["items"], "the end of the replica set")
+
+
+def test_a_workload_that_makes_no_sense_holds_up_no_other(kube, speak, until, capsys):
+    broken = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}, "spec": {}, "status": {}}
+    kube.store.put(broken)
+    kube.controllers.start()
+    template = {"metadata": {"labels": {"app": "w"}}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
+    spec = {"selector": {"matchLabels": {"app": "w"}}, "template": template}
+    speak.post("/apis/apps/v1/namespaces/default/deployments", {"metadata": {"name": "w"}, "spec": spec})
+    until(lambda: speak.listed("/api/v1/pods")["items"], "a pod of the other")
+    assert "KeyError" in capsys.readouterr().err

@@ -89,8 +89,11 @@ def test_a_first_version_on_a_young_server_is_not_too_old(kube, speak):
     assert told(itertools.islice(speak.watch(PODS, resourceVersion="1"), 1)) == [("ADDED", "a")]
 
 
-def test_a_version_still_to_come_is_a_silent_watch(kube, speak):
-    assert list(speak.watch(PODS, seconds=1, resourceVersion="99999")) == []
+def test_a_version_still_to_come_is_a_silent_watch_until_it_has_come(kube, speak):
+    ahead = str(kube.store.version + 4)
+    after(0.2, lambda: [kube.store.put(pod(f"p{number}")) for number in range(4)])  # the namespace makes two more
+    events = list(speak.watch(PODS, seconds=1, resourceVersion=ahead))
+    assert told(events) == [("ADDED", "p2"), ("ADDED", "p3")]
 
 
 def test_a_quiet_watch_gets_no_bookmark_and_one_after_an_event_does(kube, speak):
@@ -145,8 +148,10 @@ def test_initial_events_end_with_a_marked_bookmark(kube, speak):
     assert (first["type"], mark["type"]) == ("ADDED", "BOOKMARK")
     assert mark["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
     kube.manners.watch_list = False
-    (refused,) = speak.watch(PODS, **query)
-    assert (refused["type"], refused["object"]["code"]) == ("ERROR", 500)
+    for asked in (query, {"resourceVersion": "0"}):
+        (refused,) = speak.watch(PODS, **asked)
+        assert (refused["type"], refused["object"]["code"]) == ("ERROR", 500)
+    assert told(itertools.islice(speak.watch(PODS), 1)) == [("ADDED", "a")]
 
 
 def test_a_restart_ends_open_watches_in_order_and_away_refuses_connections(kube, speak):

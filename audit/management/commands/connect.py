@@ -27,6 +27,9 @@ NEVER_ALONE = (
 )
 
 
+_KUBECONFIG = "the first file that KUBECONFIG names, else ~/.kube/config"
+
+
 class Command(BaseCommand):
     """Print the policy, test each right, add the source, and wait for lines; see docs/operations.md."""
 
@@ -39,7 +42,7 @@ class Command(BaseCommand):
         cluster = parser.add_argument_group("a cluster")
         cluster.add_argument("--cluster", default="", help="your name for a Kubernetes cluster")
         cluster.add_argument("--context", default="", help="the kubeconfig's context (default: its current one)")
-        cluster.add_argument("--kubeconfig", default="", help="its kubeconfig, or in-cluster (default: ~/.kube/config)")
+        cluster.add_argument("--kubeconfig", default="", help=f"its kubeconfig, or in-cluster (default: {_KUBECONFIG})")
         cluster.add_argument("--secrets", action="store_true", help="also ask for names and times of Secrets")
         cluster.add_argument("--role", action="store_true", help="print what to apply and nothing else, and do nothing")
         parser.add_argument("--policy", action="store_true", help="print the policy and nothing else, and do nothing")

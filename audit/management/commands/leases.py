@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from accounts.scope import EVERYTHING
-from audit import lease_questions, leasing, queries
+from audit import attributing, lease_questions, leasing, queries
 from audit.commands import BadInput, as_json, explained, table
 from audit.lease_questions import STATES, LeaseRow, Wish
 
@@ -32,6 +32,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **given: Any) -> None:
         """Follow the record to its end, then answer."""
         with explained():
+            attributing.attribute()
             leasing.catch_up()
             now = datetime.now(UTC)
             try:

@@ -1,6 +1,7 @@
 // Keeps the drawer's focus and address in order, copies, walks by keys, and follows live. Pages read the same without it.
 
 import { leaveBrush, startBrush } from "./brush.js";
+import { startCountdown } from "./countdown.js";
 import { show } from "./fetch.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
@@ -94,3 +95,4 @@ startBrush();
 startQuery();
 startKeys();
 startLive();
+startCountdown();
