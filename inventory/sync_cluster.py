@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from cluster.decoding import Broken, Event
 from cluster.kinds.platform import ClusterEvent, ServiceAccount
@@ -66,7 +67,7 @@ class ClusterSink:
         """Return the version from which to watch; empty when a list has never been whole."""
         self._known[resource.name] = rows.versions(self.cluster, resource.name)
         if resource.name in MARKED:
-            for found in rows.objects(self.cluster, resource=resource.name):
+            for found in rows.objects(self.cluster, Q(resource=resource.name)):
                 self._note_content(found, None)
         return self._watch(resource).version
 
