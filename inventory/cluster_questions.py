@@ -88,7 +88,9 @@ def workloads(which: Filter, after: Place | None = None, limit: int = 50) -> Lis
 
 def _part(found: QuerySet[Any], after: Place | None, limit: int) -> Listing:
     if after is not None:  # a comparison of rows, which an index answers
-        found = found.annotate(past=RawSQL("(namespace, name, id) > (%s, %s, %s)", after)).filter(past=True)
+        table = found.model._meta.db_table
+        past = f"({table}.namespace, {table}.name, {table}.id) > (%s, %s, %s)"
+        found = found.annotate(past=RawSQL(past, after)).filter(past=True)  # noqa: S611 - our own text
     size = max(1, min(limit, MOST))
     rows = list(found.order_by("namespace", "name", "id")[: size + 1])
     last = rows[size - 1] if len(rows) > size else None
