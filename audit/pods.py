@@ -134,6 +134,46 @@ def _together(one: Reader, other: Reader) -> Reader:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class HeldVersion:
+    """The version of a secret that one pod was last given, when, and how well it is proven that it was this pod."""
+
+    uid: str
+    cluster: str
+    namespace: str
+    pod: str
+    version: int
+    at: datetime
+    grade: str
+
+
+_PROVEN = "('exact', 'strong', 'likely')"
+
+
+def versions_by_pod(secret_id: int, newest: int) -> tuple[int, datetime | None, dict[str, HeldVersion]]:
+    """Return the newest version that a call named, when one first did, and by uid what each pod last read.
+
+    Only the secret's newest calls are looked at; a version that none of them names is 0. What an operator reads for
+    others is no pod's version.
+    """
+    sql = f"""
+        WITH e AS MATERIALIZED (
+            SELECT time, token, address, version, disclosed FROM audit_event
+            WHERE secret = %s AND time >= %s AND time < %s AND {ALIVE} ORDER BY time DESC LIMIT %s),
+        newest AS (SELECT version, min(time) AS first FROM e WHERE version > 0 GROUP BY 1 ORDER BY 1 DESC LIMIT 1)
+        SELECT DISTINCT ON (uid) newest.version, newest.first, t.pod_uid AS uid, t.cluster, t.pod_namespace, t.pod_name,
+               e.version, e.time, t.grade
+        FROM newest LEFT JOIN (e JOIN audit_tokenuse u ON u.token_id = e.token AND u.address_id = e.address
+             JOIN audit_attribution t ON t.use_id = u.id AND t.since <= e.time AND t.until > e.time
+                  AND t.pod_uid <> '' AND t.delivered_by = '' AND t.grade IN {_PROVEN})
+             ON e.version > 0 AND e.disclosed > 0
+        ORDER BY uid, e.time DESC
+    """  # noqa: S608 - only our own text is put together
+    rows = _rows(sql, [secret_id, BEGIN, END, newest])
+    found = {row[2]: HeldVersion(*row[2:]) for row in rows if row[2]}
+    return (rows[0][0], rows[0][1], found) if rows else (0, None, {})
+
+
 def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
