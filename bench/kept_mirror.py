@@ -132,6 +132,7 @@ def measure(given: argparse.Namespace) -> None:
                 print(f"  {way}: {found[-1]}", flush=True)
             assert KubeObject.objects.filter(gone_at=None).count() == PodLife.objects.count() == given.pods
             assert PodState.objects.count() == given.pods
+    Cluster.objects.filter(name="bench").delete()
     names = {
         "list": "listed and written", "again": "listed again, nothing new", "reckon": "worked out",
         "follow": f"{given.changes} changes followed",
