@@ -17,6 +17,10 @@ OPERATORS = {
     "secrets-store-csi-driver-provider-vault": "Vault CSI provider",
 }
 
+NO_CLAIMS = frozenset({"role", "service_account_name", "service_account_namespace", "service_account_secret_name"})
+# They log in with tokens of their node's pods.
+PROVIDERS = frozenset({"Vault CSI provider", "Secrets Store CSI driver"})
+
 
 def operator_of(life: Life) -> str:
     """Return which operator a pod is, as its label says; empty for none."""
@@ -48,14 +52,22 @@ def bind(token: Token, world: World) -> Bound:
 
 
 def _claimed(token: Token, world: World) -> Bound | None:
-    """Bind by a pod's uid that any key of the metadata holds, or by its name; None where it claims nothing."""
-    for value in token.metadata.values():
+    """Bind by a pod's uid that any key of the metadata holds, or by its name; None where it claims nothing.
+
+    Only a service account's login claims a pod: of all others nobody knows that the API server signed them. And a mount
+    that serves another cluster checks the signature of that one, which may sign what it likes.
+    """
+    if token.account is None:
+        return None
+    for key, value in token.metadata.items():
         for cluster, history in world.histories.items():
-            life = history.by_uid.get(value)
+            life = history.by_uid.get(value) if key not in NO_CLAIMS else None
+            if life is not None and world.links.get(token.mount, cluster) != cluster:
+                return Bound(world.links[token.mount], reasons=("claim_unknown",))
             if life is not None:
                 return Bound(cluster, "claim_uid", (life,), _fault_of(token, life))
     if any("pod" in key and "uid" in key and value for key, value in token.metadata.items()):
-        return Bound(_cluster_of(token, world) if token.account else "", reasons=("claim_unknown",))
+        return Bound(_cluster_of(token, world), reasons=("claim_unknown",))
     return _claimed_name(token, world)
 
 
@@ -133,6 +145,16 @@ def _undelivered(cluster: str, token: Token, world: World) -> str:
 def sole_operator(holders: Sequence[Holder]) -> str:
     """Return which operator alone had the address; empty where it was none's, or not one's alone."""
     return operator_of(holders[0].life) if len(holders) == 1 else ""
+
+
+def brings(holders: Sequence[Holder], owners: Sequence[Life]) -> bool:
+    """Whether an operator that alone had an address is one that logs in with the tokens of these pods.
+
+    Only providers of volumes are handed tokens of pods, by the kubelet of their own node; other operators ask for
+    tokens of service accounts, which are no pod's.
+    """
+    provider = sole_operator(holders) in PROVIDERS
+    return provider and bool(owners) and all(one.node == holders[0].life.node for one in owners)
 
 
 def same(holders: Iterable[Holder], token: Token) -> list[Holder]:

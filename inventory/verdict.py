@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from inventory.history import History
 
-RULE = 1  # the version of these rules: raise it with each change that can change a verdict
+RULE = 2  # the version of these rules: raise it with each change that can change a verdict
 OUTLIVES = 10_000_000  # µs for which a token that is bound to a pod is still accepted after the pod is gone
 FEWEST = 3  # logins that fit, below which a listener counts as not yet proven
 
