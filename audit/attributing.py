@@ -28,6 +28,7 @@ from audit.pod_tables import (
     VaultCalibration,
 )
 from inventory.attribution import Pod, Verdict, stretches
+from inventory.delivery_models import DeliveryAccount
 from inventory.lives import canonical
 from inventory.models import Cluster, PodLife, ServiceAccount
 from inventory.moments import micros, time_of
@@ -38,6 +39,7 @@ EVENTS, USES, LIVES = 10_000, 500, 2_000  # that one transaction takes
 PATIENCE = timedelta(minutes=2)  # how long a call waits for the picture of its moment's pods
 SKEW = timedelta(seconds=5)
 _LOCK = 0x6B62_0006
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NEXT = f"""
     WITH e AS MATERIALIZED (
         SELECT id, time, vault, token, address, block, line, flags, path, operation, outcome FROM audit_event
@@ -163,7 +165,8 @@ def _read_pods(report: Report, _: datetime) -> bool:
     """Mark as stale what the news of one cluster's pods and service accounts touch; tells whether there was any."""
     for cluster in Cluster.objects.order_by("pk"):
         with transaction.atomic():
-            if _read_lives(cluster, report) or _read_accounts(cluster) or _read_horizon(cluster):
+            some = _read_lives(cluster, report) or _read_accounts(cluster) or _read_deliveries(cluster)
+            if some or _read_horizon(cluster):
                 return True
     return False
 
@@ -200,6 +203,18 @@ def _read_accounts(cluster: Cluster) -> bool:
     if not some:
         return False
     _touch(uids=[one.uid for one in some], addresses=[], accounts=[], since=datetime.now(UTC))
+    cursor.position = some[-1].pk
+    cursor.save(update_fields=["position"])
+    return True
+
+
+def _read_deliveries(cluster: Cluster) -> bool:
+    """Mark what was said of accounts before it was known that operators deliver for them."""
+    cursor = _cursor(f"deliveries of {cluster.pk}")
+    some = list(DeliveryAccount.objects.filter(cluster=cluster, pk__gt=cursor.position).order_by("pk")[:LIVES])
+    if not some:
+        return False
+    _touch(uids=[], addresses=[], accounts=[(one.namespace, one.name) for one in some], since=_LONG_AGO)
     cursor.position = some[-1].pk
     cursor.save(update_fields=["position"])
     return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from audit import scoping
 from audit.answers import Reader
 from audit.closed import BEGIN, END
 from audit.event import ALIVE
+from inventory.deliveries import NOBODY, Delivered, Read, delivered
 from vault.reads import Outcome
 
 _KINDS = {"service_account": "service account only", "anonymous": "unknown", "token": "unknown"}
@@ -33,7 +34,7 @@ class Proof:
     """Which pod made a call, how well that is proven (`grade`), and by what.
 
     `candidates` are pods as dicts of cluster, uid, namespace and name; `rule` is the version of the rules, 0 when the
-    call has not been attributed yet.
+    call has not been attributed yet. `delivered` tells for whom an operator read.
     """
 
     grade: str
@@ -45,6 +46,7 @@ class Proof:
     sentence: str = ""
     candidates: Sequence[dict[str, str]] = field(default_factory=list)
     rule: int = 0
+    delivered: Delivered = NOBODY
 
 
 def grade(kind: str, told: str = "") -> str:
@@ -67,7 +69,33 @@ def proof_of(event_id: int, *, scope: Scope) -> Proof | None:
             JOIN audit_principal p ON p.id = e.principal {_JOIN} LIMIT 1""",  # noqa: S608 - our own text
         values,
     )
-    return _proof(*rows[0]) if rows else None
+    if not rows:
+        return None
+    proof = _proof(*rows[0])
+    return replace(proof, delivered=_delivered(event_id, proof)) if proof.delivered_by else proof
+
+
+_READ = """
+    SELECT e.time, a.path, a.namespace, e.request_id::text, coalesce(l.lease_id, ''), b.account_namespace,
+           b.account_name, coalesce(b.claims->>'role', ''), b.mount
+    FROM audit_event e JOIN audit_path a ON a.id = e.path JOIN audit_bearer b ON b.token_id = e.token
+    LEFT JOIN audit_leaseissue l ON l.event_id = e.id WHERE e.id = %s LIMIT 1
+"""
+
+
+def _delivered(event_id: int, proof: Proof) -> Delivered:
+    """Return for whom an operator's pod made a call."""
+    for at, path, namespace, request, lease, space, name, role, mount in _rows(_READ, [event_id]):
+        return delivered(Read(
+            cluster=proof.cluster, pod_uid=proof.pod_uid, at=at, path=path, vault_namespace=namespace.strip("/"),
+            account=(space, name), role=role, mount=_mount(mount, namespace), request_id=request, lease_id=lease,
+        ))  # fmt: skip
+    return NOBODY
+
+
+def _mount(told: str, namespace: str) -> str:
+    """Return an auth mount as resources name it: without its accessor, its namespace and `auth/`."""
+    return told.partition(" ")[0].removeprefix(namespace).strip("/").removeprefix("auth/")
 
 
 def _proof(

@@ -114,6 +114,9 @@ def _pods_own(
         return _stranger(bound, holders, world, at)
     if bound.proof.startswith("claim"):
         return _exact(bound, (bound.proof, "address"))
+    if bound.proof == "operator" and bound.reasons:  # whether anybody asked for that is not known yet
+        pods = _pods(bound.cluster, (one.life for one in fitting))
+        return Verdict(Grade.POSSIBLE, ("address", "operator", *bound.reasons), candidates=pods)
     if bound.proof == "operator":
         found = _named(bound.cluster, fitting, ("address", "operator"), calibration, world, at)
         return replace(found, delivered_by=operator_of(fitting[0].life))

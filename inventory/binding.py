@@ -9,6 +9,7 @@ from inventory.history import SKEW, Holder, lived, shared
 from inventory.lives import Life, canonical
 from inventory.verdict import FEWEST, OUTLIVES, Calibration, Token, World
 
+LATE = 60_000_000  # µs after which everything that asks an operator to log in has been seen
 OPERATORS = {
     "vault-secrets-operator": "Vault Secrets Operator",
     "external-secrets": "External Secrets Operator",
@@ -122,7 +123,8 @@ def _by_address(token: Token, cluster: str, world: World) -> Bound:
         return nothing
     holders = world.histories[cluster].holders(address, token.at)
     if sole_operator(holders) and not same(holders, token):
-        return Bound(cluster, "operator", (holders[0].life,), _undelivered(cluster, token, world))
+        fault, *late = _undelivered(cluster, token, world)
+        return Bound(cluster, "operator", (holders[0].life,), fault, tuple(late))
     on_node = any(one.life.host_network for one in holders)
     hidden = on_node and not all(one.life.node in calibration.direct for one in holders)
     owners = same(holders, token)
@@ -137,9 +139,12 @@ def _by_address(token: Token, cluster: str, world: World) -> Bound:
     return Bound(cluster, "address", tuple(one.life for one in owners))
 
 
-def _undelivered(cluster: str, token: Token, world: World) -> str:
-    known = world.deliveries is None or token.account is None or (cluster, *token.account) in world.deliveries
-    return "" if known else "not_delivered"
+def _undelivered(cluster: str, token: Token, world: World) -> tuple[str, ...]:
+    """Return what is wrong with an operator's login as an account, and then what is in doubt; at first the fault."""
+    known = world.deliveries.get(cluster)
+    if known is None or token.account is None or token.account in known.accounts or token.at < known.since:
+        return ("",)
+    return ("not_delivered",) if token.at + LATE <= known.until else ("", "picture_late")
 
 
 def sole_operator(holders: Sequence[Holder]) -> str:

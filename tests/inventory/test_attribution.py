@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from inventory.attribution import NAMING, RULE, SENTENCES, Calibration, Grade, Token, Verdict, World, attribute
+from inventory.binding import LATE
 from inventory.calibration import calibrated
 from inventory.history import History
 from inventory.lives import Life, Span, moment
+from inventory.verdict import Deliveries
 from tests.inventory import older, recording
 
 S = 1_000_000
@@ -83,9 +85,22 @@ def test_where_the_proxies_are_not_known_nothing_recorded_is_proven_by_an_addres
 
 def test_an_operator_that_is_asked_for_nobody_is_in_conflict():
     seen, world = recording.recorded_world()
-    none = replace(world, deliveries=frozenset())
-    told = verdicts(seen, none, [one for one in recording.truth()["reads"] if one["kind"] == "operator"])
-    assert {verdict.grade for _, verdict in told} == {Grade.CONFLICT}
+    reads = [one for one in recording.truth()["reads"] if one["kind"] == "operator"]
+    ends = max(moment(one["at"]) for one in reads)
+    none = replace(world, deliveries={"c1": Deliveries(until=ends + LATE)})
+    assert {verdict.grade for _, verdict in verdicts(seen, none, reads)} == {Grade.CONFLICT}
+
+
+def test_as_long_as_it_is_not_known_who_asks_an_operator_nothing_is_held_against_it():
+    seen, world = recording.recorded_world()
+    reads = [one for one in recording.truth()["reads"] if one["kind"] == "operator"]
+    begins, ends = min(moment(one["at"]) for one in reads), max(moment(one["at"]) for one in reads)
+    late = replace(world, deliveries={"c1": Deliveries(until=begins)})
+    told = [verdict for _, verdict in verdicts(seen, late, reads)]
+    assert {verdict.grade for verdict in told} == {Grade.POSSIBLE}
+    assert all("picture_late" in verdict.reasons and verdict.candidates for verdict in told)
+    before = replace(world, deliveries={"c1": Deliveries(since=ends, until=ends + LATE)})
+    assert {verdict.grade for _, verdict in verdicts(seen, before, reads)} == {Grade.STRONG}
 
 
 # --- the older recording and what may stand between
