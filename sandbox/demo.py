@@ -13,7 +13,7 @@ from pathlib import Path
 from sandbox import history, identities
 from sandbox.assembly import make_ready, own_folder
 from sandbox.cluster import Cluster
-from sandbox.company import BANK, ELSEWHERE, OLD
+from sandbox.company import BANK, ELSEWHERE, OLD, STUCK
 from sandbox.control import STATE
 from sandbox.errors import BAD_INPUT, YardError, first_trouble
 from sandbox.furniture import furnish_reader
@@ -38,6 +38,7 @@ Try   1  who read the bank's log-in:   {url}/secrets/?q={secret}
       2  which lease outlives its pod, a minute from now:   {url}/leases/?orphaned=yes
          in a second terminal:   bin/keybook leases --orphaned
       3  which pod is stuck, and why:   {url}/pods/?troubled=yes
+         and what OpenBao answers its agent:   {url}/events/?q=address:{stuck}
          and which is on an old version:   {url}/secrets/?q={old}
 
 Ctrl-C stops everything; `make demo` goes on with these data, `make demo RESET=1` starts afresh.
@@ -139,6 +140,7 @@ class Show:
         if not self.yard.interrupted:
             say(f"\nReady after {time.monotonic() - began:.1f} s.")
             words = {"url": self.web.url, "link": link, "secret": BANK, "elsewhere": ELSEWHERE, "old": OLD}
+            words["stuck"] = STUCK.pods()[0].address
             say((TRY if self.demo else READY).format(**words))
         if openbao is not None:
             await self._connect(openbao)
