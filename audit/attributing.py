@@ -28,6 +28,7 @@ from audit.pod_tables import (
     VaultCalibration,
 )
 from inventory.attribution import Pod, Verdict, stretches
+from inventory.delivery_models import DeliveryAccount
 from inventory.lives import canonical
 from inventory.models import Cluster, PodLife, ServiceAccount
 from inventory.moments import micros, time_of
@@ -38,6 +39,7 @@ EVENTS, USES, LIVES = 10_000, 500, 2_000  # that one transaction takes
 PATIENCE = timedelta(minutes=2)  # how long a call waits for the picture of its moment's pods
 SKEW = timedelta(seconds=5)
 _LOCK = 0x6B62_0006
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NEXT = f"""
     WITH e AS MATERIALIZED (
         SELECT id, time, vault, token, address, block, line, flags, path, operation, outcome FROM audit_event
@@ -163,7 +165,8 @@ def _read_pods(report: Report, _: datetime) -> bool:
     """Mark as stale what the news of one cluster's pods and service accounts touch; tells whether there was any."""
     for cluster in Cluster.objects.order_by("pk"):
         with transaction.atomic():
-            if _read_lives(cluster, report) or _read_accounts(cluster) or _read_horizon(cluster):
+            some = _read_lives(cluster, report) or _read_accounts(cluster) or _read_deliveries(cluster)
+            if some or _read_horizon(cluster):
                 return True
     return False
 
@@ -200,6 +203,18 @@ def _read_accounts(cluster: Cluster) -> bool:
     if not some:
         return False
     _touch(uids=[one.uid for one in some], addresses=[], accounts=[], since=datetime.now(UTC))
+    cursor.position = some[-1].pk
+    cursor.save(update_fields=["position"])
+    return True
+
+
+def _read_deliveries(cluster: Cluster) -> bool:
+    """Mark what was said of accounts before it was known that operators deliver for them."""
+    cursor = _cursor(f"deliveries of {cluster.pk}")
+    some = list(DeliveryAccount.objects.filter(cluster=cluster, pk__gt=cursor.position).order_by("pk")[:LIVES])
+    if not some:
+        return False
+    _touch(uids=[], addresses=[], accounts=[(one.namespace, one.name) for one in some], since=_LONG_AGO)
     cursor.position = some[-1].pk
     cursor.save(update_fields=["position"])
     return True
@@ -266,6 +281,8 @@ def _renew_of(vault: Vault, uses: list[TokenUse]) -> int:
     for one in Attribution.objects.filter(use__in=uses).order_by("since"):
         before[one.use_id].append(one)
     after: list[Attribution] = []
+    old: list[Attribution] = []
+    longer: list[Attribution] = []
     amendments: list[AttributionAmendment] = []
     for use in uses:
         if use.token_id not in bearers:
@@ -274,9 +291,14 @@ def _renew_of(vault: Vault, uses: list[TokenUse]) -> int:
         told = stretches(token, use.address.address, micros(use.first), micros(use.last), world)
         mine = [_row(use, since, until, verdict) for since, until, verdict in told]
         amendments += _amendments(use, before[use.pk], mine)
-        after += mine
-    Attribution.objects.filter(use__in=uses).delete()
+        if _lasts(before[use.pk], mine):
+            longer.append(before[use.pk][-1])
+        else:
+            after += mine
+            old += before[use.pk]
+    Attribution.objects.filter(pk__in=[one.pk for one in old]).delete()
     Attribution.objects.bulk_create(after, batch_size=1_000)
+    Attribution.objects.bulk_update(longer, ["until"], batch_size=1_000)
     AttributionAmendment.objects.bulk_create(amendments, batch_size=1_000)
     return len(amendments)
 
@@ -338,6 +360,15 @@ def _amendments(use: TokenUse, before: list[Attribution], after: list[Attributio
                     AttributionAmendment(use=use, since=since, until=until, before=_said(old), after=_said(new))
                 )
     return found
+
+
+def _lasts(before: list[Attribution], after: list[Attribution]) -> bool:
+    """Whether nothing is new but how long the last stretch lasts, which is then taken over."""
+    told = [[(one.since, one.delivered_by, one.evidence, _said(one)) for one in some] for some in (before, after)]
+    if not before or told[0] != told[1]:
+        return False
+    before[-1].until = after[-1].until
+    return True
 
 
 def _said(one: Attribution) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from audit import scoping
 from audit.answers import Reader
 from audit.closed import BEGIN, END
 from audit.event import ALIVE
+from inventory.deliveries import NOBODY, Delivered, Read, delivered
 from vault.reads import Outcome
 
 _KINDS = {"service_account": "service account only", "anonymous": "unknown", "token": "unknown"}
@@ -33,7 +34,7 @@ class Proof:
     """Which pod made a call, how well that is proven (`grade`), and by what.
 
     `candidates` are pods as dicts of cluster, uid, namespace and name; `rule` is the version of the rules, 0 when the
-    call has not been attributed yet.
+    call has not been attributed yet. `delivered` tells for whom an operator read.
     """
 
     grade: str
@@ -45,6 +46,7 @@ class Proof:
     sentence: str = ""
     candidates: Sequence[dict[str, str]] = field(default_factory=list)
     rule: int = 0
+    delivered: Delivered = NOBODY
 
 
 def grade(kind: str, told: str = "") -> str:
@@ -67,7 +69,33 @@ def proof_of(event_id: int, *, scope: Scope) -> Proof | None:
             JOIN audit_principal p ON p.id = e.principal {_JOIN} LIMIT 1""",  # noqa: S608 - our own text
         values,
     )
-    return _proof(*rows[0]) if rows else None
+    if not rows:
+        return None
+    proof = _proof(*rows[0])
+    return replace(proof, delivered=_delivered(event_id, proof)) if proof.delivered_by else proof
+
+
+_READ = """
+    SELECT e.time, a.path, a.namespace, e.request_id::text, coalesce(l.lease_id, ''), b.account_namespace,
+           b.account_name, coalesce(b.claims->>'role', ''), b.mount
+    FROM audit_event e JOIN audit_path a ON a.id = e.path JOIN audit_bearer b ON b.token_id = e.token
+    LEFT JOIN audit_leaseissue l ON l.event_id = e.id WHERE e.id = %s LIMIT 1
+"""
+
+
+def _delivered(event_id: int, proof: Proof) -> Delivered:
+    """Return for whom an operator's pod made a call."""
+    for at, path, namespace, request, lease, space, name, role, mount in _rows(_READ, [event_id]):
+        return delivered(Read(
+            cluster=proof.cluster, pod_uid=proof.pod_uid, at=at, path=path, vault_namespace=namespace.strip("/"),
+            account=(space, name), role=role, mount=_mount(mount, namespace), request_id=request, lease_id=lease,
+        ))  # fmt: skip
+    return NOBODY
+
+
+def _mount(told: str, namespace: str) -> str:
+    """Return an auth mount as resources name it: without its accessor, its namespace and `auth/`."""
+    return told.partition(" ")[0].removeprefix(namespace).strip("/").removeprefix("auth/")
 
 
 def _proof(
@@ -132,6 +160,46 @@ def _together(one: Reader, other: Reader) -> Reader:
         versions=sorted({*one.versions, *other.versions}), entity_id=one.entity_id, cluster=one.cluster,
         pod_uid=one.pod_uid, delivered_by=one.delivered_by,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class HeldVersion:
+    """The version of a secret that one pod was last given, when, and how well it is proven that it was this pod."""
+
+    uid: str
+    cluster: str
+    namespace: str
+    pod: str
+    version: int
+    at: datetime
+    grade: str
+
+
+_PROVEN = "('exact', 'strong', 'likely')"
+
+
+def versions_by_pod(secret_id: int, newest: int) -> tuple[int, datetime | None, dict[str, HeldVersion]]:
+    """Return the newest version that a call named, when one first did, and by uid what each pod last read.
+
+    Only the secret's newest calls are looked at; a version that none of them names is 0. What an operator reads for
+    others is no pod's version.
+    """
+    sql = f"""
+        WITH e AS MATERIALIZED (
+            SELECT time, token, address, version, disclosed FROM audit_event
+            WHERE secret = %s AND time >= %s AND time < %s AND {ALIVE} ORDER BY time DESC LIMIT %s),
+        newest AS (SELECT version, min(time) AS first FROM e WHERE version > 0 GROUP BY 1 ORDER BY 1 DESC LIMIT 1)
+        SELECT DISTINCT ON (uid) newest.version, newest.first, t.pod_uid AS uid, t.cluster, t.pod_namespace, t.pod_name,
+               e.version, e.time, t.grade
+        FROM newest LEFT JOIN (e JOIN audit_tokenuse u ON u.token_id = e.token AND u.address_id = e.address
+             JOIN audit_attribution t ON t.use_id = u.id AND t.since <= e.time AND t.until > e.time
+                  AND t.pod_uid <> '' AND t.delivered_by = '' AND t.grade IN {_PROVEN})
+             ON e.version > 0 AND e.disclosed > 0
+        ORDER BY uid, e.time DESC
+    """  # noqa: S608 - only our own text is put together
+    rows = _rows(sql, [secret_id, BEGIN, END, newest])
+    found = {row[2]: HeldVersion(*row[2:]) for row in rows if row[2]}
+    return (rows[0][0], rows[0][1], found) if rows else (0, None, {})
 
 
 def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:

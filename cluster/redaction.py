@@ -24,6 +24,7 @@ KEPT_DOMAINS = frozenset(
     }
 )
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+CHANGE_CAUSE = "kubernetes.io/change-cause"  # the command that somebody typed, with values of variables
 LONGEST = 1024
 
 # Of the injector's annotations, those whose value says where and how, not what. Of the others only the name is kept.
@@ -109,6 +110,7 @@ _NAME_NAMES = frozenset(
     ]
 )
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:@-]{0,127}\Z")
+_ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)  # what stands outside is copied, and may be a value
 _PATH_IN_TEMPLATE = re.compile(r"\b(?:secret|secrets|pkiCert)\s+(?:\"([^\"\n]{1,512})\"|`([^`\n]{1,512})`)")
 
 
@@ -116,9 +118,11 @@ _PATH_IN_TEMPLATE = re.compile(r"\b(?:secret|secrets|pkiCert)\s+(?:\"([^\"\n]{1,
 _CREDENTIAL = re.compile(
     r"""\b(?:hv[sbr]\.|s\.|b\.)[A-Za-z0-9_-]{20,} | \beyJ[\w-]{8,}(?:\.[\w-]*){0,2}
     | -----BEGIN[\s\S]*?(?:-----END[^-]*-----|\Z)
-    | (?P<before>://)[^/@\s]+(?P<after>@)
-    | (?<=password)["']?\s*[:=]\s*["']?[^\s"',;}]+ | (?<=passwd)["']?\s*[:=]\s*["']?[^\s"',;}]+
-    | (?<=secret_id)["']?\s*[:=]\s*["']?[^\s"',;}]+ | (?<=token)["']?\s*[:=]\s*["']?[^\s"',;}]+""",
+    | (?P<before>://)(?:[^/@\s]+|[^/@\s:]*:[^@\s]+)(?P<after>@)
+    | (?<=authorization:[ ])\w+[ ][^\s"']+ | (?<=bearer[ ])[\w.~+/=-]{20,}
+    | (?:(?<=password)|(?<=passwd)|(?<=passphrase)|(?<=secret_id)|(?<=token)|(?<=client_secret)|(?<=secret_key)
+        |(?<=api_key)|(?<=api-key)|(?<=apikey)|(?<=access_key)|(?<=private_key))
+      \\*["']?\s*[:=]\s*(?:"[^"\\]*(?=")|'[^'\\]*(?=')|\\*["']?[^\s"',;}&\\]+)""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -135,7 +139,8 @@ def kept_annotations(annotations: dict[str, str]) -> dict[str, str]:
 
 def paths_in_template(text: str) -> list[str]:
     """Return each path that a template of the agent reads (`secret "…"`, `pkiCert "…"`), in order, once."""
-    return list(dict.fromkeys(a or b for a, b in _PATH_IN_TEMPLATE.findall(text)))
+    found = (path for action in _ACTION.findall(text) for path in _PATH_IN_TEMPLATE.findall(action))
+    return list(dict.fromkeys(a or b for a, b in found))
 
 
 def bare_address(text: str) -> str:
@@ -153,7 +158,7 @@ def bare_address(text: str) -> str:
 
 def kept_message(text: str) -> str:
     """Return a message of the cluster, cut, with what looks like a credential in it replaced by `[removed]`."""
-    return _CREDENTIAL.sub(_removed, text[:LONGEST]) if text else text
+    return _CREDENTIAL.sub(_removed, text[: 2 * LONGEST])[:LONGEST] if text else text
 
 
 def kept_literal(name: str, value: str) -> str:
@@ -173,14 +178,14 @@ def _kept_value(key: str, value: str) -> str | None:
     domain, _, name = key.rpartition("/")
     if domain in INJECTOR_DOMAINS:
         return _kept_of_injector(name, value)
-    if key == LAST_APPLIED or not (domain in KEPT_DOMAINS or domain.endswith(".reloader.stakater.com")):
+    if key in (LAST_APPLIED, CHANGE_CAUSE) or not (domain in KEPT_DOMAINS or domain.endswith(".reloader.stakater.com")):
         return None
-    return value[:LONGEST]
+    return kept_message(value)
 
 
 def _kept_of_injector(name: str, value: str) -> str:
     if name in _PLAIN or name.startswith(_PLAIN_PREFIXES):
-        return value[:LONGEST]
+        return kept_message(value)
     if name.startswith(_TEMPLATE):
         return " ".join(f'{{{{ secret "{path}" }}}}' for path in paths_in_template(value))
     return bare_address(value) if name in _ADDRESSES else ""

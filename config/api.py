@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from accounts.api import Introspect, Trail
 from accounts.api_door import Door
-from audit import api, api_lists
+from audit import api, api_cluster, api_lists
 from config.openapi import Schema
 from dashboard.keys import Key
 from kit.problem import Problem
@@ -43,8 +43,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/events/<number:event_id>", api.OneEvent.as_view(), name="api-event"),
     path("v1/secrets", api_lists.Secrets.as_view(), name="api-secrets"),
     path("v1/secrets/<number:secret_id>/readers", api_lists.Readers.as_view(), name="api-readers"),
+    path("v1/secrets/<number:secret_id>/consumers", api_cluster.Consumers.as_view(), name="api-consumers"),
     path("v1/principals", api_lists.Principals.as_view(), name="api-principals"),
     path("v1/leases", api_lists.Leases.as_view(), name="api-leases"),
+    path("v1/pods", api_cluster.Pods.as_view(), name="api-pods"),
+    path("v1/workloads", api_cluster.Workloads.as_view(), name="api-workloads"),
     path("v1/sources", api_lists.Sources.as_view(), name="api-sources"),
     path("v1/trail", Trail.as_view(), name="api-trail"),
     path("v1/schema/", Schema.as_view(), name="api-schema"),

@@ -46,6 +46,7 @@ WHOLE: Shape = {"type": "integer"}
 YES: Shape = {"type": "boolean"}
 MOMENT: Shape = {"type": "string", "format": "date-time"}
 WORDS = _list(TEXT)
+_PICTURE: Shape = {"nullable": True, "allOf": [_named("Picture")]}
 
 SHAPES: dict[str, Shape] = {
     "Item": {
@@ -106,6 +107,28 @@ SHAPES: dict[str, Shape] = {
         exposed_seconds=_or_null(WHOLE), issued=MOMENT, renewed=_or_null(MOMENT), renewals=WHOLE,
         asked=_or_null(MOMENT), expires=_or_null(MOMENT), token_ends=_or_null(MOMENT), event_id=WHOLE,
     ),
+    "Picture": _object(
+        cluster=TEXT, state=_one_of("current", "stale", "never"), at=_or_null(MOMENT), why=_or_null(TEXT),
+    ),
+    "Owner": _object(kind=TEXT, name=TEXT, uid=TEXT),
+    "Trouble": _object(
+        symptom=TEXT, cause=WHOLE, says=TEXT, mend=TEXT, sure=YES, also=_list(WHOLE), evidence=TEXT,
+    ),
+    "Pod": _object(
+        id=WHOLE, uid=TEXT, cluster=TEXT, namespace=TEXT, name=TEXT, state=TEXT, reason=_or_null(TEXT),
+        node=_or_null(TEXT), service_account=TEXT, made=_or_null(MOMENT), workload=_named("Owner"), methods=WORDS,
+        troubles=_list(_named("Trouble")), picture=_PICTURE,
+    ),
+    "Workload": _object(
+        id=WHOLE, uid=TEXT, cluster=TEXT, namespace=TEXT, kind=TEXT, name=TEXT, wanted=_or_null(WHOLE), pods=WHOLE,
+        ready=WHOLE, service_account=_or_null(TEXT), methods=WORDS, troubles=_or_null(WHOLE), picture=_PICTURE,
+    ),
+    "Consumer": _object(
+        cluster=TEXT, namespace=TEXT, pod=TEXT, pod_uid=TEXT, container=_or_null(TEXT), workload=_named("Owner"),
+        method=TEXT, path=_or_null(TEXT), role=_or_null(TEXT), auth_mount=_or_null(TEXT), k8s_secret=_or_null(TEXT),
+        uses=WORDS, lease_id=_or_null(TEXT), last_sync=_or_null(MOMENT),
+        needs_restart=_one_of("always", "never", "unknown"), restarted_by=_or_null(TEXT), why=_or_null(TEXT), ended=YES,
+    ),
     "Principal": _object(id=WHOLE, name=TEXT, kind=TEXT, vault=TEXT, entity_id=TEXT),
     "TrailEntry": _object(
         type=_one_of("trail"), position=WHOLE, id=WHOLE, at=MOMENT, actor_id=_or_null(WHOLE), actor_name=TEXT,
@@ -143,6 +166,12 @@ ANSWERS: dict[str, Shape] = {
         readers=_list(_named("Reader")), gaps=WHOLE,
     ),
     "Leases": _page("Lease"),
+    "Pods": _page("Pod"),
+    "Workloads": _page("Workload"),
+    "Consumers": _object(
+        secret=_object(id=WHOLE, name=TEXT, vault=TEXT), pictures=_list(_named("Picture")),
+        consumers=_list(_named("Consumer")),
+    ),
     "Principals": _page("Principal"),
     "Sources": _object(items=_list(_named("Device"))),
     "Trail": _page("TrailEntry"),
@@ -152,7 +181,7 @@ ANSWERS: dict[str, Shape] = {
     ),
     "Schema": {"type": "object", "additionalProperties": True},
 }  # fmt: skip
-LINED = ("Events", "Secrets", "Leases", "Principals", "Trail")
+LINED = ("Events", "Secrets", "Leases", "Pods", "Workloads", "Principals", "Trail")
 LIMITS = {"Events": 10_000, "Trail": 10_000}
 PARAMETERS: dict[str, tuple[Shape, str]] = {
     "cursor": (TEXT, "The `next_cursor` of the page before; in a stream `head` begins now, and nothing at the oldest."),
@@ -167,6 +196,10 @@ PARAMETERS: dict[str, tuple[Shape, str]] = {
     "kind": (TEXT, "Only principals of this kind."),
     "state": (_one_of(*STATES), "Only leases in this state."),
     "pod": (TEXT, "Only leases of this pod: `namespace/name`, a name, or a uid."),
+    "cluster": (TEXT, "Only those of this cluster."),
+    "namespace": (TEXT, "Only those of this namespace of Kubernetes."),
+    "account": (TEXT, "Only those of this service account."),
+    "troubled": (_one_of("false", "true"), "Only those that something keeps from their secrets."),
     "orphaned": (_one_of("false", "true"), "Only leases that outlive their pod."),
     "event_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The event's number."),
     "secret_id": ({"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, "The secret's number."),

@@ -76,7 +76,8 @@ RULES = (
     # The picture of clusters is written by who watches them, and read by the others; beat finds whom to ring for.
     Rule("inventory_(cluster|clusterlink)", {WEB: READ, CLUSTER: ALL, INGEST: READ, BEAT: READ, HEALTH: READ}),
     Rule(
-        "inventory_(clusterline|watch|kubeobject|clusterwarning|reckoning|podstate|workload|secretconsumer|secrettrouble)",
+        "inventory_(clusterline|watch|kubeobject|clusterwarning|reckoning|podstate|workload|secretconsumer|secrettrouble"
+        "|delivery|deliveryaccount|deliverypod)",
         {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ},
     ),
     Rule("inventory_(podlife|podaddress|podgap|serviceaccount)", {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ}),

@@ -11,9 +11,12 @@ from functools import cached_property
 from typing import Any
 
 from accounts.scope import Scope
-from audit import callers, event_search, queries
+from audit import callers, event_search, pods, queries
 from audit.event_filter import Filter, condition
+from audit.pods import Proof
+from dashboard import cluster_words
 from dashboard.event_query import alone, link
+from dashboard.lease_words import Said
 from dashboard.words import counted, iso, visible
 
 TABS = {"summary": "Summary", "who": "Who", "around": "Around", "line": "Line as stored"}
@@ -143,14 +146,27 @@ class EventPage:
         """Return how many events around it are shown, itself included."""
         return len(self.after) + len(self.before) + 1
 
+    @cached_property
+    def proof(self) -> Proof | None:
+        """Return which pod called and what proves it; None for an event beside a limited view."""
+        return None if self.row.hidden else pods.proof_of(self.row.id, scope=self.scope)
+
     @property
     def grade(self) -> str:
         """Return how well it is proven which pod called."""
-        return queries.grade(self.row.kind)
+        return self.proof.grade if self.proof else queries.grade(self.row.kind)
+
+    @property
+    def evidence(self) -> list[tuple[str, Said]]:
+        """Return each reason that decided, with whether it speaks for a pod."""
+        reasons = self.proof.reasons if self.proof else ()
+        return [(one, cluster_words.reason(one)) for one in reasons]
 
     @property
     def grade_words(self) -> str:
         """Say what the log proves about the pod."""
+        if self.proof and self.proof.rule:
+            return cluster_words.GRADES.get(self.grade, "")
         return {
             "not a pod": "This kind of principal is no pod: there is none to name.",
             "service account only": "The log proves the service account. Which of its pods called is not known.",

@@ -15,12 +15,13 @@ from audit.event_filter import Filter, condition
 from audit.lease_questions import outlived
 from audit.principal import Kind
 from audit.query_tree import Match, Value, matches, show
-from dashboard import histogram
+from dashboard import cluster_words, histogram
 from dashboard.lease_words import exposed
 from dashboard.record_holes import Known, known
 from dashboard.source_health import SourceHealth, Trouble
 from dashboard.time_range import PRESETS
-from dashboard.words import counted
+from dashboard.words import counted, visible
+from inventory import cluster_questions, freshness
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
@@ -56,7 +57,7 @@ class HomePage:
     @cached_property
     def troubles(self) -> list[Trouble]:
         """Return what is wrong, the gravest first."""
-        found = [*self.sources.troubles, *_outlived(self.now, self.scope)]
+        found = [*self.sources.troubles, *_outlived(self.now, self.scope), *_clusters(self.now, self.scope)]
         return sorted(found, key=lambda trouble: not trouble.grave)
 
     @cached_property
@@ -155,6 +156,30 @@ def _outlived(now: datetime, scope: Scope) -> list[Trouble]:
     fact = f"{counted(found.count, 'lease')} {'outlives its' if one else 'outlive their'} pod"
     mend = f"The first of these pods ended {exposed(now - found.since)} ago, and nobody asked for the lease's end."
     return [Trouble(fact, mend, url=f"{reverse('lease-list')}?orphaned=yes")]
+
+
+def _clusters(now: datetime, scope: Scope) -> list[Trouble]:
+    """Return which pictures of clusters are stale, and which pods do not get their secrets; nothing for the limited."""
+    if not scope.everything:
+        return []
+    pictures = [cluster_words.picture(one, now) for one in freshness.clusters(now)]
+    found = [
+        Trouble(f"The picture of {visible(one.cluster)} is {one.words}", one.note, url=reverse("pod-list"))
+        for one in pictures
+        if one.stale
+    ]
+    return [*found, *_stuck()] if pictures else found
+
+
+def _stuck() -> list[Trouble]:
+    """Return that pods do not get their secrets, with the cause of most of them."""
+    found = cluster_questions.stuck()
+    if not found.pods:
+        return []
+    does = "does not get its secrets" if found.pods == 1 else "do not get their secrets"
+    fact = f"{counted(found.pods, 'pod')} {does}"
+    says = f"Most often: {visible(found.says)}" if found.pods > 1 else visible(found.says)
+    return [Trouble(fact, says, url=f"{reverse('pod-list')}?troubled=yes")]
 
 
 def _events(query: str, key: str) -> str:

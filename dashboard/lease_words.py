@@ -121,10 +121,12 @@ def left(row: LeaseRow, now: datetime) -> Left:
         told = row.verified is not None and row.state is State.LIVE
         return Left("no end" if told else "not known", known=told)
     end, by = ends
+    if end <= now:
+        return Left("over", by)
     rest, whole = (end - now).total_seconds(), (end - (row.renewed or row.issued)).total_seconds()
     part = min(max(rest / whole, 0.0), 1.0) if whole > 0 else 0.0
     soon = part < LITTLE and not row.renewals and row.state in (State.LIVE, State.UNVERIFIED)
-    return Left(clock_left(max(rest, 0)), by, end, max(int(rest), 0), round(part * BAR), soon)
+    return Left(clock_left(rest), by, end, int(rest), round(part * BAR), soon)
 
 
 def _first(row: LeaseRow) -> tuple[datetime, str] | None:

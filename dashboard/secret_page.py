@@ -22,6 +22,7 @@ from dashboard.event_query import EventQuery, beside
 from dashboard.export_form import ExportForm, export_form
 from dashboard.holes import Hole, filled, holes_of, seconds
 from dashboard.keys import key_of
+from dashboard.secret_holders import Present, SecretLeases
 from dashboard.time_range import ALL, PRESETS, TimeRange, time_range
 from dashboard.words import counted, duration
 
@@ -157,6 +158,23 @@ class SecretPage:
         """Return the counts of all the readers, in front of the closing line."""
         readers = counted(len(self.answer.readers), "principal")
         return f"{readers}, {counted(self.reads, 'read')}, {self.denied:,} denied."
+
+    @property
+    def limited(self) -> bool:
+        """Return whether whoever looks sees a part of the record alone."""
+        return not self.scope.everything
+
+    @cached_property
+    def present(self) -> Present | None:
+        """Return who may read it and who has it, if that is asked for: the page does not wait for it."""
+        if self.query.get("present") != "now":
+            return None
+        return Present(self.secret, self.answer.readers, self.now, self.scope)
+
+    @cached_property
+    def leases(self) -> SecretLeases:
+        """Return its leases."""
+        return SecretLeases(self.secret, self.now, self.scope)
 
     @cached_property
     def principal_id(self) -> int | None:

@@ -1,4 +1,4 @@
-"""The status strip: how far the record reaches, and each audit device."""
+"""The status strip: how far the record reaches, each audit device, and how old the picture of each cluster is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from audit.queries import DeviceState
+from dashboard.cluster_words import Picture
 from dashboard.words import duration, until_clock, visible
 
 SHOWN = 4
@@ -29,10 +30,11 @@ class Strip:
     devices: list[Heard]
     more: int
     now: datetime
+    pictures: Sequence[Picture] = ()
 
 
-def strip(devices: Sequence[DeviceState], now: datetime) -> Strip:
-    """Return the strip; silent devices come first; complete is only what every device has told."""
+def strip(devices: Sequence[DeviceState], now: datetime, pictures: Sequence[Picture] = ()) -> Strip:
+    """Return the strip; silent devices and stale clusters come first; complete is what every device has told."""
     ordered = sorted(devices, key=lambda d: (not d.silent, d.vault, d.device))
     reached = _reached(devices)
     return Strip(
@@ -40,6 +42,7 @@ def strip(devices: Sequence[DeviceState], now: datetime) -> Strip:
         devices=[_heard(d) for d in ordered[:SHOWN]],
         more=max(len(ordered) - SHOWN, 0),
         now=now,
+        pictures=sorted(pictures, key=lambda one: (not one.stale, one.cluster))[:SHOWN],
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from inventory.binding import Bound, bind, operator_of, same, says_nothing, sole_operator
+from inventory.binding import Bound, bind, brings, operator_of, same, says_nothing, sole_operator
 from inventory.history import SKEW, History, Holder, shared
 from inventory.lives import Life, canonical
 from inventory.verdict import NAMING, RULE, SENTENCES, Calibration, Grade, Pod, Token, Verdict, World
@@ -106,7 +106,7 @@ def _pods_own(
     """Attribute a call from an address that is a pod's own."""
     owners = {life.uid for life in bound.owners}
     fitting = [one for one in holders if one.life.uid in owners] if owners else same(holders, token)
-    if not fitting and sole_operator(holders) and canonical(token.address) == holders[0].span.address:
+    if not fitting and brings(holders, bound.owners) and canonical(token.address) == holders[0].span.address:
         found = _named(bound.cluster, holders, ("address", "operator"), calibration, world, at)
         to = _pods(bound.cluster, bound.owners)
         return replace(found, candidates=found.candidates or to, delivered_by=sole_operator(holders))
@@ -114,6 +114,9 @@ def _pods_own(
         return _stranger(bound, holders, world, at)
     if bound.proof.startswith("claim"):
         return _exact(bound, (bound.proof, "address"))
+    if bound.proof == "operator" and bound.reasons:  # whether anybody asked for that is not known yet
+        pods = _pods(bound.cluster, (one.life for one in fitting))
+        return Verdict(Grade.POSSIBLE, ("address", "operator", *bound.reasons), candidates=pods)
     if bound.proof == "operator":
         found = _named(bound.cluster, fitting, ("address", "operator"), calibration, world, at)
         return replace(found, delivered_by=operator_of(fitting[0].life))

@@ -9,6 +9,7 @@ from inventory.history import SKEW, Holder, lived, shared
 from inventory.lives import Life, canonical
 from inventory.verdict import FEWEST, OUTLIVES, Calibration, Token, World
 
+LATE = 60_000_000  # µs after which everything that asks an operator to log in has been seen
 OPERATORS = {
     "vault-secrets-operator": "Vault Secrets Operator",
     "external-secrets": "External Secrets Operator",
@@ -16,6 +17,10 @@ OPERATORS = {
     "secrets-store-csi-driver": "Secrets Store CSI driver",
     "secrets-store-csi-driver-provider-vault": "Vault CSI provider",
 }
+
+NO_CLAIMS = frozenset({"role", "service_account_name", "service_account_namespace", "service_account_secret_name"})
+# They log in with tokens of their node's pods.
+PROVIDERS = frozenset({"Vault CSI provider", "Secrets Store CSI driver"})
 
 
 def operator_of(life: Life) -> str:
@@ -48,14 +53,22 @@ def bind(token: Token, world: World) -> Bound:
 
 
 def _claimed(token: Token, world: World) -> Bound | None:
-    """Bind by a pod's uid that any key of the metadata holds, or by its name; None where it claims nothing."""
-    for value in token.metadata.values():
+    """Bind by a pod's uid that any key of the metadata holds, or by its name; None where it claims nothing.
+
+    Only a service account's login claims a pod: of all others nobody knows that the API server signed them. And a mount
+    that serves another cluster checks the signature of that one, which may sign what it likes.
+    """
+    if token.account is None:
+        return None
+    for key, value in token.metadata.items():
         for cluster, history in world.histories.items():
-            life = history.by_uid.get(value)
+            life = history.by_uid.get(value) if key not in NO_CLAIMS else None
+            if life is not None and world.links.get(token.mount, cluster) != cluster:
+                return Bound(world.links[token.mount], reasons=("claim_unknown",))
             if life is not None:
                 return Bound(cluster, "claim_uid", (life,), _fault_of(token, life))
     if any("pod" in key and "uid" in key and value for key, value in token.metadata.items()):
-        return Bound(_cluster_of(token, world) if token.account else "", reasons=("claim_unknown",))
+        return Bound(_cluster_of(token, world), reasons=("claim_unknown",))
     return _claimed_name(token, world)
 
 
@@ -110,7 +123,8 @@ def _by_address(token: Token, cluster: str, world: World) -> Bound:
         return nothing
     holders = world.histories[cluster].holders(address, token.at)
     if sole_operator(holders) and not same(holders, token):
-        return Bound(cluster, "operator", (holders[0].life,), _undelivered(cluster, token, world))
+        fault, *late = _undelivered(cluster, token, world)
+        return Bound(cluster, "operator", (holders[0].life,), fault, tuple(late))
     on_node = any(one.life.host_network for one in holders)
     hidden = on_node and not all(one.life.node in calibration.direct for one in holders)
     owners = same(holders, token)
@@ -125,14 +139,27 @@ def _by_address(token: Token, cluster: str, world: World) -> Bound:
     return Bound(cluster, "address", tuple(one.life for one in owners))
 
 
-def _undelivered(cluster: str, token: Token, world: World) -> str:
-    known = world.deliveries is None or token.account is None or (cluster, *token.account) in world.deliveries
-    return "" if known else "not_delivered"
+def _undelivered(cluster: str, token: Token, world: World) -> tuple[str, ...]:
+    """Return what is wrong with an operator's login as an account, and then what is in doubt; at first the fault."""
+    known = world.deliveries.get(cluster)
+    if known is None or token.account is None or token.account in known.accounts or token.at < known.since:
+        return ("",)
+    return ("not_delivered",) if token.at + LATE <= known.until else ("", "picture_late")
 
 
 def sole_operator(holders: Sequence[Holder]) -> str:
     """Return which operator alone had the address; empty where it was none's, or not one's alone."""
     return operator_of(holders[0].life) if len(holders) == 1 else ""
+
+
+def brings(holders: Sequence[Holder], owners: Sequence[Life]) -> bool:
+    """Whether an operator that alone had an address is one that logs in with the tokens of these pods.
+
+    Only providers of volumes are handed tokens of pods, by the kubelet of their own node; other operators ask for
+    tokens of service accounts, which are no pod's.
+    """
+    provider = sole_operator(holders) in PROVIDERS
+    return provider and bool(owners) and all(one.node == holders[0].life.node for one in owners)
 
 
 def same(holders: Iterable[Holder], token: Token) -> list[Holder]:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from inventory.binding import operator_of
+from inventory.binding import NO_CLAIMS, operator_of
 from inventory.history import History, Holder, shared
 from inventory.lives import canonical
 from inventory.verdict import Calibration, Token, World
@@ -23,17 +23,16 @@ def calibrated(tokens: Iterable[Token], world: World) -> World:
 
 
 def _links(tokens: list[Token], world: World) -> Mapping[str, str]:
-    """Return {mount: cluster}: by uids of service accounts and pods, which are one cluster's; else by addresses."""
+    """Return {mount: cluster}: by uids of service accounts and pods, which are one cluster's; else by addresses.
+
+    Half of the logins must tell the same: one that somebody forged links nothing, and hides no link.
+    """
     by_uid: dict[str, Counter[str]] = defaultdict(Counter)
     by_address: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     logins: Counter[str] = Counter()
     for token in tokens:
         logins[token.mount] += 1
-        for value in token.metadata.values():
-            if value in world.accounts:
-                by_uid[token.mount][world.accounts[value][0]] += 1
-            for cluster, history in world.histories.items():
-                by_uid[token.mount][cluster] += value in history.by_uid
+        by_uid[token.mount].update(_told_by_uids(token, world))
         for cluster, history in world.histories.items():
             pods = history.holders(canonical(token.address), token.at)
             by_address[token.mount][cluster].update(
@@ -41,13 +40,20 @@ def _links(tokens: list[Token], world: World) -> Mapping[str, str]:
             )
     found: dict[str, str] = {}
     for mount in logins:
-        told = [cluster for cluster, count in by_uid[mount].items() if count]
+        told = [cluster for cluster, count in by_uid[mount].items() if count and count * 2 >= logins[mount]]
         fits = [cluster for cluster, pods in by_address[mount].items() if len(pods) >= SERVES]
         if len(told) == 1:
             found[mount] = told[0]
         elif not told and len(fits) == 1 and len(by_address[mount][fits[0]]) * 2 >= logins[mount]:
             found[mount] = fits[0]
     return {mount: cluster for mount, cluster in found.items() if mount}
+
+
+def _told_by_uids(token: Token, world: World) -> set[str]:
+    """Return the clusters whose service accounts or pods a login's metadata names by uid."""
+    uids = {value for key, value in token.metadata.items() if key not in NO_CLAIMS}
+    told = {world.accounts[uid][0] for uid in uids & world.accounts.keys()}
+    return told | {cluster for cluster, history in world.histories.items() if uids & history.by_uid.keys()}
 
 
 @dataclass(slots=True)

@@ -149,13 +149,17 @@ class ContentChange(models.Model):
 
 
 class Reckoning(models.Model):
-    """When a cluster's pods, workloads, consumers and troubles were worked out, and whether it has changed since."""
+    """When a cluster's pods, workloads, consumers and troubles were worked out, and whether it has changed since.
+
+    `whole_since` is since when everything that asks operators to deliver has been seen, None while it is not.
+    """
 
     cluster = models.OneToOneField("inventory.Cluster", models.CASCADE, related_name="reckoning")
     changed_at = models.DateTimeField(null=True)
     at = models.DateTimeField(null=True)
     took = models.FloatField(default=0)
     again_at = models.DateTimeField(null=True)
+    whole_since = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.cluster} at {self.at}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Func, IntegerField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from cluster.kinds.pod import Container, ContainerStatus, Pod
@@ -78,17 +78,21 @@ def _narrowed(found: QuerySet[Any], which: Filter) -> QuerySet[Any]:
 
 def pods(which: Filter, after: Place | None = None, limit: int = 50) -> Listing:
     """Return pods by namespace and name, after a place; at most 500."""
-    return _part(pod_rows(which), after, limit)
+    return part(pod_rows(which), after, limit)
 
 
 def workloads(which: Filter, after: Place | None = None, limit: int = 50) -> Listing:
     """Return workloads by namespace and name, after a place; at most 500."""
-    return _part(workload_rows(which), after, limit)
+    return part(workload_rows(which), after, limit)
 
 
-def _part(found: QuerySet[Any], after: Place | None, limit: int) -> Listing:
+def part(found: QuerySet[Any], after: Place | None, limit: int) -> Listing:
+    """Return what comes after a place, by namespace and name; at most 500."""
     if after is not None:  # a comparison of rows, which an index answers
-        found = found.annotate(past=RawSQL("(namespace, name, id) > (%s, %s, %s)", after)).filter(past=True)
+        own = found.model._meta.db_table  # the joined cluster has a name, too
+        columns = ", ".join(f"{own}.{column}" for column in ("namespace", "name", "id"))
+        past = RawSQL(f"({columns}) > (%s, %s, %s)", after)  # noqa: S611 - our own text
+        found = found.annotate(past=past).filter(past=True)
     size = max(1, min(limit, MOST))
     rows = list(found.order_by("namespace", "name", "id")[: size + 1])
     last = rows[size - 1] if len(rows) > size else None
@@ -255,6 +259,27 @@ def troubles_of(
     if pod_uid:
         found = found.filter(pods__contains=[pod_uid])
     return found.select_related("cluster").order_by("namespace", "workload_name", "symptom", "cause", "id")
+
+
+def troubles_of_pods(uids: Sequence[str]) -> QuerySet[SecretTrouble]:
+    """Return what keeps any of these pods from its secrets."""
+    return SecretTrouble.objects.filter(pods__overlap=list(uids)).order_by("symptom", "cause", "id")
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """How many pods something keeps from their secrets, and what does so most often; `says` is empty without any."""
+
+    pods: int
+    says: str
+
+
+def stuck() -> Stuck:
+    """Return how many pods something keeps from their secrets, in all clusters."""
+    count = pod_rows(Filter(troubled=True)).count()
+    most = SecretTrouble.objects.annotate(many=Func("pods", function="cardinality", output_field=IntegerField()))
+    first = most.filter(many__gt=0).order_by("-many", "id").first() if count else None
+    return Stuck(count, first.says if first else "")
 
 
 def warnings_about(cluster_id: int, uid: str) -> QuerySet[ClusterWarning]:

@@ -62,7 +62,9 @@ class ClusterFreshness:
 
 def clusters(now: datetime | None = None) -> list[ClusterFreshness]:
     """Return every connected cluster by name."""
-    at, links = now or datetime.now(UTC), ClusterLink.objects.select_related("cluster").order_by("cluster__name")
+    at, links = now or datetime.now(UTC), list(ClusterLink.objects.select_related("cluster").order_by("cluster__name"))
+    if not links:
+        return []
     watches: dict[int, list[Watch]] = {}
     for one in Watch.objects.order_by("resource"):
         watches.setdefault(one.cluster_id, []).append(one)

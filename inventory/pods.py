@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import reduce
 from operator import or_
 
 from django.db.models import Q
 
+from inventory.cluster_models import Reckoning
+from inventory.delivery_models import DeliveryAccount
 from inventory.history import FOREVER, SKEW, History
 from inventory.lives import Life
 from inventory.models import Cluster, Listener, PodLife, ServiceAccount
 from inventory.moments import micros, time_of
 from inventory.sync_pods import life_of
-from inventory.verdict import OUTLIVES, Calibration, World
+from inventory.verdict import OUTLIVES, Calibration, Deliveries, World
 
 
 @dataclass(slots=True)
@@ -36,22 +39,26 @@ def world_of(
     """Return the world beside a vault's log as far as it matters here."""
     listener = Listener.objects.filter(vault=vault).first()
     return World(
-        histories=histories(wanted),
+        histories=histories(wanted, siblings=listener is None),
         accounts=accounts(wanted),
         links=links or {},
         proxies=None if listener is None else frozenset(listener.proxies),
         calibrations=known or {},
+        deliveries=deliveries(wanted),
     )
 
 
-def histories(wanted: Wanted) -> dict[str, History]:
-    """Return {cluster: its pods that matter}; a cluster without any is there, too."""
+def histories(wanted: Wanted, *, siblings: bool) -> dict[str, History]:
+    """Return {cluster: its pods that matter}; a cluster without any is there, too.
+
+    The siblings of service accounts matter only where an address may be forged.
+    """
     lives: dict[str, list[Life]] = defaultdict(list)
     which = [
         Q(pk__in=PodLife.objects.filter(addresses__address__in=wanted.addresses).values("pk")),
         Q(uid__in=wanted.uids),
         *(_named("name", wanted.names)),
-        *(_alive(wanted) & some for some in _named("service_account", wanted.accounts)),
+        *(_alive(wanted) & some for some in _named("service_account", wanted.accounts if siblings else ())),
     ]
     rows = PodLife.objects.filter(reduce(or_, which)).select_related("cluster").prefetch_related("addresses")
     for row in rows:
@@ -86,6 +93,28 @@ def accounts(wanted: Wanted) -> dict[str, tuple[str, str, str]]:
     which = reduce(or_, [Q(uid__in=wanted.uids), *_named("name", wanted.accounts)])
     rows = ServiceAccount.objects.filter(which).values_list("uid", "cluster__name", "namespace", "name")
     return {uid: (cluster, namespace, name) for uid, cluster, namespace, name in rows}
+
+
+def deliveries(wanted: Wanted) -> dict[str, Deliveries]:
+    """Return {cluster: for whom its operators log in, of the accounts that matter}; where that is seen whole."""
+    which = [*_named("name", wanted.accounts), Q(pk__in=[])]
+    asked: dict[int, set[tuple[str, str]]] = defaultdict(set)
+    for cluster, namespace, name in DeliveryAccount.objects.filter(reduce(or_, which)).values_list(
+        "cluster_id", "namespace", "name"
+    ):
+        asked[cluster].add((namespace, name))
+    return {
+        one.cluster.name: Deliveries(frozenset(asked[one.cluster_id]), micros(one.whole_since), micros(_until(one)))
+        for one in Reckoning.objects.filter(whole_since__isnull=False, at__isnull=False).select_related("cluster")
+        if one.whole_since is not None
+    }
+
+
+def _until(one: Reckoning) -> datetime:
+    """Return the moment until which a cluster's deliveries are all known: as its pods are, unless something waits."""
+    assert one.at is not None  # noqa: S101
+    known = one.cluster.known_until
+    return one.at if one.changed_at is not None or known is None else max(one.at, known)
 
 
 def state_proxies(vault: str, proxies: Collection[str]) -> None:

@@ -7,15 +7,17 @@ It takes at most about a tenth of the time: whoever has just worked out a large 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from cluster import delivery
+from cluster.deliveries import RESOURCES as ASKING
+from cluster.deliveries import deliveries as deliveries_of
 from cluster.scene import Scene
 from cluster.watch import NOT_INSTALLED, NOT_PERMITTED
-from inventory import cluster_rows, reckoned
+from inventory import cluster_rows, deliveries, reckoned
 from inventory.cluster_models import Reckoning, Watch
 from inventory.models import Cluster
 
@@ -62,8 +64,21 @@ class Reckoner:
             scene = Scene(cluster_rows.objects(self.cluster), at)
             consumers, troubles = delivery.consumers(scene), delivery.troubles(scene)
             starting = reckoned.keep(self.cluster, scene, consumers, troubles)
+            deliveries.keep(self.cluster, scene, deliveries_of(scene, consumers), at)
             took = time.monotonic() - began
             self._row.changed_at, self._row.at, self._row.took = None, at, took
             self._row.again_at = at + WAITING if starting or troubles else None
+            whole = _all_asked_is_seen(Watch.objects.filter(cluster=self.cluster))
+            self._row.whole_since = (self._row.whole_since or at) if whole else None
             self._row.save()
         self._not_before = time.monotonic() + max(SOONEST, SHARE * took)
+
+
+def _all_asked_is_seen(watches: Iterable[Watch]) -> bool:
+    """Whether everything that asks operators to deliver is seen, or is known not to be installed."""
+    by_name = {one.resource: one for one in watches}
+    wanted = [by_name.get(name) for name in ("pods", *ASKING)]
+    return all(
+        one is not None and (one.state == NOT_INSTALLED or (one.state != NOT_PERMITTED and one.listed_at is not None))
+        for one in wanted
+    )

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from inventory.history import History
 
-RULE = 1  # the version of these rules: raise it with each change that can change a verdict
+RULE = 2  # the version of these rules: raise it with each change that can change a verdict
 OUTLIVES = 10_000_000  # µs for which a token that is bound to a pod is still accepted after the pod is gone
 FEWEST = 3  # logins that fit, below which a listener counts as not yet proven
 
@@ -81,12 +81,24 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class Deliveries:
+    """The service accounts as which a cluster's operators were ever asked to log in, as (namespace, name).
+
+    All of them from `since` to `until` (µs): whoever is missing then was asked for by nobody.
+    """
+
+    accounts: frozenset[tuple[str, str]] = frozenset()
+    since: int = 0
+    until: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """What is known beside one vault's log.
 
     `accounts` tells of a service account's uid its cluster, namespace and name; `links` which cluster an auth mount
     serves; `proxies` are the addresses whose forwarded addresses the vault's listener believes, None where unknown;
-    `deliveries` the service accounts whose secrets operators deliver, None where unknown.
+    `deliveries` tells by cluster whose secrets operators deliver; a cluster that is missing is not known.
     """
 
     histories: Mapping[str, History] = field(default_factory=dict)
@@ -94,7 +106,7 @@ class World:
     links: Mapping[str, str] = field(default_factory=dict)
     proxies: frozenset[str] | None = None
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
-    deliveries: frozenset[tuple[str, str, str]] | None = None
+    deliveries: Mapping[str, Deliveries] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

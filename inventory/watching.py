@@ -22,7 +22,7 @@ from cluster.kinds.platform import Namespace
 from cluster.pace import Pace
 from cluster.place import Place
 from cluster.resources import RESOURCES, Resource
-from inventory import cluster_rows
+from inventory import cluster_rows, deliveries
 from inventory.cluster_models import ClusterLink
 from inventory.kubeconfigs import UnusableSetting, place_of
 from inventory.models import Cluster
@@ -80,6 +80,7 @@ def _turn(link: ClusterLink, seconds: float, pace: Pace, stop: threading.Event |
     turn.hold(client, resources, sink, seconds=seconds, pace=pace, stop=stop)
     sink.commit()
     cluster_rows.forget(cluster_rows.now(), timedelta(days=settings.KEYBOOK.retention_days))
+    deliveries.forget(cluster_rows.now(), timedelta(days=settings.KEYBOOK.retention_days))
     return True
 
 

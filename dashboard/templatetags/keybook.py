@@ -14,16 +14,17 @@ from django import template
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from audit import queries
-from dashboard import paths, words, zone
+from dashboard import cluster_words, paths, words, zone
 from dashboard.event_query import asking
 from dashboard.limits import scope_for
 from dashboard.strip import Strip, strip
+from inventory import freshness
 
 register = template.Library()
 
@@ -121,6 +122,44 @@ def principal_chip(name: str, kind: str, limit: int = 40, narrow: int = 0) -> Sa
 def principal_name(name: str, kind: str, limit: int = 0) -> SafeString:
     """Draw a principal's name without its icon."""
     return _quoted(paths.principal_print(name, kind, limit), "path")
+
+
+@register.simple_tag
+def pod_url(cluster: str, uid: str) -> str:
+    """Return the address of a pod's page, empty for a uid that no address can carry."""
+    return _url("pod-detail", cluster, uid)
+
+
+@register.simple_tag
+def workload_url(cluster: str, uid: str) -> str:
+    """Return the address of a workload's page, empty for a uid that no address can carry."""
+    return _url("workload-detail", cluster, uid)
+
+
+def _url(name: str, *given: str) -> str:
+    try:
+        return reverse(name, args=given)
+    except NoReverseMatch:
+        return ""
+
+
+@register.simple_tag
+@lru_cache(_DRAWN)
+def pod_name(namespace: str, name: str, workload: str = "", limit: int = 0) -> SafeString:
+    """Draw a pod's name: the namespace and the ReplicaSet's hash quiet, its workload and its suffix in ink."""
+    space = words.visible(namespace)
+    quiet, loud = ("…" if limit and len(space) + len(name) > limit else space), words.visible(name)
+    middle, suffix = "", ""
+    rest = name.removeprefix(f"{workload}-") if workload else name
+    if rest != name and rest.count("-") == 1 and workload.isascii() and rest.isascii() and name.isprintable():
+        middle, suffix = rest.split("-")
+        loud = words.visible(workload)
+    tail = format_html('<span class="own">-{}-</span>{}', middle, suffix) if suffix else ""
+    return format_html(
+        '<span class="path pod-name" title="{}/{}"><span class="quiet"><bdi>{}</bdi>/<wbr></span>'
+        "<b><bdi>{}{}</bdi></b></span>",
+        *(space, words.visible(name), quiet, loud, tail),
+    )
 
 
 @register.simple_tag
@@ -284,8 +323,11 @@ def in_url(text: str) -> str:
 
 @register.inclusion_tag("components/strip.html", takes_context=True)
 def status_strip(context: template.Context) -> dict[str, Strip]:
-    """Draw the status strip: the devices of the vaults that the person sees."""
-    return {"strip": strip(queries.devices(scope=scope_for(context["request"])), timezone.now())}
+    """Draw the status strip: the devices of the vaults that the person sees, and the clusters for who sees all."""
+    scope, now = scope_for(context["request"]), timezone.now()
+    clusters = freshness.clusters(now) if scope.everything else []
+    pictures = [cluster_words.picture(one, now) for one in clusters]
+    return {"strip": strip(queries.devices(scope=scope), now, pictures)}
 
 
 @register.inclusion_tag("components/closing.html")

@@ -37,5 +37,5 @@ def secret_detail(request: HttpRequest, secret_id: int) -> HttpResponse:
     except queries.NotOneSecret as miss:
         raise Http404(str(miss)) from miss
     page = SecretPage(one, request.GET, timezone.now(), scope)
-    template = part_of(request, "secrets/detail.html", {"answer", "readers", "events", "drawer"})
+    template = part_of(request, "secrets/detail.html", {"answer", "readers", "events", "present", "drawer"})
     return render(request, template, {"page": page})

@@ -69,6 +69,22 @@ def test_annotations_that_say_where_and_how_stay():
     assert kept_annotations(given_) == given_
 
 
+def test_what_a_person_typed_to_change_a_workload_is_not_kept():
+    typed = f"kubectl set env deployment/web DB_PASSWORD={CANARY} --record=true"
+    assert kept_annotations({"kubernetes.io/change-cause": typed}) == {}
+
+
+@pytest.mark.parametrize("key", ["vault.hashicorp.com/role", "reloader.stakater.com/auto", "argocd.argoproj.io/x"])
+def test_a_token_in_an_annotation_that_is_kept_is_removed(key):
+    assert kept_annotations({key: JWT}) == {key: "[removed]"}
+
+
+def test_what_a_template_says_outside_of_its_actions_is_no_path():
+    text = f'key "x" {{ algorithm hmac-sha256; secret "{CANARY}"; }} {{{{ with secret "kv/data/a" }}}}{{{{ end }}}}'
+    assert paths_in_template(text) == ["kv/data/a"]
+    assert paths_in_template(f'{{{{ end }}}} secret "{CANARY}" {{{{ end }}}}') == []
+
+
 def test_a_long_annotation_is_cut():
     assert len(kept_annotations({"reloader.stakater.com/auto": "x" * 10_000})["reloader.stakater.com/auto"]) == 1024
 
@@ -86,6 +102,15 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
         (f"secret_id={CANARY}, role=x", "secret_id[removed], role=x"),
         (f"-----BEGIN KEY-----\n{CANARY}\n-----END KEY----- done", "[removed] done"),
         (f"-----BEGIN KEY-----\n{CANARY}", "[removed]"),
+        (f'body {{\\"password\\":\\"{CANARY}\\",\\"x\\":1}}', 'body {\\"password[removed]\\",\\"x\\":1}'),
+        (f'dsn password="two {CANARY} words" host=x', 'dsn password[removed]" host=x'),
+        (f"dsn passphrase='two {CANARY}' host=x", "dsn passphrase[removed]' host=x"),
+        (f"postgres://app:a/{CANARY}@db:5432/x: refused", "postgres://[removed]@db:5432/x: refused"),
+        (f"client_secret={CANARY}&grant=x", "client_secret[removed]&grant=x"),
+        (f"api-key: {CANARY}, apikey={CANARY}", "api-key[removed], apikey[removed]"),
+        (f"Authorization: Bearer {CANARY}", "Authorization: [removed]"),
+        (f"Authorization: Basic {CANARY}", "Authorization: [removed]"),
+        (f"{'x' * 1015} hvs.CAESIJlWzYpBqDDDDDDDDDDDDDDDDD", f"{'x' * 1015} [removed"),
     ],
 )
 def test_what_looks_like_a_credential_in_a_message_is_removed(text, kept):

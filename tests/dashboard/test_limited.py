@@ -16,6 +16,8 @@ from django.test import Client
 from accounts.areas import scope_of
 from accounts.models import PersonArea, User
 from accounts.scope import Area
+from audit import leasing
+from audit.lease_models import Lease
 from audit.models import Principal, Secret
 from audit.query_fields import FIELDS
 from tests.audit.conftest import empty_past, recorded, test_database
@@ -62,6 +64,7 @@ def filled(empty_past, recorded, tmp_path_factory) -> Iterator[tuple[Past, list[
         for device, name in (("file", "audit.log"), ("http", "audit-http.log")):
             (folder / name).write_bytes(recorded(name))
             past.take(folder / name, device=device)
+        leasing.catch_up()
         yield past, everything(past)
 
 
@@ -128,6 +131,8 @@ def test_no_page_of_one_thing_says_a_foreign_name(told):
     addresses = [f"/secrets/{pk}/?range=all" for pk in secrets] + [
         f"/principals/{pk}/?{told.window()}" for pk in principals
     ]
+    addresses += [f"/secrets/{pk}/?range=all&present=now" for pk in secrets[::5]]
+    addresses += [f"/leases/{pk}/" for pk in Lease.objects.values_list("pk", flat=True)[:40]]
     addresses += [f"/events/{pk}/?tab={tab}" for pk in events for tab in ("summary", "who", "around", "line")]
     for address in addresses:
         assert leaks(told, told.client.get(address)) == set(), address
@@ -202,6 +207,7 @@ def test_a_foreign_secret_can_not_be_told_from_one_that_never_was(told):
         for address in ("/secrets/?q={}", "/ask/?q={}", f"/events/?{told.window()}&q=secret:%22{{}}%22"):
             same(told, address, one.name, nobodys)
         same(told, "/secrets/{}/", str(one.pk), str(one.pk + 500_000))
+        same(told, "/leases/?secret={}", one.name, nobodys)
     events = [one.seen.id for one in told.events if one.seen.secret in told.foreign and one.seen.outcome == "ok"][:5]
     for id in events:
         same(told, "/events/{}/", str(id), str(id + 500_000))

@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from inventory.attribution import NAMING, RULE, SENTENCES, Calibration, Grade, Token, Verdict, World, attribute
+from inventory.binding import LATE
 from inventory.calibration import calibrated
 from inventory.history import History
 from inventory.lives import Life, Span, moment
+from inventory.verdict import Deliveries
 from tests.inventory import older, recording
 
 S = 1_000_000
@@ -83,9 +85,22 @@ def test_where_the_proxies_are_not_known_nothing_recorded_is_proven_by_an_addres
 
 def test_an_operator_that_is_asked_for_nobody_is_in_conflict():
     seen, world = recording.recorded_world()
-    none = replace(world, deliveries=frozenset())
-    told = verdicts(seen, none, [one for one in recording.truth()["reads"] if one["kind"] == "operator"])
-    assert {verdict.grade for _, verdict in told} == {Grade.CONFLICT}
+    reads = [one for one in recording.truth()["reads"] if one["kind"] == "operator"]
+    ends = max(moment(one["at"]) for one in reads)
+    none = replace(world, deliveries={"c1": Deliveries(until=ends + LATE)})
+    assert {verdict.grade for _, verdict in verdicts(seen, none, reads)} == {Grade.CONFLICT}
+
+
+def test_as_long_as_it_is_not_known_who_asks_an_operator_nothing_is_held_against_it():
+    seen, world = recording.recorded_world()
+    reads = [one for one in recording.truth()["reads"] if one["kind"] == "operator"]
+    begins, ends = min(moment(one["at"]) for one in reads), max(moment(one["at"]) for one in reads)
+    late = replace(world, deliveries={"c1": Deliveries(until=begins)})
+    told = [verdict for _, verdict in verdicts(seen, late, reads)]
+    assert {verdict.grade for verdict in told} == {Grade.POSSIBLE}
+    assert all("picture_late" in verdict.reasons and verdict.candidates for verdict in told)
+    before = replace(world, deliveries={"c1": Deliveries(since=ends, until=ends + LATE)})
+    assert {verdict.grade for _, verdict in verdicts(seen, before, reads)} == {Grade.STRONG}
 
 
 # --- the older recording and what may stand between
@@ -317,3 +332,61 @@ def test_every_reason_has_its_sentence(cluster):
 
 def test_the_recorded_truth_is_of_the_time_of_its_watch():
     assert moment(recording.truth()["meta"]["started"]) < moment(recording.truth()["meta"]["ended"])
+
+
+# --- what somebody forges
+
+
+def behind_a_relay(*lives, **more):
+    return world_of(*lives, calibrations={"c1": Calibration(10, 10, relays=frozenset({"10.0.0.9"}))}, **more)
+
+
+def test_a_person_whose_profile_holds_a_pods_uid_is_not_that_pod():
+    world = behind_a_relay(life("a", "web", "10.0.0.1"))
+    person = Token(None, {"email": "mallory@example.org", "nickname": "a"}, True, "auth/oidc/", "10.0.0.9", 100 * S)
+    told = attribute(person, "10.0.0.9", 100 * S, world)
+    assert (told.grade, told.pod, told.candidates) == (Grade.UNKNOWN, None, ())
+
+
+def test_a_role_that_is_called_like_a_pods_uid_claims_nothing():
+    world = behind_a_relay(life("a", "web", "10.0.0.1"), life("b", "web", "10.0.0.2"))
+    chosen = token(address="10.0.0.9", metadata={"role": "a"})
+    assert attribute(chosen, "10.0.0.9", 100 * S, world).pod is None
+
+
+def test_another_cluster_that_a_vault_trusts_signs_no_claims_of_this_ones_pods():
+    histories = {"c1": History("c1", [life("a", "web", "10.0.0.1")]), "c2": History("c2", [])}
+    world = behind_a_relay(histories=histories, links={"auth/other/": "c2"})
+    forged = Token(("shop", "web"), {"pod_uid": "a"}, True, "auth/other/", "10.0.0.9", 100 * S)
+    told = attribute(forged, "10.0.0.9", 100 * S, world)
+    assert (told.grade, told.pod, told.reasons[0]) == (Grade.ACCOUNT, None, "claim_unknown")
+
+
+def test_one_login_with_another_clusters_uid_does_not_say_which_cluster_a_mount_serves():
+    histories = {"c1": History("c1", [life("a", "web", "10.0.0.1")]), "c2": History("c2", [])}
+    honest = [Token(("shop", "web"), {"service_account_uid": "u-web"}, True, "auth/k/", "10.0.0.1", 100 * S)] * 9
+    odd = replace(honest[0], metadata={"service_account_uid": "u-2"})
+    known = {"u-web": ("c1", "shop", "web"), "u-2": ("c2", "shop", "web")}
+    world = World(histories, known, proxies=frozenset())
+    assert calibrated([*honest, odd], world).links == {"auth/k/": "c1"}
+    unknown = [replace(one, metadata={"service_account_uid": "u-3"}) for one in honest]
+    assert calibrated([*unknown, odd], world).links == {}
+
+
+def labelled(uid, account, address, name, node):
+    return life(uid, account, address, node=node, labels={"app.kubernetes.io/name": name})
+
+
+@pytest.mark.parametrize(("node", "grade"), [("n1", Grade.STRONG), ("n2", Grade.CONFLICT)])
+def test_a_pods_own_token_is_delivered_by_a_provider_of_its_node_alone(node, grade):
+    provider = labelled("p", "csi", "10.0.0.7", "vault-csi-provider", node)
+    world = world_of(life("a", "web", "10.0.0.1"), provider)
+    told = grade_of(world, token(address="10.0.0.7", metadata={"pod_uid": "a"}), address="10.0.0.7")
+    assert (told.grade, bool(told.delivered_by)) == (grade, grade == Grade.STRONG)
+
+
+def test_a_pods_own_token_is_delivered_by_no_operator_that_asks_for_tokens_of_its_own():
+    impostor = labelled("p", "mallory", "10.0.0.7", "external-secrets", "n1")
+    world = world_of(life("a", "web", "10.0.0.1"), impostor)
+    told = grade_of(world, token(address="10.0.0.7", metadata={"pod_uid": "a"}), address="10.0.0.7")
+    assert told.grade == Grade.CONFLICT

@@ -102,7 +102,7 @@ def test_consumers_troubles_and_pods_are_those_of_the_recording(kube, link):
 
 def test_a_secret_names_its_consumers_and_a_workload_its_pods(kube, link):
     replay(kube, [json.loads(line) for line in packed("pods.watch.ndjson").splitlines()])
-    take_turn(kube, link, 3.0)
+    take_turn(kube, link)
     one = next(one for one in truth()["consumers"] if one["method"] == "vso" and one["secret"].startswith("kv/"))
     path = cluster_questions.api_path("kv/", one["secret"].removeprefix("kv/"), 2)
     assert one["name"] in {each.workload_name for each in cluster_questions.consumers_of("prod", path)}
@@ -117,7 +117,7 @@ def test_a_secret_names_its_consumers_and_a_workload_its_pods(kube, link):
 
 def test_pods_on_an_old_version_are_those_of_the_recording(kube, link):
     replay(kube, [json.loads(line) for line in packed("pods.watch.ndjson").splitlines()])
-    take_turn(kube, link, 3.0)
+    take_turn(kube, link)
     changes = ((uid, at) for uid, times in rotated_at().items() for at in times)
     cluster_rows.write_changes(link.cluster, changes)  # as a watch would have seen them while it was recorded
     found = [

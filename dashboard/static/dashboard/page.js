@@ -82,7 +82,7 @@ document.addEventListener("htmx:after:swap", (event) => {
     mark(opener);
     drawer().scrollTop = 0;
     drawer().querySelector("h1, h2")?.focus();
-  } else if (target?.id !== "facets" && !document.querySelector("[data-live]") && !brought(target)) {
+  } else if (!["facets", "present"].includes(target?.id) && !document.querySelector("[data-live]") && !brought(target)) {
     closeDrawer("");
   }
   showCopyButtons(document);

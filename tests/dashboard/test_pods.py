@@ -1,0 +1,186 @@
+"""The pages of workloads and pods: what each gets, why it may not, and since when the picture is not current."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import PersonArea
+from inventory.models import PodAddress, PodLife
+from tests.dashboard.conftest import Page
+from tests.dashboard.leases_made import lease, vault
+from tests.dashboard.pods_made import NOW, cluster, gets, pod, stuck, workload
+
+HOUR = timedelta(hours=1)
+HOSTILE = "<script>report('ran')</script>\u202egnp"
+
+
+@pytest.fixture
+def get(signed_in, db):
+    """Return a function that gets an address and reads the page, where a record is."""
+    vault()
+
+    def ask(address: str, status: int = 200) -> Page:
+        response = signed_in.get(address)
+        assert response.status_code == status, response.content.decode()[:2000]
+        return Page.of(response)
+
+    return ask
+
+
+def listed(page: Page) -> list[str]:
+    """Return the pods or workloads of a page by their address, as listed."""
+    return [own["href"].split("/")[-2] for own in page.all("a", class_="row-link")]
+
+
+def test_before_a_cluster_is_there_the_pages_say_how_to_connect_one(get, db):
+    for address in ("/workloads/", "/pods/"):
+        got = get(address)
+        assert "No cluster is connected yet" in got.text and "manage.py connect --cluster" in got.text
+
+
+def test_a_stuck_pod_is_found_from_home_in_three_clicks_with_its_cause_and_what_to_do(get, db):
+    one = pod()
+    pod("ledger-7c9d8b6f5-b8kzn")
+    stuck(one)
+    home = get("/")
+    (way,) = [own["href"] for own in home.all("a", class_="small-button") if "pods" in own["href"]]
+    found = get(way)
+    assert listed(found) == [one.uid] and "The agent runs and can't log in." in found.text
+    (link,) = [own["href"] for own in found.all("a", class_="row-link")]
+    got = get(link).text
+    assert "Stuck before its start since " in got and "cause 16" in got and "permission denied" in got
+    assert "Do: Bind the service account to the role ledger." in got and "causes 19, 24 would look the same" in got
+
+
+@pytest.mark.parametrize(
+    "asked, found",
+    [("namespace=payments", {"a", "b"}), ("name=led", {"a"}), ("account=settlement", {"b"}), ("cluster=lab", {"c"}),
+     ("cluster=none", set()), ("state=ended", {"b"}), ("troubled=1", {"a"}), ("name=%25", set()),
+     ("after=x", {"a", "b", "c"})],
+)  # fmt: skip
+def test_pods_are_found_by_what_the_form_asks(get, db, asked, found):
+    some = {
+        "a": pod("ledger-7c9d8b6f5-x2lqp"), "b": pod("settlement-5d8f7b6c4-aaaaa", state="ended"),
+        "c": pod("cart-5d8f7b6c4-bbbbb", "shop", of="lab"),
+    }  # fmt: skip
+    stuck(some["a"])
+    assert set(listed(get(f"/pods/?{asked}"))) == {some[name].uid for name in found}
+
+
+def test_pages_meet_without_a_double_or_a_loss(get, db, monkeypatch):
+    monkeypatch.setattr("dashboard.pods_page.SHOWN", 3)
+    keys = [pod(f"app-5d8f7b6c4-{number:05}").uid for number in range(8)]
+    seen, address = [], "/pods/?namespace=payments"
+    while address:
+        got = get(address)
+        seen += listed(got)
+        more = got.by_id("more")
+        address = f"/pods/{more['href']}" if more else ""
+    assert seen == keys and "These are the last." in got.text
+
+
+def test_a_stale_picture_says_since_when_and_why_on_every_page_and_in_the_strip(get, db):
+    cluster(heard=HOUR, trouble="nobody answers at https://kube")
+    one, owner = pod(), workload()
+    for address in ("/pods/", "/workloads/", f"/pods/prod/{one.uid}/", f"/workloads/prod/{owner.uid}/"):
+        got = get(address)
+        assert "The picture of prod is stale since" in got.text and "nobody answers at https://kube" in got.text
+        assert "was so then" in got.text
+    strip = get("/events/").text
+    assert "Cluster prod stale since" in strip
+    assert "The picture of prod is stale" in get("/").text
+
+
+def test_a_current_picture_is_told_by_its_age_alone(get, db):
+    pod()
+    got = get("/pods/")
+    assert "stale" not in got.text and "Cluster prod 3." in got.text and "1 pod. These are all." in got.text
+
+
+def test_a_pod_tells_what_it_gets_how_and_what_a_new_value_needs(get, db):
+    one = pod()
+    gets(one, needs_restart="always", restarted_by="reloader", k8s_secret="ledger-env", why="it is a variable")
+    lease(pod="payments/ledger-7c9d8b6f5-x2lqp", pod_uid=one.uid, grade="strong")
+    life = PodLife.objects.create(
+        cluster=one.cluster, uid=one.uid, namespace="payments", name=one.name, service_account="ledger",
+        started=NOW - HOUR, seen_at=NOW, change=1,
+    )  # fmt: skip
+    PodAddress.objects.create(life=life, address="10.42.3.17", started=NOW - HOUR)
+    got = get(f"/pods/prod/{one.uid}/").text
+    for words in ("bank-sftp", "needs a restart", "Reloader restarts it", "ledger-env", "it is a variable",
+                  "10.42.3.17", "holds 1 lease", "No call is attributed to this pod."):  # fmt: skip
+        assert words in got, words
+
+
+def test_a_pod_that_is_gone_is_told_as_gone(get, db):
+    PodLife.objects.create(
+        cluster=cluster(), uid="old", namespace="payments", name="ledger-0", service_account="ledger",
+        started=NOW - HOUR, seen_at=NOW, ended=NOW - HOUR / 2, change=1,
+    )  # fmt: skip
+    got = get("/pods/prod/old/").text
+    assert "is gone: it ended" in got and "Not kept" in got
+
+
+def test_a_workload_tells_its_pods_and_each_way_once(get, db):
+    owner = workload(ready=1)
+    one, other = pod(), pod("ledger-7c9d8b6f5-b8kzn")
+    gets(one), gets(other)
+    stuck(other)
+    (row,) = get("/workloads/").all("tr", id="workload-")
+    got = get(f"/workloads/prod/{owner.uid}/")
+    assert row and "1 of 2 pods are ready" in got.text and "1 way by which" in got.text
+    assert set(listed(got)) == {one.uid, other.uid} and "cause 16" in got.text
+
+
+def test_what_was_never_seen_is_not_found(get, db):
+    cluster()
+    for address in ("/pods/prod/nobody/", "/workloads/prod/nobody/", "/pods/lab/x/", f"/pods/prod/{'x' * 400}/"):
+        get(address, 404)
+
+
+def test_hostile_names_are_printed_and_not_obeyed(get, db):
+    one = pod(f"x{HOSTILE}", HOSTILE, uid="evil", workload_name=HOSTILE, workload_uid="w-evil", node=HOSTILE)
+    workload(HOSTILE, HOSTILE, uid="w-evil")
+    gets(one, f"secret/data/{HOSTILE}", role=HOSTILE, k8s_secret=HOSTILE, container=HOSTILE, why=HOSTILE)
+    stuck(one, says=HOSTILE, mend=HOSTILE, evidence=HOSTILE)
+    for address in ("/pods/", "/workloads/", "/pods/prod/evil/", "/workloads/prod/w-evil/", f"/pods/?name={HOSTILE}"):
+        got = get(address)
+        assert not [own for own in got.all("script") if "src" not in own] and "\u202e" not in got.text, address
+
+
+def test_a_limited_view_has_the_pods_that_get_its_secrets_and_no_word_of_other_secrets(get, db, cat):
+    PersonArea.objects.create(user=cat, vault="", namespace="", prefix="secret/prod/ledger")
+    mine, other = pod(), pod("cart-5d8f7b6c4-bbbbb", "shop")
+    workload(), workload("cart", "shop")
+    gets(mine), gets(mine, "secret/data/prod/other/thing"), gets(other, "secret/data/prod/ledgers/x")
+    stuck(mine, says="It can't read secret/prod/other/thing.")
+    assert listed(get("/pods/")) == [mine.uid] and listed(get("/workloads/")) == ["w-ledger"]
+    assert listed(get("/pods/?troubled=yes")) == [mine.uid], "a filter tells nothing"
+    for address in ("/pods/", f"/pods/prod/{mine.uid}/", "/workloads/prod/w-ledger/", "/"):
+        got = get(address).text
+        assert "other/thing" not in got and "can't read" not in got, address
+    get(f"/pods/prod/{other.uid}/", 404)
+    get("/workloads/prod/w-cart/", 404)
+
+
+def asked(client, address: str) -> int:
+    """Return how many statements a page takes, once it is warm."""
+    client.get(address)
+    with CaptureQueriesContext(connection) as statements:
+        assert client.get(address).status_code == 200
+    return len(statements)
+
+
+def test_the_pages_ask_a_fixed_number_of_times(signed_in, db):
+    one, owner = pod(), workload()
+    gets(one), stuck(one)
+    addresses = ("/pods/", "/workloads/", f"/pods/prod/{one.uid}/", f"/workloads/prod/{owner.uid}/")
+    few = [asked(signed_in, address) for address in addresses]
+    for number in range(30):
+        more = pod(f"ledger-7c9d8b6f5-{number:05}")
+        gets(more), gets(one, f"secret/data/x/{number}"), stuck(more)
+    assert [asked(signed_in, address) for address in addresses] == few
