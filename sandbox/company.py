@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 NIGHTLY = "nightly-backup"
 REPOSITORY = "acme/shop"
 PEOPLE = ("alice", "bob")
+NODES = ("node-1", "node-2", "node-3")
 
 
 def uid_of(of: str) -> str:
@@ -16,13 +17,22 @@ def uid_of(of: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"keybook:{of}"))
 
 
+_DELIVERY = {
+    **dict.fromkeys(("search", "etl", "exports", "month-end"), "direct"),
+    **dict.fromkeys(("invoicing", "catalog", "forecast"), "vso"),
+    "reports": "eso",
+    "notifications": "csi",
+}
+
+
 @dataclass(frozen=True)
 class Pod:
-    """One pod: its name, uid and address in the cluster's network."""
+    """One pod: its name, uid and address in the cluster's network, and the node that it runs on."""
 
     name: str
     uid: str
     address: str
+    node: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,17 +53,43 @@ class Service:
         return f"{self.namespace}/{self.name}"
 
     @property
+    def delivery(self) -> str:
+        """Return how they reach it: by injector, csi, vso or eso, or direct (it asks the vault itself)."""
+        return _DELIVERY.get(self.name, "injector")
+
+    @property
     def uid(self) -> str:
         """Return the service account's uid."""
         return uid_of(self.account)
 
     def pods(self) -> list[Pod]:
-        """Return the pods, named and addressed as a cluster would."""
+        """Return the pods that it begins with, named and addressed as a cluster would."""
         made = []
         for number in range(1, self.replicas + 1):
             letters = hashlib.sha256(f"{self.account}{number}".encode()).hexdigest()
             name = f"{self.name}-{letters[:9]}-{letters[9:14]}"
-            made.append(Pod(name, uid_of(name), f"10.42.{self.number}.{10 + number}"))
+            node = NODES[(self.number + number - 1) % len(NODES)]
+            made.append(Pod(name, uid_of(name), f"10.42.{self.number}.{10 + number}", node))
+        return made
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A pod (or one on each node) that reads the vault for others; its label is `app.kubernetes.io/name: NAME`."""
+
+    namespace: str
+    name: str
+    number: int
+    everywhere: bool = False
+
+    def pods(self) -> list[Pod]:
+        """Return its pods."""
+        nodes = NODES if self.everywhere else NODES[:1]
+        made = []
+        for number, node in enumerate(nodes, 1):
+            letters = hashlib.sha256(f"{self.namespace}/{self.name}{number}".encode()).hexdigest()
+            name = f"{self.name}-{letters[:5]}" if self.everywhere else f"{self.name}-{letters[:9]}-{letters[9:14]}"
+            made.append(Pod(name, uid_of(name), f"10.42.{self.number}.{10 + number}", node))
         return made
 
 
@@ -66,6 +102,20 @@ def _of(service: str, *names: str) -> tuple[str, ...]:
     return tuple(f"secret/prod/{service}/{name}" for name in names)
 
 
+# What reads the vault for others, by the way of delivery.
+OPERATORS = {
+    "vso": Operator("vault-secrets-operator-system", "vault-secrets-operator", 20),
+    "eso": Operator("external-secrets", "external-secrets", 21),
+    "csi": Operator("csi", "vault-csi-provider", 22, everywhere=True),
+}
+# What Keybook is there to find. A pod that never gets past its init container: the role names another account than its.
+STUCK = Service("payments", "disputes", 15, 1, _of("disputes", "case-api", "evidence-key"))
+STUCK_ROLE_TAKES = "dispute-desk"
+# A job that took a log-in for three days and is gone after a minute, without giving it back.
+ORPHAN = Service("payments", "month-end", 16, 1, (), ("payments-close",))
+# The pod that got OLD as an environment variable at its start, and that nobody restarts when it changes.
+OLD = "secret/prod/invoicing/erp-api"
+OLD_SERVICE = "payments/invoicing"
 SERVICES = (
     Service("payments", "ledger", 1, 3, (BANK, *_of("ledger", "signing", "audit-seal")), ("payments-rw",)),
     Service("payments", "payout", 2, 2, (BANK, *_of("payout", "psp-key", "iban-check")), ("payments-rw",)),

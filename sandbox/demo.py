@@ -13,7 +13,7 @@ from pathlib import Path
 from sandbox import history, identities
 from sandbox.assembly import make_ready, own_folder
 from sandbox.cluster import Cluster
-from sandbox.company import BANK, ELSEWHERE
+from sandbox.company import BANK, ELSEWHERE, OLD, STUCK
 from sandbox.control import STATE
 from sandbox.errors import BAD_INPUT, YardError, first_trouble
 from sandbox.furniture import furnish_reader
@@ -33,9 +33,13 @@ Open  {url}{link}
       It lets you in once, within 15 minutes; `bin/keybook demo_link` makes another.
 
 Try   1  who read the bank's log-in:   {url}/secrets/?q={secret}
-      2  the same in a second terminal:   bin/keybook who_read {secret}
-      3  what one service read:   bin/keybook what_read payments/ledger
-      4  where its stolen token was used:   {url}/events/?q=address:{elsewhere}
+         in a second terminal:   bin/keybook who_read {secret}
+         and where a stolen token was used:   {url}/events/?q=address:{elsewhere}
+      2  which lease outlives its pod, a minute from now:   {url}/leases/?orphaned=yes
+         in a second terminal:   bin/keybook leases --orphaned
+      3  which pod is stuck, and why:   {url}/pods/?troubled=yes
+         and what OpenBao answers its agent:   {url}/events/?q=address:{stuck}
+         and which is on an old version:   {url}/secrets/?q={old}
 
 Ctrl-C stops everything; `make demo` goes on with these data, `make demo RESET=1` starts afresh.
 """
@@ -135,7 +139,9 @@ class Show:
         link = await self.yard.ask("demo_link", "--role", "administrator") if self.demo else ""
         if not self.yard.interrupted:
             say(f"\nReady after {time.monotonic() - began:.1f} s.")
-            say((TRY if self.demo else READY).format(url=self.web.url, link=link, secret=BANK, elsewhere=ELSEWHERE))
+            words = {"url": self.web.url, "link": link, "secret": BANK, "elsewhere": ELSEWHERE, "old": OLD}
+            words["stuck"] = STUCK.pods()[0].address
+            say((TRY if self.demo else READY).format(**words))
         if openbao is not None:
             await self._connect(openbao)
 
@@ -154,6 +160,8 @@ class Show:
         words = ["--vault", openbao.vault, "--addr", openbao.client.url, "--token-file", str(self._token_file())]
         try:
             await self.yard.ask("connect", *words, "--timeout", "20", "--json")
+            # Its listener believes the address that each of the company's callers says it comes from.
+            await self.yard.ask("listener", "--vault", openbao.vault, "--proxy", "127.0.0.1", "--json")
         except YardError as trouble:
             say(f"Connecting OpenBao did not work; `bin/keybook doctor` says more. {trouble}")
 

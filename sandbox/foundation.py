@@ -5,7 +5,19 @@ from __future__ import annotations
 import secrets
 
 from sandbox.bao_http import Bao
-from sandbox.company import BACKED_UP, DEPLOYED, NIGHTLY, REPOSITORY, SERVICES, all_secrets, api_path, policy
+from sandbox.company import (
+    BACKED_UP,
+    DEPLOYED,
+    NIGHTLY,
+    ORPHAN,
+    REPOSITORY,
+    SERVICES,
+    STUCK,
+    STUCK_ROLE_TAKES,
+    all_secrets,
+    api_path,
+    policy,
+)
 from sandbox.kube_client import Kube
 
 ISSUER = "https://token.actions.example"
@@ -27,7 +39,7 @@ def lay(root: Bao, reviewer: Kube, ci_pem: str, passwords: dict[str, str]) -> bo
     _ci(root, ci_pem)
     _nightly(root)
     _people(root, passwords)
-    missing = [name for name in all_secrets() if not _exists(root, name)]
+    missing = [name for name in (*all_secrets(), *STUCK.secrets) if not _exists(root, name)]
     for name in missing:
         write_value(root, name)
     return bool(missing)
@@ -55,14 +67,14 @@ def _services(root: Bao, reviewer: Kube) -> None:
     config = {"kubernetes_host": reviewer.url, "disable_local_ca_jwt": True, "kubernetes_ca_cert": "none"}
     config["token_reviewer_jwt"] = reviewer.token
     root.must("POST", "auth/kubernetes/config", config)
-    for service in SERVICES:
+    for service in (*SERVICES, STUCK, ORPHAN):
         flags = f"secret/prod/{service.name}/feature-flags"
         _put_policy(root, service.name, policy((*service.secrets, flags), service.database))
         role = {
-            "bound_service_account_names": [service.name],
+            "bound_service_account_names": [STUCK_ROLE_TAKES if service is STUCK else service.name],
             "bound_service_account_namespaces": [service.namespace],
             "token_policies": [service.name],
-            "token_ttl": "1h",
+            "token_ttl": "72h" if service is ORPHAN else "1h",  # a lease ends with its token
         }
         root.must("POST", f"auth/kubernetes/role/{service.name}", role)
 

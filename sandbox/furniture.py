@@ -28,6 +28,11 @@ CREATE TABLE IF NOT EXISTS transfer (id bigint GENERATED ALWAYS AS IDENTITY PRIM
 GRANT SELECT ON transfer TO payments_ro, payments_rw;
 GRANT INSERT, UPDATE, DELETE ON transfer TO payments_rw;
 """
+ROLES = {  # role: the rights of its log-ins, how long they live, and how long at most
+    "payments-ro": ("payments_ro", "1h", "24h"),
+    "payments-rw": ("payments_rw", "1h", "24h"),
+    "payments-close": ("payments_ro", "72h", "72h"),
+}
 LOGIN = """CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE """
 
 
@@ -51,7 +56,7 @@ def furnish_reader(bao: Bao) -> str:
 
 
 async def furnish_database(openbao: OpenBao, postgres: Postgres) -> None:
-    """Give OpenBao a log-in at PostgreSQL (a new password each time) and the roles payments-ro and payments-rw."""
+    """Give OpenBao a log-in at PostgreSQL (a new password each time) and its roles."""
     password = secrets.token_hex(24)
     await postgres.psql(APPLICATION + f"ALTER ROLE vault PASSWORD '{password}';\n")
     await postgres.psql(TABLES, "payments")
@@ -61,21 +66,21 @@ async def furnish_database(openbao: OpenBao, postgres: Postgres) -> None:
         "database/config/payments",
         {
             "plugin_name": "postgresql-database-plugin",
-            "allowed_roles": ["payments-ro", "payments-rw"],
+            "allowed_roles": list(ROLES),
             "connection_url": f"user={{{{username}}}} password={{{{password}}}} dbname=payments host={postgres.folder}",
             "username": "vault",
             "password": password,
         },
     )
-    for role in ("payments-ro", "payments-rw"):
+    for role, (rights, life, longest) in ROLES.items():
         bao.must(
             "POST",
             f"database/roles/{role}",
             {
                 "db_name": "payments",
-                "creation_statements": [LOGIN + role.replace("-", "_")],
+                "creation_statements": [LOGIN + rights],
                 "revocation_statements": ['DROP ROLE IF EXISTS "{{name}}"'],
-                "default_ttl": "1h",
-                "max_ttl": "24h",
+                "default_ttl": life,
+                "max_ttl": longest,
             },
         )

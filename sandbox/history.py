@@ -22,6 +22,7 @@ from typing import Any
 import zstandard
 
 DEVICE = "history (simulated)"
+RARE = 0.08  # the weight of refusals, and of leases: whoever asks the vault about a made-up one has it answer "unknown"
 _PLACES = re.compile(
     rb'"(?P<name>time|token_issue_time|created_time)":"[^"]*"|"entity_created":true,|"(?P<lease>lease_id)":"(?P<path>[^"]*/)[^"/]*"'
 )
@@ -34,6 +35,11 @@ class Call:
     parts: list[list[bytes]]
     took: timedelta
     denied: bool = False
+
+    @property
+    def leases(self) -> bool:
+        """Tell whether the call took a lease."""
+        return any(part == b"L" for parts in self.parts for part in parts[1::2])
 
 
 @dataclass
@@ -124,7 +130,7 @@ class Past:
         token, accessor = self._hmac(), self._hmac()
         issued = at.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
         moments = sorted(at + lasts * self.dice.random() for _ in range(calls))
-        weights = [0.08 if call.denied else 1.0 for call in template.calls]
+        weights = [RARE if call.denied or call.leases else 1.0 for call in template.calls]
         chosen = self.dice.choices(template.calls, weights, k=calls)
         for call, moment in zip([template.login, *chosen], [at, *moments], strict=True):
             self._write(call, moment, {b"K": token, b"A": accessor, b"S": issued, b"C": self.made})

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from sandbox.errors import YardError
 
+MERGE = "application/merge-patch+json"
 CLUSTER = "KEYBOOK_SANDBOX_CLUSTER"  # never KUBECONFIG, which may name somebody's real cluster
 
 
@@ -22,10 +23,12 @@ class Kube:
     url: str
     token: str
 
-    def must(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def must(
+        self, method: str, path: str, body: dict[str, Any] | None = None, form: str = "application/json"
+    ) -> dict[str, Any]:
         """Send one request that has to succeed and return its JSON. Raises YardError, OSError when nobody answers."""
         wire = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": form}
         try:
             wire.request(method, path, body=None if body is None else json.dumps(body), headers=headers)
             reply = wire.getresponse()

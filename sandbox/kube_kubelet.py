@@ -25,7 +25,7 @@ class Kubelets:
     ends_within: float = 0.05
     never_ready: Callable[[Object], bool] = lambda pod: False
     _seen: dict[str, float] = field(default_factory=dict)
-    _numbers: count[int] = field(default_factory=lambda: count(2))
+    numbers: count[int] = field(default_factory=lambda: count(2))  # of the addresses that come next
     _turn: count[int] = field(default_factory=count)
 
     def nodes(self, *names: str) -> None:
@@ -77,11 +77,15 @@ class Kubelets:
         return any(image.startswith(STUCK_IMAGES) for image in images) or self.never_ready(pod)
 
     def _waiting(self, found: Object) -> None:
-        number = next(self._numbers)
+        number = next(self.numbers)
         address = f"10.244.{number // 250 % 250}.{number % 250 + 2}"
         reason = "ImagePullBackOff" if self._stuck(found) else "ContainerCreating"
         states = [_container(container, {"waiting": {"reason": reason}}) for container in found["spec"]["containers"]]
         started = {"startTime": now(), "podIP": address, "podIPs": [{"ip": address}], "containerStatuses": states}
+        if found["spec"].get("initContainers") and self.never_ready(found):
+            found["status"] |= started
+            initialising(found)
+            return
         conditions = [_condition(name, True) for name in ("PodScheduled", "PodReadyToStartContainers", "Initialized")]
         conditions += [_condition(name, False, "ContainersNotReady") for name in ("ContainersReady", "Ready")]
         found["status"] |= {**started, "conditions": conditions}
@@ -96,8 +100,9 @@ class Kubelets:
             self.store.drop(self.store.get(POD, pod["metadata"]["namespace"], pod["metadata"]["name"]))
 
 
-def _condition(name: str, holds: bool, reason: str = "") -> Object:
-    found = {"type": name, "status": "True" if holds else "False", "lastProbeTime": None, "lastTransitionTime": now()}
+def _condition(name: str, holds: bool, reason: str = "", at: str = "") -> Object:
+    found = {"type": name, "status": "True" if holds else "False", "lastProbeTime": None}
+    found |= {"lastTransitionTime": at or now()}
     return {**found, "reason": reason} if reason else found
 
 
@@ -107,12 +112,32 @@ def _container(container: Object, state: Object) -> Object:
     return {**found, "ready": runs, "started": runs, "state": state, "lastState": {}}
 
 
-def make_ready(found: Object) -> None:
-    """Let a pod run with all of its containers ready; the object is changed."""
-    states = [_container(c, {"running": {"startedAt": now()}}) for c in found["spec"]["containers"]]
+def make_ready(found: Object, at: str = "") -> None:
+    """Let a pod run with all of its containers ready since a time (now); the object is changed."""
+    at = at or now()
+    states = [_container(c, {"running": {"startedAt": at}}) for c in found["spec"]["containers"]]
     names = ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
-    conditions = [_condition(name, True) for name in names]
+    conditions = [_condition(name, True, at=at) for name in names]
     found["status"] |= {"phase": "Running", "containerStatuses": states, "conditions": conditions}
+    if before := found["spec"].get("initContainers"):
+        ended = {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": at, "finishedAt": at}}
+        found["status"]["initContainerStatuses"] = [{**_container(c, ended), "ready": True} for c in before]
+
+
+def initialising(found: Object, at: str = "") -> None:
+    """Let the first init container of a pod run and all others wait for it; the object is changed."""
+    at, (first, *others) = at or now(), found["spec"]["initContainers"]
+    waits: Object = {"waiting": {"reason": "PodInitializing"}}
+    states = [{**_container(first, {"running": {"startedAt": at}}), "ready": False}]
+    conditions = [_condition(name, True, at=at) for name in ("PodScheduled", "PodReadyToStartContainers")]
+    conditions.append(_condition("Initialized", False, "ContainersNotInitialized", at))
+    conditions += [_condition(name, False, "ContainersNotReady", at) for name in ("ContainersReady", "Ready")]
+    found["status"] |= {
+        "phase": "Pending",
+        "initContainerStatuses": [*states, *(_container(c, waits) for c in others)],
+        "containerStatuses": [_container(c, waits) for c in found["spec"]["containers"]],
+        "conditions": conditions,
+    }
 
 
 def _ended(found: Object) -> None:

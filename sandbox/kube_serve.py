@@ -5,25 +5,40 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from sandbox.kube_client import read_kubeconfig
-from sandbox.kube_company import NODES, settle
+from sandbox.kube_company import NODES, attend, settle
+from sandbox.kube_keeping import load, next_number, save
 from sandbox.kubeapi import KubeApi
+
+KEPT_EVERY = 2.0  # seconds
+AGE = timedelta(days=8)  # the company's pods ran before: its week of history is theirs
 
 
 def main() -> int:
     """Serve the company's cluster."""
-    asked = read_kubeconfig(Path(sys.argv[1]))
+    place = Path(sys.argv[1])
+    asked, kept = read_kubeconfig(place), place.with_name("objects.ndjson")
     api = KubeApi(port=urlsplit(asked.url).port or 0, token=asked.token)
-    api.controllers.kubelets.nodes(*NODES)
-    settle(api.store, api.access)
+    if not load(api.store, kept):
+        api.controllers.kubelets.nodes(*NODES)
+        settle(api.store, api.access, AGE)
+    attend(api.store, api.controllers.kubelets)
+    api.controllers.kubelets.numbers = count(next_number(api.store.objects("pods")))
     # Versions go on from one run to the next, so that whoever watched before is told 410 instead of nothing.
     api.store.age(time.time_ns() // 1_000_000)
     with api:
         api.controllers.start()
-        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        saved = 0
+        while signal.sigtimedwait({signal.SIGTERM, signal.SIGINT}, KEPT_EVERY) is None:
+            if api.store.version != saved:
+                saved = api.store.version
+                save(api.store, kept)
+    save(api.store, kept)
     return 0
 
 

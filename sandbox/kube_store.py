@@ -172,6 +172,7 @@ class Store:
         self.version = 1
         self.shelves = {kind.key: Shelf(kind, self.lock, window) for kind in KINDS}
         self.listeners: list[Callable[[Change], None]] = []
+        self.admissions: list[Callable[[Kind, Object], None]] = []  # may change a new object, as webhooks may
         for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
             self.namespace(name)
 
@@ -241,6 +242,8 @@ class Store:
                 self.get(kind_of("namespaces"), "", namespace)
             if (namespace, name) in self.shelf(kind).found:
                 raise already_exists(kind.plural, kind.group, name)
+            for admit in self.admissions:
+                admit(kind, found)
             metadata.update(uid=str(uuid4()), creationTimestamp=now())
             if kind.has_generation:
                 metadata["generation"] = 1

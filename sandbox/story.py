@@ -17,7 +17,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from sandbox.bao_http import Answer, Bao
 from sandbox.ci_token import CiKey
@@ -27,6 +26,9 @@ from sandbox.company import (
     DEPLOYED,
     ELSEWHERE,
     NIGHTLY,
+    OLD,
+    OPERATORS,
+    ORPHAN,
     PEOPLE,
     REPOSITORY,
     SERVICES,
@@ -38,8 +40,9 @@ from sandbox.company import (
 from sandbox.errors import YardError
 from sandbox.foundation import ISSUER, lay, write_value
 from sandbox.kube_client import Kube, sandbox_cluster
-from sandbox.kube_company import REVIEWER, settle
+from sandbox.kube_company import REVIEWER, attend, settle
 from sandbox.kubeapi import KubeApi
+from sandbox.upkeep import Turn, Upkeep
 
 REVIEWED_FOR = 10 * 365 * 86400  # seconds: OpenBao keeps the reviewer's token, and every start gives it another
 SESSION = 900.0  # seconds after which a client logs in again; its token lives an hour
@@ -73,11 +76,9 @@ def own_cluster() -> Kube:
     """Return a cluster of our own for as long as we live: the sandbox has none."""
     api = KubeApi().start()
     settle(api.store, api.access)
+    attend(api.store, api.controllers.kubelets)
+    api.controllers.start()
     return Kube(api.url, api.token)
-
-
-def _pod_of(found: dict[str, Any]) -> Pod:
-    return Pod(found["metadata"]["name"], found["metadata"]["uid"], found["status"]["podIP"])
 
 
 class Story:
@@ -90,6 +91,8 @@ class Story:
         self.key = CiKey()
         self.passwords = {person: secrets.token_urlsafe(12) for person in PEOPLE}
         self.ledger = Ledger()
+        self.upkeep = Upkeep(self.root, self.cluster, self._as_account)
+        self._old = Turn(self._keep_old, 600.0)
         self._sessions: dict[str, tuple[Bao, float]] = {}
 
     def lay(self) -> bool:
@@ -106,22 +109,40 @@ class Story:
             self._sessions[who] = bao, until
         return bao
 
-    def _log_in(self, path: str, given: dict[str, Any], address: str) -> Bao:
+    def _log_in(self, path: str, given: dict[str, str], address: str) -> Bao:
         bao = Bao(self.root.url, address=address)
         return bao.seen_as(token=bao.must("POST", path, given).body["auth"]["client_token"])
+
+    def _as_account(self, role: str, token: str, address: str) -> Bao:
+        return self._log_in("auth/kubernetes/login", {"role": role, "jwt": token}, address)
 
     def _pod(self, service: Service, pod: Pod) -> Bao:
         def log_in() -> Bao:
             token = self.cluster.token_of(service.namespace, service.name, pod=(pod.name, pod.uid))
-            return self._log_in("auth/kubernetes/login", {"role": service.name, "jwt": token}, pod.address)
+            return self._as_account(service.name, token, pod.address)
 
         return self._session(pod.uid, log_in)
 
+    def _operator(self, service: Service, pod: Pod) -> Bao:
+        """Return the operator that reads for a service: from its own address, with the service's account."""
+        operator = OPERATORS[service.delivery]
+        whose = pod.uid if operator.everywhere else service.account
+
+        def log_in() -> Bao:
+            bound = (pod.name, pod.uid) if operator.everywhere else None
+            token = self.cluster.token_of(service.namespace, service.name, pod=bound)
+            return self._as_account(service.name, token, self.upkeep.operator(operator, pod.node).address)
+
+        return self._session(f"{operator.name} {whose}", log_in)
+
+    def _reader(self, service: Service, pod: Pod, secret: str) -> Bao:
+        """Return who reads a secret for a pod: an operator its own secrets where one delivers them, else the pod."""
+        delivered = service.delivery in OPERATORS and secret in service.secrets
+        return self._operator(service, pod) if delivered else self._pod(service, pod)
+
     def pods(self, service: Service) -> list[Pod]:
         """Return the pods of a service that run now, as the cluster names them."""
-        path = f"/api/v1/namespaces/{service.namespace}/pods?labelSelector=app%3D{service.name}"
-        found = self.cluster.must("GET", f"{path}&fieldSelector=status.phase%3DRunning")["items"]
-        return [_pod_of(pod) for pod in found if not pod["metadata"].get("deletionTimestamp")]
+        return self.upkeep.pods(f"app={service.name}", service.namespace)
 
     def _person(self, name: str) -> Bao:
         address = f"10.8.0.{20 + PEOPLE.index(name)}"
@@ -137,11 +158,16 @@ class Story:
 
     def read(self, service: Service, pod: Pod, secret: str) -> None:
         """A pod reads one of its secrets, or one that isn't meant for it."""
-        if self._read(self._pod(service, pod), service.account, secret).status == 403 and secret in service.secrets:
-            self._sessions.pop(pod.uid, None)  # its token was revoked or has expired
+        bao = self._reader(service, pod, secret)
+        if self._read(bao, service.account, secret).status == 403 and secret in service.secrets:
+            # Its token was revoked or has expired.
+            self._sessions = {who: one for who, one in self._sessions.items() if one[0] is not bao}
 
     def take_credentials(self, service: Service, pod: Pod, role: str) -> None:
-        """A pod has a database log-in issued and renews it once."""
+        """A pod has a database log-in issued and renews it once; an operator takes one for its service."""
+        if service.delivery == "vso":
+            self.ledger.note(service.account, f"database/creds/{role}", self.upkeep.take_for(service, role))
+            return
         bao = self._pod(service, pod)
         answer = bao.call("GET", f"database/creds/{role}")
         self.ledger.note(service.account, f"database/creds/{role}", answer)
@@ -154,7 +180,7 @@ class Story:
 
     def hand_over(self, service: Service, pod: Pod, secret: str) -> None:
         """A pod has a secret wrapped and unwraps it: one disclosure, and the unwrap's path is not the secret's."""
-        bao = self._pod(service, pod)
+        bao = self._reader(service, pod, secret)
         wrapped = bao.call("GET", api_path(secret), X_Vault_Wrap_TTL="60")
         if wrapped.status == 200:
             opened = bao.call("PUT", "sys/wrapping/unwrap", {"token": wrapped.body["wrap_info"]["token"]})
@@ -165,8 +191,22 @@ class Story:
         self._read(self._person(person), person, secret)
 
     def change(self, person: str, secret: str) -> None:
-        """A person writes a new value of a secret."""
+        """A person writes a new value of a secret; operators that keep a copy read it and write theirs."""
         write_value(self._person(person), secret)
+        for service in SERVICES:
+            if secret in service.secrets and service.delivery in OPERATORS:
+                for pod in self.pods(service)[: None if service.delivery == "csi" else 1]:
+                    self.read(service, pod, secret)
+        self.upkeep.follow(secret)
+
+    def show_the_finds(self) -> None:
+        """See that there is a lease that outlives its pod, a pod on an old version and one that is stuck."""
+        self._old.perhaps()
+        self.upkeep.tick()
+
+    def _keep_old(self) -> None:
+        if self.upkeep.needs_a_change():
+            self.change("bob", OLD)
 
     def mistype(self, person: str) -> None:
         """A person's password is refused."""
@@ -223,6 +263,10 @@ class Story:
         self.look_up("alice", BANK)
         self.look_up("alice", "secret/prod/checkout/psp-key")
         self.change("bob", BANK)
+        self.change("bob", OLD)
+        if answer := self.upkeep.take_for_month_end():
+            self.ledger.note(ORPHAN.account, f"database/creds/{ORPHAN.database[0]}", answer)
+        self.upkeep.knock()
         self.mistype("alice")
         self.deploy()
         self.back_up()
@@ -232,7 +276,10 @@ class Story:
     def next_act(self, dice: random.Random) -> None:
         """One act at random; most are pods that read their own secrets."""
         service = dice.choice(SERVICES)
-        pod = dice.choice(self.pods(service))
+        pods = self.pods(service)
+        if not pods:
+            return
+        pod = dice.choice(pods)
         secret = dice.choice(service.secrets)
         acts: list[tuple[int, Callable[[], None]]] = [
             (70, lambda: self.read(service, pod, secret)),
@@ -244,7 +291,8 @@ class Story:
             (2, self.deploy),
             (1, self.back_up),
         ]
-        acts += [(8, partial(self.take_credentials, service, pod, role)) for role in service.database]
+        if service.delivery != "vso":
+            acts += [(8, partial(self.take_credentials, service, pod, role)) for role in service.database]
         acts += [(10, partial(self.read, service, pod, other)) for other in service.curious]
         dice.choices([act for _, act in acts], [weight for weight, _ in acts])[0]()
 
@@ -253,6 +301,7 @@ class Story:
         dice = random.Random()  # noqa: S311 (a decoration)
         while True:
             try:
+                self.show_the_finds()
                 self.next_act(dice)
             except (OSError, YardError) as trouble:
                 print(f"The story waits: {trouble}", flush=True)

@@ -84,7 +84,7 @@ def test_every_secret_has_exactly_its_readers(told):
         for secret, readers in told["answers"].items()
     }
     assert found == told["truth"]["reads"]
-    assert len(found) == 42  # 40 secrets and two database roles
+    assert len(found) == 43  # 40 secrets and three database roles
 
 
 def test_every_refusal_is_counted_at_its_secret(told):
@@ -118,7 +118,7 @@ def test_a_stolen_token_s_reads_are_the_only_ones_from_elsewhere(told):
 def test_the_company_is_of_the_size_of_the_smallest_real_one(told):
     kv = [secret for secret in told["truth"]["reads"] if not secret.startswith("database/")]
     services = {who for readers in told["truth"]["reads"].values() for who in readers if "/" in who and ":" not in who}
-    assert (len(kv), len(services)) == (40, 14)
+    assert (len(kv), len(services)) == (40, 15)
     assert {who.split("/")[0] for who in services} == {"payments", "storefront", "analytics"}
 
 
@@ -141,7 +141,7 @@ def test_the_week_before_has_the_same_people_secrets_and_refusals_and_no_others(
     for now, week in zip(told["names"]["file"], told["names"]["history (simulated)"], strict=True):
         assert week and set(week) <= set(now)
     principals, secrets = told["names"]["history (simulated)"]
-    assert len(secrets) == 43  # and one that does not exist
+    assert len(secrets) == 44  # and one that does not exist
     assert {"payments/ledger", "alice", "nightly-backup"} <= set(principals)
     assert "root" not in principals and told["week_addresses"] and "198.51.100.23" not in told["week_addresses"]
     assert 0 < told["week_denied"] < told["made"]["calls"] / 20
