@@ -96,7 +96,8 @@ SHAPES: dict[str, Shape] = {
         last_read=_or_null(MOMENT),
     ),
     "Reader": _object(
-        principal_id=WHOLE, principal=TEXT, kind=TEXT, pod=_or_null(TEXT), grade=TEXT, count=WHOLE, denied=WHOLE,
+        principal_id=WHOLE, principal=TEXT, kind=TEXT, pod=_or_null(TEXT), pod_uid=_or_null(TEXT),
+        cluster=_or_null(TEXT), grade=TEXT, delivered_by=_or_null(TEXT), count=WHOLE, denied=WHOLE,
         first=_or_null(MOMENT), last=_or_null(MOMENT), addresses=WORDS, versions=_list(WHOLE),
     ),
     "Lease": _object(

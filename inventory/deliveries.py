@@ -6,7 +6,7 @@ account, role, mount and path, if all that there was then is known; else all tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -33,25 +33,35 @@ _MOST = 500
 def keep(cluster: Cluster, scene: Scene, found: Sequence[deliveries.Delivery], at: datetime) -> None:
     """Write what is new, and mark what is no more; in the caller's transaction."""
     table = Delivery.objects.filter(cluster=cluster)
-    named = sorted(deliveries.accounts(scene, found))
-    bulk.put(
-        DeliveryAccount, ["cluster_id", "namespace", "name"], ((cluster.pk, *one) for one in named),
-        key=["cluster_id", "namespace", "name"],
-    )  # fmt: skip
-    fresh = {_digest(row): (row, one) for one in found for row in (_row(one),)}
-    there = {bytes(digest): gone for digest, gone in table.values_list("digest", "gone_at")}
-    table.filter(
-        gone_at=None, digest__in=[one for one, gone in there.items() if gone is None and one not in fresh]
-    ).update(gone_at=at)
-    table.filter(digest__in=[one for one in fresh if there.get(one) is not None]).update(gone_at=None)
-    known = set(table.values_list("made_by_uid", flat=True).distinct())
-    new = [
-        (cluster.pk, digest, *row, _since(one, known, at))
-        for digest, (row, one) in fresh.items()
-        if digest not in there
-    ]
-    bulk.put(Delivery, ["cluster_id", "digest", *_COLUMNS, "since"], new)
-    _keep_pods(table, {digest: one for digest, (_, one) in fresh.items()})
+    _keep_accounts(cluster, deliveries.accounts(scene, found))
+    fresh = {_digest(_row(one)): one for one in found}
+    there = dict(_digests(table.filter(Q(gone_at=None) | Q(digest__in=list(fresh)))))
+    over = [digest for digest, gone in there.items() if gone is None and digest not in fresh]
+    table.filter(digest__in=over).update(gone_at=at)
+    again = [digest for digest in fresh if there.get(digest) is not None]
+    table.filter(digest__in=again).update(gone_at=None)
+    _add(cluster, {digest: one for digest, one in fresh.items() if digest not in there}, at)
+    _keep_pods(table, fresh)
+
+
+def _keep_accounts(cluster: Cluster, named: set[tuple[str, str]]) -> None:
+    columns = ["cluster_id", "namespace", "name"]
+    known = set(DeliveryAccount.objects.filter(cluster=cluster).values_list("namespace", "name"))
+    bulk.put(DeliveryAccount, columns, ((cluster.pk, *one) for one in sorted(named - known)))
+
+
+def _digests(some: QuerySet[Delivery]) -> Iterator[tuple[bytes, datetime | None]]:
+    for digest, gone in some.values_list("digest", "gone_at"):
+        yield bytes(digest), gone
+
+
+def _add(cluster: Cluster, new: dict[bytes, deliveries.Delivery], at: datetime) -> None:
+    """Add rows: one of a resource that was not known was so from its making, of a known one that changed from now."""
+    makers = {one.source.made_by.uid for one in new.values() if one.source.made_by is not None}
+    some = Delivery.objects.filter(cluster=cluster, made_by_uid__in=makers)
+    known = set(some.values_list("made_by_uid", flat=True).distinct())
+    rows = ((cluster.pk, digest, *_row(one), _since(one, known, at)) for digest, one in new.items())
+    bulk.put(Delivery, ["cluster_id", "digest", *_COLUMNS, "since"], rows)
 
 
 def _keep_pods(table: QuerySet[Delivery], fresh: dict[bytes, deliveries.Delivery]) -> None:
@@ -80,7 +90,6 @@ def _digest(row: tuple[str, ...]) -> bytes:
 
 
 def _since(one: deliveries.Delivery, known: set[str], at: datetime) -> datetime:
-    """A resource that was not known was so from its making, as far as anybody can say; a changed one is so from now."""
     uid = one.source.made_by.uid if one.source.made_by else ""
     return at if one.made_at is None or uid in known else min(one.made_at, at)
 

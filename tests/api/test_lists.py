@@ -61,6 +61,7 @@ def test_a_secrets_readers_are_told_with_their_counts(filled, siem):
     told = siem.ask(f"/secrets/{key}/readers").json
     counts = {one["principal"]: one["count"] for one in told["readers"]}
     assert counts == {f"shop/app-{n % 5}": 1 for n in range(0, 30, 7)}
+    assert {(one["cluster"], one["pod_uid"], one["delivered_by"]) for one in told["readers"]} == {(None, None, None)}
     assert told["secret"]["name"] == "secret/prod/app/key-0" and told["readers"][0]["versions"] == [3]
     assert siem.ask(f"/secrets/{key}/readers", since="2027-01-01", until="2027-01-02").json["readers"] == []
     assert siem.ask("/secrets/999999/readers").problem() == (404, "not-found")

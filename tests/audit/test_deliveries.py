@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 
 from accounts.scope import EVERYTHING
-from audit import attributing, pods
+from audit import api_lists, attributing, pods, queries
 from cluster import delivery
 from cluster.deliveries import Delivery as Asked
 from cluster.deliveries import deliveries as deliveries_of
@@ -111,6 +111,20 @@ def test_each_recorded_read_of_an_operator_is_for_the_copies_and_pods_of_the_tru
     assert grades["operator", "exact"] == sum(one["kind"] == "operator" for one in DELIVERED)
     assert grades["provider", "exact"] > 0
     assert any(target.pods for one, proof in told if one["kind"] == "operator" for target in proof.delivered.targets)
+
+
+def test_the_api_names_the_operators_pod_and_for_others(past, audit_log):
+    told_proxies()
+    cluster = recorded_cluster()
+    replay(cluster)
+    past.take(audit_log)
+    drained()
+    one = next(one for one in DELIVERED if one["kind"] == "operator")
+    key = past.one("SELECT secret FROM audit_event WHERE request_id = %s", one["request_id"])
+    found = [api_lists._reader(reader) for reader in queries.who_read_and_from_where(
+        queries.secret(key, scope=EVERYTHING), None, None).readers]  # fmt: skip
+    mine = [reader for reader in found if reader["pod_uid"] == one["pod"]]
+    assert len(mine) == 1 and mine[0]["cluster"] == "east" and mine[0]["delivered_by"]
 
 
 def test_before_the_picture_was_whole_only_what_the_operator_wrote_down_is_exact(past, audit_log):

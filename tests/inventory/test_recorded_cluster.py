@@ -9,12 +9,16 @@ from django.conf import settings
 
 from cluster import delivery
 from cluster.decoding import decode_object
+from cluster.deliveries import deliveries as deliveries_of
 from cluster.resources import RESOURCES
 from cluster.scene import Scene
+from cluster.watch import NOT_PERMITTED
 from inventory import cluster_questions, cluster_rows
-from inventory.cluster_models import PodState, SecretConsumer, SecretTrouble, Workload
+from inventory.cluster_models import PodState, Reckoning, SecretConsumer, SecretTrouble, Watch, Workload
+from inventory.delivery_models import Delivery, DeliveryAccount
 from inventory.holding import held_of
 from inventory.models import PodLife
+from inventory.reckoning import Reckoner
 from sandbox.kube_resources import kind_of
 from tests.cluster import recorded
 from tests.cluster.conftest import kube
@@ -98,6 +102,35 @@ def test_consumers_troubles_and_pods_are_those_of_the_recording(kube, link):
     }
     assert set(PodLife.objects.values_list("uid", flat=True)) == set(pods)
     assert len(gone(link.cluster, "pods")) == sum(event["type"] == "DELETED" for event in events)
+
+
+def test_a_turn_keeps_for_whom_operators_read_once_everything_that_asks_them_is_seen(kube, link):
+    replay(kube, [json.loads(line) for line in packed("pods.watch.ndjson").splitlines()])
+    take_turn(kube, link, 3.0)
+    scene = Scene(cluster_rows.objects(link.cluster), cluster_rows.now())
+    wanted = deliveries_of(scene, delivery.consumers(scene))
+    told = {
+        (one.namespace, one.k8s_secret, one.path, (one.account_namespace, one.account_name),
+         frozenset(pod.uid for pod in one.pods.all()))
+        for one in Delivery.objects.filter(gone_at=None)
+    }  # fmt: skip
+    assert told == {
+        (
+            one.namespace,
+            one.k8s_secret,
+            one.source.path,
+            one.account or ("", ""),
+            frozenset(to.pod.uid for to in one.pods),
+        )
+        for one in wanted
+    }
+    assert {method for (method,) in Delivery.objects.values_list("method").distinct()} == {"csi", "eso", "vso"}
+    accounts = set(DeliveryAccount.objects.values_list("namespace", "name"))
+    assert accounts >= {one.account for one in wanted if one.account}
+    assert Reckoning.objects.get(cluster=link.cluster).whole_since is not None
+    Watch.objects.filter(cluster=link.cluster, resource="externalsecrets").update(state=NOT_PERMITTED)
+    Reckoner(link.cluster).reckon()
+    assert Reckoning.objects.get(cluster=link.cluster).whole_since is None
 
 
 def test_a_secret_names_its_consumers_and_a_workload_its_pods(kube, link):
