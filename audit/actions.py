@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 
 from django.conf import settings
 from django.db.models import Min
@@ -125,16 +126,16 @@ def _total(done: Imported, report: Report, before: int, torn: int) -> None:
     done.duplicates += report.duplicates
 
 
-def _device(vault: str, device: str, shown: dict[str, str]) -> tuple[Device, list[str]]:
+def _device(vault: str, device: str, shown: Mapping[str, str] = MappingProxyType({})) -> tuple[Device, list[str]]:
     """Return the device, made if new, and the sentences that say so; `shown` are logs and what they are by content.
 
     Raises `UnusableFile` when the name stands for the other kind of log, and makes nothing then.
     """
     notes = []
-    kind = kinds.one_of(shown)
-    kinds.check(Vault.objects.filter(name=vault).first(), kind, next(iter(shown)))
+    kind, place = kinds.one_of(shown), next(iter(shown), "")
+    kinds.check(Vault.objects.filter(name=vault).first(), kind, place)
     one, new = Vault.objects.get_or_create(name=vault)
-    kinds.settle(one, kind, next(iter(shown)))
+    kinds.settle(one, kind, place)
     if new:
         what = "Kubernetes cluster" if kind == KUBERNETES else "vault"
         notes.append(f"{what} {vault} is new; it was made")

@@ -266,6 +266,8 @@ def _renew_of(vault: Vault, uses: list[TokenUse]) -> int:
     for one in Attribution.objects.filter(use__in=uses).order_by("since"):
         before[one.use_id].append(one)
     after: list[Attribution] = []
+    old: list[Attribution] = []
+    longer: list[Attribution] = []
     amendments: list[AttributionAmendment] = []
     for use in uses:
         if use.token_id not in bearers:
@@ -274,9 +276,14 @@ def _renew_of(vault: Vault, uses: list[TokenUse]) -> int:
         told = stretches(token, use.address.address, micros(use.first), micros(use.last), world)
         mine = [_row(use, since, until, verdict) for since, until, verdict in told]
         amendments += _amendments(use, before[use.pk], mine)
-        after += mine
-    Attribution.objects.filter(use__in=uses).delete()
+        if _lasts(before[use.pk], mine):
+            longer.append(before[use.pk][-1])
+        else:
+            after += mine
+            old += before[use.pk]
+    Attribution.objects.filter(pk__in=[one.pk for one in old]).delete()
     Attribution.objects.bulk_create(after, batch_size=1_000)
+    Attribution.objects.bulk_update(longer, ["until"], batch_size=1_000)
     AttributionAmendment.objects.bulk_create(amendments, batch_size=1_000)
     return len(amendments)
 
@@ -338,6 +345,15 @@ def _amendments(use: TokenUse, before: list[Attribution], after: list[Attributio
                     AttributionAmendment(use=use, since=since, until=until, before=_said(old), after=_said(new))
                 )
     return found
+
+
+def _lasts(before: list[Attribution], after: list[Attribution]) -> bool:
+    """Whether nothing is new but how long the last stretch lasts, which is then taken over."""
+    told = [[(one.since, one.delivered_by, one.evidence, _said(one)) for one in some] for some in (before, after)]
+    if not before or told[0] != told[1]:
+        return False
+    before[-1].until = after[-1].until
+    return True
 
 
 def _said(one: Attribution) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from django.db import connection
 
 from audit import blocks
 from audit.event import OPERATIONS, SEEN_REQUEST, SEEN_RESPONSE
-from audit.models import Token
+from audit.models import PodClaim, Token
 from audit.pod_tables import Bearer
 from audit.principal import Kind
 from inventory.attribution import Token as Held
@@ -93,8 +93,9 @@ def learn(calls: Sequence[Call]) -> list[Bearer]:
     lines = lines_of(calls)
     addresses = _addresses({call.address for call in calls})
     tokens = Token.objects.select_related("principal").in_bulk([call.token for call in calls])
+    pods = PodClaim.objects.in_bulk(list(tokens))
     made = [
-        _bearer(tokens[call.token], call, lines.get(call.id), addresses[call.address])
+        _bearer(tokens[call.token], call, lines.get(call.id), addresses[call.address], pods.get(call.token))
         for call in calls
         if call.token in tokens
     ]
@@ -111,10 +112,10 @@ def _addresses(keys: Iterable[int]) -> dict[int, str]:
     return dict(_rows("SELECT id, address FROM audit_address WHERE id = ANY(%s)", [list(keys)]))
 
 
-def _bearer(token: Token, call: Call, line: Line | None, address: str) -> Bearer:
+def _bearer(token: Token, call: Call, line: Line | None, address: str, pod: PodClaim | None) -> Bearer:
     account = token.principal.kind == Kind.SERVICE_ACCOUNT
     namespace, _, name = token.principal.name.partition("/") if account else ("", "", "")
-    claims = _claims(line)
+    claims = _claims(line) if pod is None else {"pod_name": pod.pod, "pod_uid": pod.uid, "node_name": pod.node}
     signed = account if not call.login else bool(line and line.request.mount_type in SIGNED)
     return Bearer(
         token=token, vault_id=call.vault, account_namespace=namespace, account_name=name, signed=signed,

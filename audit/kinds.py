@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from audit.models import Vault
 from audit.sources.content import KUBERNETES, VAULT
 from audit.sources.file import UnusableFile
@@ -35,7 +37,7 @@ def stray(name: str, kind: str) -> str:
     return f"it is {of} record, and {name} is the name of {_WHOSE[kind]}: send it with a token of a name of its own"
 
 
-def one_of(kinds: dict[str, str]) -> str:
+def one_of(kinds: Mapping[str, str]) -> str:
     """Return the one kind of several logs by their places; raises `UnusableFile` when there are two."""
     known = {kind: place for place, kind in kinds.items() if kind}
     if len(known) > 1:

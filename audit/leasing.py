@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from django.db import connection, transaction
 
@@ -24,9 +25,17 @@ SPAN = 20_000  # numbers of the stream that one transaction looks at
 TURN = 10.0  # seconds
 CHUNK = 500  # leases that are computed at a time
 _LOCK = 0x6B62_0010
-_COMPUTED = (
-    "state", "how", "since", "renewals", "renewed", "asked", "expires", "token_ends", "look_at",
-)  # fmt: skip
+_COMPUTED = {
+    "state": "text",
+    "how": "text",
+    "since": "timestamptz",
+    "renewals": "int",
+    "renewed": "timestamptz",
+    "asked": "timestamptz",
+    "expires": "timestamptz",
+    "token_ends": "timestamptz",
+    "look_at": "timestamptz",
+}
 _HELD = ("pod", "pod_uid", "grade", "pod_gone")
 HolderOf = Callable[[Sequence[Lease]], dict[int, Holding]]
 
@@ -156,7 +165,19 @@ def _compute(rows: Sequence[Lease]) -> None:
         one.expires, one.token_ends, one.look_at = told.expires, told.token_ends, next_look(told)
         if told.state is State.GONE and blind.get(one.pk):
             one.look_at = _later(one)  # the log may tell why once it was read that far
-    Lease.objects.bulk_update(rows, _COMPUTED, batch_size=CHUNK)
+    _write(rows)
+
+
+def _write(rows: Sequence[Lease]) -> None:
+    """Write what was computed; Django's own bulk update takes twenty times as long."""
+    columns = [[one.pk for one in rows], *([getattr(one, name) for one in rows] for name in _COMPUTED)]
+    sets = ", ".join(f"{name} = g.{name}" for name in _COMPUTED)
+    places = ", ".join(f"%s::{kind}[]" for kind in ("bigint", *_COMPUTED.values()))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE audit_lease l SET {sets} FROM unnest({places}) AS g(id, {', '.join(_COMPUTED)}) WHERE l.id = g.id",  # noqa: S608 - our own text
+            columns,
+        )
 
 
 def _later(one: Lease) -> datetime:
@@ -200,11 +221,15 @@ def hold_all(seconds: float = TURN) -> int:
     """
     changed, began = 0, time.monotonic()
     while known := lease_pods.changed(CHUNK):
-        now = hold(known, lambda rows, known=known: {one.pk: known[one.pk] for one in rows})
-        changed += now
-        if not now or time.monotonic() - began > seconds:
+        more = hold(known, partial(_known, known))
+        changed += more
+        if not more or time.monotonic() - began > seconds:
             break
     return changed
+
+
+def _known(known: dict[int, Holding], _: Sequence[Lease]) -> dict[int, Holding]:
+    return known
 
 
 def _chunks(leases: Iterable[int]) -> Iterator[list[int]]:

@@ -89,10 +89,9 @@ def workloads(which: Filter, after: Place | None = None, limit: int = 50) -> Lis
 def part(found: QuerySet[Any], after: Place | None, limit: int) -> Listing:
     """Return what comes after a place, by namespace and name; at most 500."""
     if after is not None:  # a comparison of rows, which an index answers
-        own = found.model._meta.db_table  # the joined cluster has a name, too
-        columns = ", ".join(f"{own}.{column}" for column in ("namespace", "name", "id"))
-        past = RawSQL(f"({columns}) > (%s, %s, %s)", after)  # noqa: S611 - our own text
-        found = found.annotate(past=past).filter(past=True)
+        table = found.model._meta.db_table
+        past = f"({table}.namespace, {table}.name, {table}.id) > (%s, %s, %s)"
+        found = found.annotate(past=RawSQL(past, after)).filter(past=True)  # noqa: S611 - our own text
     size = max(1, min(limit, MOST))
     rows = list(found.order_by("namespace", "name", "id")[: size + 1])
     last = rows[size - 1] if len(rows) > size else None

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from django.db import transaction
+from django.db.models import Q
 
 from cluster.decoding import Broken
 from cluster.kinds.platform import ClusterEvent, Secret
@@ -89,9 +90,9 @@ def versions(cluster: Cluster, resource: str) -> dict[str, str]:
     return dict(there.values_list("uid", "version"))
 
 
-def objects(cluster: Cluster, **which: Any) -> Iterator[Any]:
-    """Give the structs of the objects that exist; what can't be read is left out."""
-    there = KubeObject.objects.filter(cluster=cluster, gone_at=None, broken="", **which)
+def objects(cluster: Cluster, *which: Q) -> Iterator[Any]:
+    """Give the structs of the objects that exist, and that all conditions fit; what can't be read is left out."""
+    there = KubeObject.objects.filter(*which, cluster=cluster, gone_at=None, broken="")
     for resource, data in there.values_list("resource", "data").iterator(chunk_size=2_000):
         if resource in _decoders:
             try:

@@ -36,7 +36,7 @@ def world_of(
     """Return the world beside a vault's log as far as it matters here."""
     listener = Listener.objects.filter(vault=vault).first()
     return World(
-        histories=histories(wanted),
+        histories=histories(wanted, siblings=listener is None),
         accounts=accounts(wanted),
         links=links or {},
         proxies=None if listener is None else frozenset(listener.proxies),
@@ -44,14 +44,17 @@ def world_of(
     )
 
 
-def histories(wanted: Wanted) -> dict[str, History]:
-    """Return {cluster: its pods that matter}; a cluster without any is there, too."""
+def histories(wanted: Wanted, *, siblings: bool) -> dict[str, History]:
+    """Return {cluster: its pods that matter}; a cluster without any is there, too.
+
+    The siblings of service accounts matter only where an address may be forged.
+    """
     lives: dict[str, list[Life]] = defaultdict(list)
     which = [
         Q(pk__in=PodLife.objects.filter(addresses__address__in=wanted.addresses).values("pk")),
         Q(uid__in=wanted.uids),
         *(_named("name", wanted.names)),
-        *(_alive(wanted) & some for some in _named("service_account", wanted.accounts)),
+        *(_alive(wanted) & some for some in _named("service_account", wanted.accounts if siblings else ())),
     ]
     rows = PodLife.objects.filter(reduce(or_, which)).select_related("cluster").prefetch_related("addresses")
     for row in rows:

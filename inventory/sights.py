@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from cluster.kinds.pod import Pod
 from inventory.lives import Sight, canonical, moment
 
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}", re.ASCII).fullmatch
 _OVER = ("Succeeded", "Failed")
 
 
@@ -19,13 +22,18 @@ def sight(pod: Pod) -> Sight:
         service_account=pod.spec.service_account_name or "default",
         node=pod.spec.node_name,
         host_network=pod.spec.host_network,
-        addresses=tuple(filter(None, map(canonical, status.addresses()))),
+        addresses=tuple(filter(None, map(_canonical, status.addresses()))),
         started=moment(status.start_time),
         networked=moment(ready[0].last_transition_time) if ready else 0,
         over=status.phase in _OVER,
         finished=_finished(pod),
         labels=pod.metadata.labels,
     )
+
+
+def _canonical(address: str) -> str:
+    """Return the one spelling; what can only be IPv4 as it is written is not taken apart, for it is most of them."""
+    return address if _IPV4(address) else canonical(address)
 
 
 def _finished(pod: Pod) -> int:

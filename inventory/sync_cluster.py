@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from cluster.decoding import Broken, Event
 from cluster.kinds.platform import ClusterEvent, ServiceAccount
 from cluster.kinds.pod import Pod
 from cluster.resources import Resource
-from cluster.watch import NOT_INSTALLED, WATCHING
+from cluster.watch import LISTING, NOT_INSTALLED, NOT_PERMITTED, WATCHING
 from inventory import cluster_rows as rows
 from inventory.cluster_models import ClusterWarning, Watch
 from inventory.models import Cluster
@@ -66,7 +67,7 @@ class ClusterSink:
         """Return the version from which to watch; empty when a list has never been whole."""
         self._known[resource.name] = rows.versions(self.cluster, resource.name)
         if resource.name in MARKED:
-            for found in rows.objects(self.cluster, resource=resource.name):
+            for found in rows.objects(self.cluster, Q(resource=resource.name)):
                 self._note_content(found, None)
         return self._watch(resource).version
 
@@ -118,8 +119,13 @@ class ClusterSink:
         self._perhaps_commit()
 
     def state(self, resource: Resource, state: str, detail: str) -> None:
-        """Keep the state of a watch; a resource that is not installed has no objects."""
+        """Keep the state of a watch; a resource that is not installed has no objects.
+
+        That one which is not had is tried again, as each turn does, is no other state until it is had.
+        """
         at, watch = self._clock(), self._watch(resource)
+        if state == LISTING and watch.state in (NOT_INSTALLED, NOT_PERMITTED):
+            return
         if (watch.state, watch.detail) != (state, detail):
             watch.since = watch.since if watch.state == state else at
             watch.state, watch.detail = state, detail

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from django.db import transaction
 from django.db.models import F, Q
-from psycopg.types.json import Jsonb
 
 from inventory import bulk
 from inventory.lives import Life, Lives, Sight, Span
@@ -18,6 +18,7 @@ from inventory.moments import micros, micros_or_none, time_of, time_or_none
 KEPT = timedelta(days=1)  # how long an ended life is remembered, because a watch that is taken up repeats itself
 _LIFE = ("cluster_id", "uid", "namespace", "name", "service_account", "node", "host_network", "started", "seen_at",
          "ended", "ended_uncertain", "labels", "change")  # fmt: skip
+_json = msgspec.json.Encoder().encode
 _ADDRESS = ("life_id", "address", "started", "ended", "sure_until")
 
 
@@ -99,7 +100,7 @@ def life_of(row: PodLife) -> Life:
 def _row(cluster: Cluster, life: Life, change: int) -> tuple[Any, ...]:
     return (
         cluster.pk, life.uid, life.namespace, life.name, life.service_account, life.node, life.host_network,
-        time_of(life.start), time_of(life.seen), time_or_none(life.end), life.uncertain, Jsonb(dict(life.labels)),
+        time_of(life.start), time_of(life.seen), time_or_none(life.end), life.uncertain, _json(life.labels).decode(),
         change,
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from django.db import connection
 from cluster.client import Client
 from cluster.pace import Pace
 from cluster.place import Address
+from cluster.resources import RESOURCES
 from inventory import cluster_rows, watching
 from inventory.cluster_models import ClusterLink, KubeObject
 from inventory.models import Cluster
+from inventory.reckoning import Reckoner
 from inventory.sync_pods import remember_cluster
 
 HASTY = Pace(
@@ -45,19 +48,44 @@ def opens(kube):
     return lambda _place: Client(Address(kube.url, kube.token), read=5)
 
 
-def take_turn(kube, link: ClusterLink, seconds: float = 1.0, **more) -> bool:
-    """Take one turn here and now."""
-    return watching.take_turn(link.cluster_id, seconds=seconds, pace=HASTY, open_way=opens(kube), **more)
+def take_turn(kube, link: ClusterLink) -> bool:
+    """Take one turn here and now, until every watch is open or has its answer; then work everything out."""
+    stop = threading.Event()
+    threading.Thread(target=_stop_when_open, args=(kube, link, stop), daemon=True).start()
+    taken = _turn(kube, link, stop)
+    stop.set()
+    if taken:
+        Reckoner(link.cluster).reckon()
+    return taken
+
+
+def _turn(kube, link: ClusterLink, stop: threading.Event) -> bool:
+    return watching.take_turn(link.cluster_id, seconds=600, pace=HASTY, open_way=opens(kube), stop=stop)
+
+
+def _stop_when_open(kube, link: ClusterLink, stop: threading.Event, away: float = 2.0) -> None:
+    """End a turn when each resource is watched or was refused; where nobody asks, the server is away."""
+    began, wanted = time.time(), {one.plural for one in RESOURCES.values() if one.name != "secrets"}
+    while not stop.wait(0.05):
+        asked = [one for one in list(kube.requests) if one.at >= began and one.code]
+        refused = Counter(one.resource or one.path.rpartition("/")[2] for one in asked if one.code in (403, 404))
+        open_now = {one.resource for one in asked if one.verb == "watch"}
+        if wanted <= open_now | {name for name, times in refused.items() if times > 1}:
+            stop.wait(0.5)
+            stop.set()
+        if not asked and time.time() - began > away:
+            stop.set()
 
 
 @contextmanager
-def watched(kube, link: ClusterLink, seconds: float = 600.0):
+def watched(kube, link: ClusterLink):
     """Hold a turn in another thread while the test does its work; what goes wrong there fails the test."""
     stop, wrong = threading.Event(), []
 
     def turn():
         try:
-            assert take_turn(kube, link, seconds, stop=stop)
+            while not _turn(kube, link, stop) and not stop.wait(0.2):
+                pass  # the lock of one that was killed goes with its connection, at once or soon
         except BaseException as error:
             wrong.append(error)
         finally:

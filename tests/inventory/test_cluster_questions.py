@@ -83,7 +83,7 @@ def test_all_pods_come_page_by_page_each_once_and_in_order(cluster):
     [
         ({"namespace": "team-3"}, 250),
         ({"service_account": "service-7"}, 15),
-        ({"workload_uid": "work-7-7"}, 4),
+        ({"workload_uid": "work-7-7"}, 8),
         ({"state": "starting"}, 200),
         ({"troubled": True}, 200),
         ({"method": "injector"}, 3334),

@@ -69,7 +69,7 @@ def test_an_api_server_that_is_away_for_an_hour_makes_it_stale_since_then_and_sa
     assert whole().state == STALE and cluster_rows.now() - whole().at >= HOUR
     assert "nobody answers" in whole().why
     kube.come_back()
-    take_turn(kube, link, 2.0)
+    take_turn(kube, link)
     assert whole().state == CURRENT
 
 

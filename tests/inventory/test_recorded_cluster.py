@@ -13,9 +13,12 @@ from cluster.resources import RESOURCES
 from cluster.scene import Scene
 from inventory import cluster_questions, cluster_rows
 from inventory.cluster_models import PodState, SecretConsumer, SecretTrouble, Workload
+from inventory.holding import held_of
 from inventory.models import PodLife
 from sandbox.kube_resources import kind_of
+from tests.cluster import recorded
 from tests.cluster.conftest import kube
+from tests.cluster.test_delivery_recorded import rotated_at
 from tests.inventory.clusters import connected, eventually, forget_clusters, gone, pictured, served, take_turn, watched
 from tests.inventory.recording import packed, truth
 
@@ -99,7 +102,7 @@ def test_consumers_troubles_and_pods_are_those_of_the_recording(kube, link):
 
 def test_a_secret_names_its_consumers_and_a_workload_its_pods(kube, link):
     replay(kube, [json.loads(line) for line in packed("pods.watch.ndjson").splitlines()])
-    take_turn(kube, link, 3.0)
+    take_turn(kube, link)
     one = next(one for one in truth()["consumers"] if one["method"] == "vso" and one["secret"].startswith("kv/"))
     path = cluster_questions.api_path("kv/", one["secret"].removeprefix("kv/"), 2)
     assert one["name"] in {each.workload_name for each in cluster_questions.consumers_of("prod", path)}
@@ -110,3 +113,18 @@ def test_a_secret_names_its_consumers_and_a_workload_its_pods(kube, link):
     pod = cluster_questions.pod(link.cluster_id, view.pods.rows[0].uid)
     assert one["container"] in {each.name for each in pod.containers} and pod.addresses
     assert path in {each.path for each in pod.consumers}
+
+
+def test_pods_on_an_old_version_are_those_of_the_recording(kube, link):
+    replay(kube, [json.loads(line) for line in packed("pods.watch.ndjson").splitlines()])
+    take_turn(kube, link)
+    changes = ((uid, at) for uid, times in rotated_at().items() for at in times)
+    cluster_rows.write_changes(link.cluster, changes)  # as a watch would have seen them while it was recorded
+    found = [
+        one
+        for path, versions in recorded.versions().items()
+        for one in held_of(link.cluster, path, versions)
+    ]  # fmt: skip
+    assert {(one.pod.uid, one.path) for one in found if one.stale} == {
+        (one["pod"], recorded.api_path(one["secret"])) for one in truth()["stale"]
+    }

@@ -40,7 +40,7 @@ def home():
 def test_the_demo_shows_the_product_goes_on_with_its_data_and_leaves_no_process(home, until, gone):
     with shown(home) as (process, port, said):
         servers = ("Valkey", "PostgreSQL", "Kubernetes", "OpenBao")
-        for part in (*servers, "Schema", "Story", "Worker", "Beat", "Health", "Web"):
+        for part in (*servers, "Schema", "Story", "Worker", "Watcher", "Beat", "Health", "Web"):
             assert re.search(rf"^  {part} +\d+\.\d\d s", said, re.MULTILINE), said
         link = re.search(rf"^Open  http://127\.0\.0\.1:{port}/enter/#(\S+)$", said, re.MULTILINE)
         assert link, said

@@ -1,0 +1,35 @@
+"""Which version of a secret each pod holds, and who is still on an old one, as far as a cluster's picture shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.models import Q
+
+from cluster import delivery
+from cluster.held import Held, held
+from cluster.scene import Scene
+from cluster.versions import Version
+from inventory import cluster_rows
+from inventory.cluster_models import SecretConsumer, Watch
+from inventory.models import Cluster
+
+# What delivers secrets to other namespaces than its own; all else belongs to the namespace of the pod.
+WIDE = ("daemonsets", "csidrivers", "clustersecretstores", "vaultauths", "vaultauthglobals", "vaultconnections")
+OPERATORS = Q(resource="deployments", name__startswith="vault-secrets-operator")
+
+
+def held_of(cluster: Cluster, path: str, versions: Sequence[Version]) -> list[Held]:
+    """Return what each consumer of a secret can hold, by its path as the vault's API names it and its versions.
+
+    As of the last sign of the API server: a stale picture says what was true then (see `freshness`).
+    """
+    rows = SecretConsumer.objects.filter(cluster=cluster, path=path)
+    spaces = list(rows.values_list("namespace", flat=True).distinct())
+    if not spaces or not versions:
+        return []
+    heard = Watch.objects.filter(cluster=cluster, resource="pods").values_list("heard_at", flat=True).first()
+    near = Q(namespace__in=spaces) | Q(resource__in=WIDE) | OPERATORS
+    scene = Scene(cluster_rows.objects(cluster, near), heard)
+    found = [one for one in delivery.consumers(scene) if one.path == path]
+    return held(scene, found, {path: versions}, cluster_rows.changes_seen(cluster))
