@@ -31,15 +31,10 @@ def test_a_pods_reads_are_those_of_the_truth_and_a_limited_view_has_its_own_alon
     past.take(tmp_path / "audit.log")
     attributing.attribute()
     truth = [one for one in recording.truth()["reads"] if one["kind"] == "pod"]
-    account = {one["pod"]: f"{one['who'].partition('/')[0]}/{one['account']}" for one in truth if "account" in one}
-    rows = past.rows(
-        "SELECT DISTINCT t.pod_uid, p.name FROM audit_attribution t JOIN audit_tokenuse u ON u.id = t.use_id "
-        "JOIN audit_event e ON e.token = u.token_id JOIN audit_principal p ON p.id = e.principal WHERE t.pod_uid <> ''"
-    )
-    names = dict(rows) | account
+    names = {one["pod"]: one["account"] for one in truth}
     told = {
         (uid, one.secret): one.reads
-        for uid in {one["pod"] for one in truth} & names.keys()
+        for uid in names
         for one in consuming.reads_of("east", uid, names[uid], scope=EVERYTHING)
         if one.grade in ("exact", "strong") and not one.delivered_by
     }
