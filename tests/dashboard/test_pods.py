@@ -9,6 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import PersonArea
+from audit import pods
+from audit.pods import Proof
 from inventory.models import PodAddress, PodLife
 from tests.dashboard.conftest import Page
 from tests.dashboard.leases_made import lease, vault
@@ -184,3 +186,41 @@ def test_the_pages_ask_a_fixed_number_of_times(signed_in, db):
         more = pod(f"ledger-7c9d8b6f5-{number:05}")
         gets(more), gets(one, f"secret/data/x/{number}"), stuck(more)
     assert [asked(signed_in, address) for address in addresses] == few
+
+
+# -- the pod of an event -----------------------------------------------------------------------------------------------
+
+
+def proven(monkeypatch, **more) -> None:
+    """Let attribution have said this of every event."""
+    told = {"grade": "strong", "reasons": ("account", "address", "calibrated"), "rule": 4, **more}
+    monkeypatch.setattr(pods, "proof_of", lambda event_id, *, scope: Proof(**told))
+
+
+def test_the_drawer_names_the_pod_with_its_grade_and_the_evidence(page, monkeypatch):
+    proven(monkeypatch, pod="payments/ledger-0", cluster="prod", pod_uid="u-1")
+    got = page("/events/1/?tab=who")
+    assert "strong" in got.text and "The service account of its token is the pod's." in got.text
+    assert "No other candidate. Grading rule 4." in got.text
+    assert {own["href"] for own in got.all("a", href="/pods/")} >= {"/pods/prod/u-1/"}
+
+
+def test_the_drawer_lists_candidates_and_names_no_pod_where_several_fit(page, monkeypatch):
+    some = [{"cluster": "prod", "uid": f"u-{n}", "namespace": "payments", "name": f"ledger-{n}"} for n in range(2)]
+    proven(monkeypatch, grade="possible", reasons=("several",), candidates=some)
+    got = page("/events/1/?tab=who")
+    assert "Several pods fit." in got.text and "Candidates:" in got.text and "Open pod" not in got.text
+    assert [own["href"] for own in got.all("a", href="/pods/prod/")] == ["/pods/prod/u-0/", "/pods/prod/u-1/"]
+
+
+def test_what_an_operator_read_is_delivered_to_others_and_not_read_by_them(page, monkeypatch):
+    proven(monkeypatch, pod="vso/manager", cluster="prod", pod_uid="u-1", delivered_by="vso", reasons=("operator",))
+    got = page("/events/1/?tab=who").text
+    assert "delivered to them, not read by them" in got and "Operator" in got
+
+
+def test_a_hostile_candidate_breaks_no_page(page, monkeypatch):
+    evil = {"cluster": "a/b", "uid": "../x", "namespace": HOSTILE, "name": HOSTILE}
+    proven(monkeypatch, grade="conflict", reasons=("claim_account",), candidates=[evil])
+    got = page("/events/1/?tab=who")
+    assert "What the evidence points to:" in got.text and "\u202e" not in got.text

@@ -1,0 +1,73 @@
+"""What a pod's calls did, by the recorded truth; and which pods a limited view has."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from accounts.scope import EVERYTHING, Area, Scope
+from audit import attributing, consuming
+from inventory.cluster_models import SecretConsumer
+from inventory.sync_pods import remember_cluster
+from tests.audit.pictured import forget_pods, recorded_cluster, replay, told_proxies
+from tests.inventory import recording
+
+KV = ("kv/data/live/a", "kv/live/b", "kv/data/lively/c", "kv/data/live/*")
+
+
+@pytest.fixture(autouse=True)
+def no_pods(past):
+    """Clusters and pods are no part of the past."""
+    forget_pods()
+    yield
+    forget_pods()
+
+
+def test_a_pods_reads_are_those_of_the_truth_and_a_limited_view_has_its_own_alone(past, tmp_path):
+    (tmp_path / "audit.log").write_bytes(recording.packed("audit.log"))
+    told_proxies()
+    replay(recorded_cluster())
+    past.take(tmp_path / "audit.log")
+    attributing.attribute()
+    truth = [one for one in recording.truth()["reads"] if one["kind"] == "pod"]
+    names = {one["pod"]: one["account"] for one in truth}
+    told = {
+        (uid, one.secret): one.reads
+        for uid in names
+        for one in consuming.reads_of("east", uid, names[uid], scope=EVERYTHING)
+        if one.grade in ("exact", "strong") and not one.delivered_by
+    }
+    wanted = Counter((one["pod"], one["secret"]) for one in truth)
+    assert len(told) > 20
+    assert {key: count for key, count in told.items() if count > wanted[key]} == {}
+    assert sum(told.values()) / sum(wanted.values()) >= 0.9
+    uid, secret = next(iter(told))
+    mine = Scope.of([Area("demo", "", secret)])
+    assert {one.secret for one in consuming.reads_of("east", uid, names[uid], scope=mine)} == {secret}
+    assert consuming.reads_of("east", uid, names[uid], scope=Scope.of([Area("elsewhere")])) == []
+
+
+@pytest.mark.parametrize(
+    "area, paths",
+    [
+        (Area(prefix="kv/live"), {"kv/data/live/a", "kv/live/b", "kv/data/live/*"}),
+        (Area(prefix="kv"), set(KV)),
+        (Area(prefix="kv/live", namespace="eu"), set()),
+        (Area(namespace="eu"), {"eu"}),
+        (Area(vault="nowhere"), {*KV, "db/creds/x", "eu"}),
+    ],
+)  # fmt: skip
+def test_consumers_lie_in_an_area_by_their_paths_as_the_api_names_them(past, area, paths):
+    home = remember_cluster("east", "uid-east")
+    for number, path in enumerate(
+        ["kv/data/live/a", "kv/live/b", "kv/data/lively/c", "kv/data/live/*", "db/creds/x", "", "eu"]
+    ):
+        SecretConsumer.objects.create(
+            cluster=home, digest=number.to_bytes(16, "big"), namespace="n", pod_uid=str(number), pod_name="p",
+            workload_kind="Pod", workload_name="p", workload_uid="p", method="injector", path=path,
+            needs_restart="never", vault_namespace="eu/team/" if path == "eu" else "",
+        )  # fmt: skip
+    found = SecretConsumer.objects.filter(consuming.within(Scope.of([area])))
+    assert set(found.values_list("path", flat=True)) == paths
+    assert SecretConsumer.objects.filter(consuming.within(EVERYTHING)).count() == 7
