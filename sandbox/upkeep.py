@@ -23,7 +23,7 @@ from sandbox.speakers import Speakers
 
 ROLLED = ("web", "checkout", "search", "exports")  # those without a lease of a database, so that none is orphaned
 KNOCKS = 20.0  # seconds between two log-ins of the agent that is refused
-SHOWN_FOR = 45.0  # seconds for which the job that leaves its lease behind is there to be seen
+SHOWN_FOR = 30.0  # seconds for which the job that leaves its lease behind is there to be seen
 LOOKS = 900.0  # seconds between two looks whether that lease lives
 RENEWS = 2_400.0  # seconds after which the operator takes another database log-in: two thirds of its hour
 LEASES = "sys/leases/lookup/database/creds/payments-close/"
