@@ -77,7 +77,7 @@ RULES = (
     Rule("inventory_(cluster|clusterlink)", {WEB: READ, CLUSTER: ALL, INGEST: READ, BEAT: READ, HEALTH: READ}),
     Rule(
         "inventory_(clusterline|watch|kubeobject|clusterwarning|reckoning|podstate|workload|secretconsumer|secrettrouble"
-        "|delivery|deliveryaccount|deliverypod)",
+        "|contentchange|delivery|deliveryaccount|deliverypod)",
         {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ},
     ),
     Rule("inventory_(podlife|podaddress|podgap|serviceaccount)", {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ}),

@@ -42,10 +42,10 @@ from sandbox.foundation import ISSUER, lay, write_value
 from sandbox.kube_client import Kube, sandbox_cluster
 from sandbox.kube_company import REVIEWER, attend, settle
 from sandbox.kubeapi import KubeApi
+from sandbox.speakers import Speakers
 from sandbox.upkeep import Turn, Upkeep
 
 REVIEWED_FOR = 10 * 365 * 86400  # seconds: OpenBao keeps the reviewer's token, and every start gives it another
-SESSION = 900.0  # seconds after which a client logs in again; its token lives an hour
 CI = f"repo:{REPOSITORY}:ref:refs/heads/main"
 
 
@@ -89,65 +89,19 @@ class Story:
         self.root = root
         self.cluster = sandbox_cluster() or own_cluster()
         self.key = CiKey()
-        self.passwords = {person: secrets.token_urlsafe(12) for person in PEOPLE}
+        self.speakers = Speakers(root.url, self.cluster)
         self.ledger = Ledger()
-        self.upkeep = Upkeep(self.root, self.cluster, self._as_account)
+        self.upkeep = Upkeep(root, self.speakers)
         self._old = Turn(self._keep_old, 600.0)
-        self._sessions: dict[str, tuple[Bao, float]] = {}
 
     def lay(self) -> bool:
         """Lay the foundation; tell whether the company is new here."""
         reviewer = Kube(self.cluster.url, self.cluster.token_of(*REVIEWER, life=REVIEWED_FOR))
-        return lay(self.root, reviewer, self.key.pem(), self.passwords)
-
-    # Who speaks -------------------------------------------------------------------------------------------------
-
-    def _session(self, who: str, login: Callable[[], Bao]) -> Bao:
-        bao, until = self._sessions.get(who, (self.root, 0.0))
-        if time.monotonic() > until:
-            bao, until = login(), time.monotonic() + SESSION
-            self._sessions[who] = bao, until
-        return bao
-
-    def _log_in(self, path: str, given: dict[str, str], address: str) -> Bao:
-        bao = Bao(self.root.url, address=address)
-        return bao.seen_as(token=bao.must("POST", path, given).body["auth"]["client_token"])
-
-    def _as_account(self, role: str, token: str, address: str) -> Bao:
-        return self._log_in("auth/kubernetes/login", {"role": role, "jwt": token}, address)
-
-    def _pod(self, service: Service, pod: Pod) -> Bao:
-        def log_in() -> Bao:
-            token = self.cluster.token_of(service.namespace, service.name, pod=(pod.name, pod.uid))
-            return self._as_account(service.name, token, pod.address)
-
-        return self._session(pod.uid, log_in)
-
-    def _operator(self, service: Service, pod: Pod) -> Bao:
-        """Return the operator that reads for a service: from its own address, with the service's account."""
-        operator = OPERATORS[service.delivery]
-        whose = pod.uid if operator.everywhere else service.account
-
-        def log_in() -> Bao:
-            bound = (pod.name, pod.uid) if operator.everywhere else None
-            token = self.cluster.token_of(service.namespace, service.name, pod=bound)
-            return self._as_account(service.name, token, self.upkeep.operator(operator, pod.node).address)
-
-        return self._session(f"{operator.name} {whose}", log_in)
-
-    def _reader(self, service: Service, pod: Pod, secret: str) -> Bao:
-        """Return who reads a secret for a pod: an operator its own secrets where one delivers them, else the pod."""
-        delivered = service.delivery in OPERATORS and secret in service.secrets
-        return self._operator(service, pod) if delivered else self._pod(service, pod)
+        return lay(self.root, reviewer, self.key.pem(), self.speakers.passwords)
 
     def pods(self, service: Service) -> list[Pod]:
         """Return the pods of a service that run now, as the cluster names them."""
-        return self.upkeep.pods(f"app={service.name}", service.namespace)
-
-    def _person(self, name: str) -> Bao:
-        address = f"10.8.0.{20 + PEOPLE.index(name)}"
-        given = {"password": self.passwords[name]}
-        return self._session(name, lambda: self._log_in(f"auth/userpass/login/{name}", given, address))
+        return self.speakers.pods(service)
 
     # What they do -----------------------------------------------------------------------------------------------
 
@@ -158,17 +112,16 @@ class Story:
 
     def read(self, service: Service, pod: Pod, secret: str) -> None:
         """A pod reads one of its secrets, or one that isn't meant for it."""
-        bao = self._reader(service, pod, secret)
+        bao = self.speakers.reader(service, pod, secret)
         if self._read(bao, service.account, secret).status == 403 and secret in service.secrets:
-            # Its token was revoked or has expired.
-            self._sessions = {who: one for who, one in self._sessions.items() if one[0] is not bao}
+            self.speakers.forget(bao)  # its token was revoked or has expired
 
     def take_credentials(self, service: Service, pod: Pod, role: str) -> None:
         """A pod has a database log-in issued and renews it once; an operator takes one for its service."""
         if service.delivery == "vso":
             self.ledger.note(service.account, f"database/creds/{role}", self.upkeep.take_for(service, role))
             return
-        bao = self._pod(service, pod)
+        bao = self.speakers.pod(service, pod)
         answer = bao.call("GET", f"database/creds/{role}")
         self.ledger.note(service.account, f"database/creds/{role}", answer)
         if answer.status == 200:
@@ -176,11 +129,11 @@ class Story:
 
     def ask_for_nothing(self, service: Service, pod: Pod) -> None:
         """A pod asks for a secret that it may read and that does not exist (yet)."""
-        self._pod(service, pod).call("GET", f"secret/data/prod/{service.name}/feature-flags")
+        self.speakers.pod(service, pod).call("GET", f"secret/data/prod/{service.name}/feature-flags")
 
     def hand_over(self, service: Service, pod: Pod, secret: str) -> None:
         """A pod has a secret wrapped and unwraps it: one disclosure, and the unwrap's path is not the secret's."""
-        bao = self._reader(service, pod, secret)
+        bao = self.speakers.reader(service, pod, secret)
         wrapped = bao.call("GET", api_path(secret), X_Vault_Wrap_TTL="60")
         if wrapped.status == 200:
             opened = bao.call("PUT", "sys/wrapping/unwrap", {"token": wrapped.body["wrap_info"]["token"]})
@@ -188,11 +141,11 @@ class Story:
 
     def look_up(self, person: str, secret: str) -> None:
         """A person reads a secret."""
-        self._read(self._person(person), person, secret)
+        self._read(self.speakers.person(person), person, secret)
 
     def change(self, person: str, secret: str) -> None:
         """A person writes a new value of a secret; operators that keep a copy read it and write theirs."""
-        write_value(self._person(person), secret)
+        write_value(self.speakers.person(person), secret)
         for service in SERVICES:
             if secret in service.secrets and service.delivery in OPERATORS:
                 for pod in self.pods(service)[: None if service.delivery == "csi" else 1]:
@@ -224,7 +177,9 @@ class Story:
             "workflow_ref": f"{REPOSITORY}/.github/workflows/deploy.yml@refs/heads/main",
         }
         address = f"140.82.112.{random.randint(2, 250)}"  # noqa: S311 (a decoration)
-        bao = self._log_in("auth/github-actions/login", {"role": "deploy", "jwt": self.key.token(claims)}, address)
+        bao = self.speakers.log_in(
+            "auth/github-actions/login", {"role": "deploy", "jwt": self.key.token(claims)}, address
+        )
         for secret in DEPLOYED:
             self._read(bao, CI, secret)
 
@@ -232,7 +187,7 @@ class Story:
         """The nightly job logs in by AppRole and reads what it backs up."""
         role_id = self.root.must("GET", f"auth/approle/role/{NIGHTLY}/role-id").data["role_id"]
         secret_id = self.root.must("POST", f"auth/approle/role/{NIGHTLY}/secret-id", {}).data["secret_id"]
-        bao = self._log_in("auth/approle/login", {"role_id": role_id, "secret_id": secret_id}, "10.20.0.7")
+        bao = self.speakers.log_in("auth/approle/login", {"role_id": role_id, "secret_id": secret_id}, "10.20.0.7")
         for secret in BACKED_UP:
             self._read(bao, NIGHTLY, secret)
 
@@ -243,7 +198,7 @@ class Story:
     def steal(self) -> None:
         """Somebody uses a ledger pod's token from outside of the cluster: its reads look like the pod's own."""
         ledger = SERVICES[0]
-        stolen = self._pod(ledger, self.pods(ledger)[0]).seen_as(address=ELSEWHERE)
+        stolen = self.speakers.pod(ledger, self.pods(ledger)[0]).seen_as(address=ELSEWHERE)
         for secret in (BANK, BANK, *ledger.secrets[1:], "secret/prod/payout/psp-key"):
             self._read(stolen, ledger.account, secret)
 
@@ -305,7 +260,7 @@ class Story:
                 self.next_act(dice)
             except (OSError, YardError) as trouble:
                 print(f"The story waits: {trouble}", flush=True)
-                self._sessions.clear()
+                self.speakers.forget()
                 time.sleep(2)
             time.sleep(every * dice.uniform(0.4, 1.6))
 

@@ -15,18 +15,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.bao_http import Answer, Bao
-from sandbox.company import OLD, OLD_SERVICE, OPERATORS, ORPHAN, SERVICES, STUCK, Operator, Pod, Service
-from sandbox.kube_client import MERGE, Kube
-from sandbox.kube_delivery import CSI, ESO, RESTARTED, VSO, copy_of, mark, mount, synced, template
+from sandbox.company import OLD, OLD_SERVICE, OPERATORS, ORPHAN, SERVICES, STUCK, Pod, Service
+from sandbox.kube_client import MERGE
+from sandbox.kube_delivery import CSI, ESO, RESTARTED, VSO, copy_of, mark, mount, short, synced, template
 from sandbox.kube_store import now
+from sandbox.speakers import Speakers
 
 ROLLED = ("web", "checkout", "search", "exports")  # those without a lease of a database, so that none is orphaned
 KNOCKS = 20.0  # seconds between two log-ins of the agent that is refused
-SHOWN_FOR = 45.0  # seconds for which the job that leaves its lease behind is there to be seen
+SHOWN_FOR = 30.0  # seconds for which the job that leaves its lease behind is there to be seen
 LOOKS = 900.0  # seconds between two looks whether that lease lives
 RENEWS = 2_400.0  # seconds after which the operator takes another database log-in: two thirds of its hour
 LEASES = "sys/leases/lookup/database/creds/payments-close/"
-LogIn = Callable[[str, str, str], Bao]  # role, token of a service account, address
 
 
 @dataclass
@@ -47,9 +47,9 @@ class Turn:
 class Upkeep:
     """The cluster's own life, in steps that the story takes between its acts."""
 
-    def __init__(self, root: Bao, cluster: Kube, log_in: LogIn) -> None:
-        """Work with a root client and the cluster's administrator."""
-        self.root, self.cluster, self.log_in = root, cluster, log_in
+    def __init__(self, root: Bao, speakers: Speakers) -> None:
+        """Work with a root client, and as the speakers' cluster lets its administrator."""
+        self.root, self.speakers, self.cluster = root, speakers, speakers.cluster
         self._shown, self._taken = 0.0, -RENEWS
         self._dice = random.Random()  # noqa: S311 (a decoration)
         later = time.monotonic()
@@ -67,18 +67,6 @@ class Upkeep:
             turn.perhaps()
 
     # The cluster ------------------------------------------------------------------------------------------------
-
-    def pods(self, selector: str, namespace: str, phase: str = "Running") -> list[Pod]:
-        """Return the pods of a namespace in a phase that fit a label `name=value`, but those that are ending."""
-        label = selector.replace("/", "%2F").replace("=", "%3D")
-        path = f"/api/v1/namespaces/{namespace}/pods?labelSelector={label}&fieldSelector=status.phase%3D{phase}"
-        found = self.cluster.must("GET", path)["items"]
-        return [_pod_of(pod) for pod in found if not pod["metadata"].get("deletionTimestamp")]
-
-    def operator(self, operator: Operator, node: str = "") -> Pod:
-        """Return an operator's pod, that of a node if it runs on each."""
-        pods = self.pods(f"app.kubernetes.io/name={operator.name}", operator.namespace)
-        return next((pod for pod in pods if pod.node == node), pods[0])
 
     def _merge(self, path: str, patch: dict[str, Any]) -> None:
         self.cluster.must("PATCH", path, patch, MERGE)
@@ -99,9 +87,10 @@ class Upkeep:
 
     def follow(self, secret: str) -> None:
         """Let operators and drivers see that a secret has another value; `story` has already read it for them."""
+        ways = {"vso": self._by_vso, "eso": self._by_eso, "csi": self._by_csi}
         for service in SERVICES:
-            if secret in service.secrets and service.delivery in OPERATORS:
-                getattr(self, f"_by_{service.delivery}")(service, secret)
+            if secret in service.secrets and service.delivery in ways:
+                ways[service.delivery](service, secret)
 
     def _by_vso(self, service: Service, secret: str) -> None:
         path = f"/apis/{VSO}/namespaces/{service.namespace}/vaultstaticsecrets/{copy_of(service, secret)}"
@@ -116,10 +105,12 @@ class Upkeep:
         self._tell(self.cluster.must("GET", path), "Updated", "secret updated")
 
     def _by_csi(self, service: Service, secret: str) -> None:
-        for pod in self.pods(f"app={service.name}", service.namespace):
-            said = mount(service, pod)
-            path = f"/apis/{CSI}/namespaces/{service.namespace}/secretproviderclasspodstatuses"
-            self._merge(f"{path}/{said['metadata']['name']}", {"status": said["status"]})
+        for pod in self.speakers.pods(service):
+            name = mount(service, pod)["metadata"]["name"]
+            path = f"/apis/{CSI}/namespaces/{service.namespace}/secretproviderclasspodstatuses/{name}"
+            files = self.cluster.must("GET", path)["status"]["objects"]
+            files = [{**one, "version": mark()} if one["id"] == short(secret) else one for one in files]
+            self._merge(path, {"status": {"objects": files}})
 
     def take_again(self) -> None:
         """Let Vault Secrets Operator take a database log-in anew before the last one's time is over."""
@@ -131,7 +122,7 @@ class Upkeep:
     def take_for(self, service: Service, role: str) -> Answer:
         """Take a database log-in as the operator and write its lease into the resource's status."""
         jwt = self.cluster.token_of(service.namespace, service.name)
-        bao = self.log_in(service.name, jwt, self.operator(OPERATORS["vso"]).address)
+        bao = self.speakers.account(service.name, jwt, self.speakers.operators_pod(OPERATORS["vso"]).address)
         answer = bao.call("GET", f"database/creds/{role}")
         if answer.status != 200:
             return answer
@@ -162,7 +153,7 @@ class Upkeep:
     def restart_one(self) -> None:
         """Let a pod's first container end and start again; the pod stays."""
         service = self._dice.choice([one for one in SERVICES if one.account != OLD_SERVICE])
-        pods = self.pods(f"app={service.name}", service.namespace)
+        pods = self.speakers.pods(service)
         if pods:
             path = f"/api/v1/namespaces/{service.namespace}/pods/{self._dice.choice(pods).name}"
             states = self.cluster.must("GET", path)["status"]["containerStatuses"]
@@ -172,7 +163,7 @@ class Upkeep:
 
     def knock(self) -> None:
         """Let the agent of the stuck pod try to log in: the role takes another service account, so it is refused."""
-        for pod in self.pods(f"app={STUCK.name}", STUCK.namespace, "Pending"):
+        for pod in self.speakers.pods(STUCK, "Pending"):
             if pod.address:
                 jwt = self.cluster.token_of(STUCK.namespace, STUCK.name, pod=(pod.name, pod.uid))
                 agent = Bao(self.root.url, address=pod.address)
@@ -181,7 +172,7 @@ class Upkeep:
     def close_the_month(self) -> None:
         """See that one database log-in lives whose pod is gone: a job takes it for three days and ends."""
         live = bool(self.root.call("LIST", LEASES).data.get("keys"))
-        pods = self.pods(f"app={ORPHAN.name}", ORPHAN.namespace)
+        pods = self.speakers.pods(ORPHAN)
         turn = next(one for one in self._turns if one.act == self.close_the_month)
         turn.every = SHOWN_FOR / 9 if pods or not live else LOOKS
         if pods and not live:
@@ -193,9 +184,11 @@ class Upkeep:
 
     def take_for_month_end(self) -> Answer | None:
         """Let the job's pod log in and take its database log-in; None when it does not run."""
-        for pod in self.pods(f"app={ORPHAN.name}", ORPHAN.namespace)[:1]:
+        for pod in self.speakers.pods(ORPHAN)[:1]:
             jwt = self.cluster.token_of(ORPHAN.namespace, ORPHAN.name, pod=(pod.name, pod.uid))
-            return self.log_in(ORPHAN.name, jwt, pod.address).call("GET", f"database/creds/{ORPHAN.database[0]}")
+            return self.speakers.account(ORPHAN.name, jwt, pod.address).call(
+                "GET", f"database/creds/{ORPHAN.database[0]}"
+            )
         return None
 
     def _end_the_job(self, pods: list[Pod]) -> None:
@@ -223,11 +216,6 @@ class Upkeep:
         starts = [pod["status"].get("startTime") or now() for pod in self.cluster.must("GET", path)["items"]]
         newest = datetime.fromisoformat(changed["updated_time"])
         return changed["current_version"] < 2 or any(datetime.fromisoformat(start) >= newest for start in starts)
-
-
-def _pod_of(found: dict[str, Any]) -> Pod:
-    status, node = found["status"], found["spec"].get("nodeName", "")
-    return Pod(found["metadata"]["name"], found["metadata"]["uid"], status.get("podIP", ""), node)
 
 
 def _started_anew(state: dict[str, Any]) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def test_the_week_before_has_the_same_people_secrets_and_refusals_and_no_others(
     for now, week in zip(told["names"]["file"], told["names"]["history (simulated)"], strict=True):
         assert week and set(week) <= set(now)
     principals, secrets = told["names"]["history (simulated)"]
-    assert len(secrets) == 44  # and one that does not exist
+    assert len(secrets) == 43  # one that does not exist, and not the lease of today
     assert {"payments/ledger", "alice", "nightly-backup"} <= set(principals)
     assert "root" not in principals and told["week_addresses"] and "198.51.100.23" not in told["week_addresses"]
     assert 0 < told["week_denied"] < told["made"]["calls"] / 20

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,16 @@ def _keybook(home: Path, *argv: str) -> subprocess.CompletedProcess:
 def _reads(home: Path) -> dict[str, int]:
     """Return who read the bank's log-in how often, {} as long as nobody knows that secret."""
     done = _keybook(home, "who_read", BANK, "--json")
-    return {one["principal"]: one["count"] for one in json.loads(done.stdout)["readers"]} if not done.returncode else {}
+    found: Counter[str] = Counter()
+    for one in json.loads(done.stdout)["readers"] if not done.returncode else ():
+        found[one["principal"]] += one["count"]  # one for each pod
+    return found
+
+
+def _orphans(home: Path) -> list[dict]:
+    """Return the leases that outlive their pod."""
+    done = _keybook(home, "leases", "--orphaned", "--json")
+    return json.loads(done.stdout)["leases"] if not done.returncode else []
 
 
 @pytest.fixture
@@ -77,6 +87,8 @@ def test_the_demo_shows_the_product_goes_on_with_its_data_and_leaves_no_process(
     with shown(home, RESET="1"):
         fresh = until(lambda: _reads(home), "an answer to who_read")
         assert fresh["root"] == 1
+        [lease] = until(lambda: _orphans(home), "the lease that outlives its pod", 150)
+        assert (lease["secret"], lease["holder"]) == ("database/creds/payments-close", "payments/month-end")
 
 
 def test_up_runs_the_product_without_a_story(home):
