@@ -22,6 +22,12 @@ def say(vault: str, proxies: Sequence[str] | None, *, actor: User | str) -> list
     one = Vault.objects.filter(name=vault).first()
     if one is None:
         raise BadInput(f"There is no vault {vault}. `manage.py doctor` lists those that are known.")
+    ranges = [given for given in proxies or () if "/" in given]
+    if ranges:
+        raise BadInput(
+            f"{ranges[0]} is a range: whoever has an address in it may write another's, and no address proves who "
+            "called. Let the vault believe the proxies' own addresses alone; until then say --not-known."
+        )
     wrong = [address for address in proxies or () if not canonical(address)]
     if wrong:
         raise BadInput(f"{wrong[0]} is not an IP address. Name each proxy by the address that it connects from.")

@@ -47,7 +47,7 @@ _ANNOTATIONS = re.compile(
 )
 _PATCH = "patch.webhook.admission.k8s.io/"
 _CLAIM = re.compile(r"authentication\.kubernetes\.io/(?:pod-name|pod-uid|node-name|node-uid|credential-id)")
-_MOST = 1_000
+_MOST, _LOOK, _BEGUN = 1_000, 5_000, 60
 
 
 class Stored(NamedTuple):
@@ -141,9 +141,12 @@ def _text(text: str, findings: set[str]) -> str:
     """A name, without a token that somebody put there, and bounded."""
     if len(text) <= _MOST and "." not in text:  # as every token has one
         return text
-    cut, count = _TOKEN.subn(lambda found: f"<token, {len(found[0])}>", text)
+    # Tokens are looked for in what may be kept and some way behind it: the search through a hostile name is quadratic.
+    cut, count = _TOKEN.subn(lambda found: f"<token, {len(found[0])}>", text[:_LOOK])
     if count:
         findings.add(PLAIN_TOKEN)
+    if len(text) > _LOOK:  # the last of it may be the beginning of a token, too short to be known as one
+        return f"{cut[:-_BEGUN][:_MOST]}… {hashed(text)}"
     return cut if len(cut) <= _MOST else f"{cut[:_MOST]}… {hashed(cut)}"
 
 

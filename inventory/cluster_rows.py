@@ -14,7 +14,7 @@ from cluster.decoding import Broken
 from cluster.kinds.platform import ClusterEvent, Secret
 from cluster.kinds.store_csi import SecretProviderClassPodStatus
 from cluster.resources import SHAPES
-from inventory import bulk
+from inventory import bulk, fitting
 from inventory.cluster_models import ClusterWarning, ContentChange, KubeObject, Watch
 from inventory.models import Cluster
 
@@ -105,9 +105,10 @@ def warning_of(cluster: Cluster, event: ClusterEvent, at: datetime) -> ClusterWa
     """Return the unsaved row of a warning Event."""
     about = event.involved_object
     return ClusterWarning(
-        cluster=cluster, uid=event.metadata.uid, about_uid=about.uid, kind=about.kind, namespace=about.namespace,
-        name=about.name, reason=event.reason, message=event.message, times=min(event.times(), _MOST_TIMES),
-        first_at=event.first() or at, last_at=event.at() or at,
+        cluster=cluster, uid=event.metadata.uid, about_uid=fitting.text(about.uid), kind=fitting.text(about.kind),
+        namespace=fitting.text(about.namespace), name=fitting.text(about.name), reason=event.reason,
+        message=event.message, times=min(event.times(), _MOST_TIMES), first_at=event.first() or at,
+        last_at=event.at() or at,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from cluster.kinds.meta import moment
 from cluster.kinds.pod import ContainerStatus, Pod
 from cluster.kinds.workload import WORKLOADS, CronJob, DaemonSet, Job
 from cluster.scene import Ref, Scene, has_ended
-from inventory import bulk
+from inventory import bulk, fitting
 from inventory.cluster_models import PodState, Reckoned, SecretConsumer, SecretTrouble, Workload
 from inventory.models import Cluster
 from inventory.reckoned_rows import ConsumerRow, PodRow, Shape, TroubleRow, WorkloadRow
@@ -49,7 +49,7 @@ def _keep_by_uid(
     """Write the rows that are new or other than before; a row keeps its key as long as its object lives."""
     table = model._default_manager.filter(cluster=cluster)
     there: dict[str, bytes] = {uid: bytes(digest) for uid, digest in table.values_list("uid", "digest")}
-    fresh = {row.uid: row for row in rows}
+    fresh = {row.uid: row for row in map(fitting.row, rows)}
     table.filter(uid__in=there.keys() - fresh.keys()).delete()
     told = ((cluster.pk, _digest(row), *row) for row in fresh.values())
     columns = _columns(PodRow if model is PodState else WorkloadRow)
@@ -59,7 +59,7 @@ def _keep_by_uid(
 
 def _replace(cluster: Cluster, model: type[Reckoned], rows: Iterable[ConsumerRow | TroubleRow]) -> None:
     """Delete the rows that are no more, and add those that are new: a row that has changed is both."""
-    fresh = {_digest(row): row for row in rows}
+    fresh = {_digest(row): row for row in map(fitting.row, rows)}
     table = model._default_manager.filter(cluster=cluster)
     there: dict[bytes, int] = {bytes(digest): key for key, digest in table.values_list("pk", "digest")}
     table.filter(pk__in=[key for digest, key in there.items() if digest not in fresh]).delete()

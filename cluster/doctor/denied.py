@@ -144,11 +144,17 @@ def _alive(scene: Scene, owner: Ref) -> int:
 
 
 def _is_newest(scene: Scene, known: ReplicaSet, top: Ref) -> bool:
-    siblings = (
-        each for each in scene.all(ReplicaSet) if any(one.uid == top.uid for one in each.metadata.owner_references)
-    )
-    newest = max(siblings, key=lambda each: each.metadata.creation_timestamp or "", default=known)
-    return (newest.metadata.creation_timestamp or "") <= (known.metadata.creation_timestamp or "")
+    newest = scene.once(_newest_sets).get(top.uid, "")
+    return newest <= (known.metadata.creation_timestamp or "")
+
+
+def _newest_sets(scene: Scene) -> dict[str, str]:
+    """Return by owner when the newest ReplicaSet was made: asked for each that is refused, in an outage for all."""
+    found: dict[str, str] = {}
+    for each in scene.all(ReplicaSet):
+        for one in each.metadata.owner_references:
+            found[one.uid] = max(found.get(one.uid, ""), each.metadata.creation_timestamp or "")
+    return found
 
 
 def _wanted(known: Any) -> int:

@@ -320,6 +320,14 @@ def test_a_listener_is_told_by_command_and_its_calls_are_attributed_anew(past, a
     assert TrailEntry.objects.filter(verb="audit.listener.stated").count() == 2
 
 
+def test_a_range_of_proxies_is_refused_since_everybody_in_it_may_forge_addresses(past, audit_log, capsys):
+    past.take(audit_log)
+    with pytest.raises(SystemExit):
+        call_command("listener", "--vault", "demo", "--proxy", "10.0.0.0/8")
+    assert "10.0.0.0/8 is a range: whoever has an address in it may write another's" in capsys.readouterr().err
+    assert not Listener.objects.exists()
+
+
 @pytest.mark.parametrize("words", [("--vault", "nowhere", "--no-proxies"), ("--vault", "demo", "--proxy", "ingress")])
 def test_a_listener_that_is_told_wrongly_changes_nothing(past, audit_log, capsys, words):
     past.take(audit_log)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -301,3 +302,16 @@ def test_names_of_any_length_are_bounded():
     one = kept(record(objectRef={"name": "a" * 5_000}))
     assert len(one.object_ref.name) < 1_200
     assert json.loads(written({"a": 1})) == {"a": 1}
+
+
+@pytest.mark.parametrize("text", ["eyJaaaaaa" * 100_000 + ".", "hvs." + "a." * 400_000, "eyJ" + "a." * 400_000])
+def test_a_name_that_is_nearly_a_token_a_hundred_thousand_times_costs_no_more_than_another(text):
+    began = time.process_time()
+    stored = kept(record(user={"username": text}, requestURI=f"/api/v1/namespaces/shop/secrets/{text}"))
+    assert time.process_time() - began < 2  # a search through all of it takes minutes
+    assert len(stored.user.username) < 1_200
+
+
+def test_a_token_behind_a_long_one_is_not_moved_into_what_is_kept():
+    long, second = f"eyJ{'a' * 2_000}.{'b' * 2_970}.", f"hvs.{'c4n4ry' * 20}"
+    assert "c4n4ry" not in kept(record(user={"username": f"{long} {second}"})).user.username

@@ -8,6 +8,7 @@ import pytest
 
 from cluster import delivery
 from cluster.doctor.denied import read_refusal
+from cluster.scene import Scene
 from tests.cluster.made import (
     MOUNTED,
     T0,
@@ -260,6 +261,24 @@ class TestDenied:
         under = made("replicasets", "web-1", meta={"ownerReferences": [owner("Deployment", "web", web.metadata.uid)]})
         told = event(under, "ReplicaSet", "FailedCreate", condition["message"], count=14)
         assert only(web, under, told).workload.kind == "Deployment"
+
+    def test_in_an_outage_that_refuses_all_the_sets_are_not_looked_through_for_each(self, monkeypatch):
+        looked, every = [], Scene.all
+        monkeypatch.setattr(Scene, "all", lambda self, kind: looked.append(kind) or every(self, kind))
+
+        def looks_of(count):
+            looked.clear()
+            things = []
+            for number in range(count):
+                web = made("deployments", f"web-{number}", spec={"replicas": 1})
+                of = [owner("Deployment", web.metadata.name, web.metadata.uid)]
+                under = made("replicasets", f"web-{number}-1", meta={"ownerReferences": of})
+                says = 'failed calling webhook "vault.hashicorp.com": refused'
+                things += [web, under, event(under, "ReplicaSet", "FailedCreate", says)]
+            assert len(list(delivery.troubles(scene(*things)))) == count
+            return len(looked)
+
+        assert looks_of(2) == looks_of(40)
 
     def test_an_event_on_a_replica_set_of_a_rollout_is_told_of_the_rollout(self):
         web = made("rollouts", "web", spec={"replicas": 1})
