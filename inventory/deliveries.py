@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 
 from cluster import deliveries
 from cluster.scene import Scene
-from inventory import bulk
+from inventory import bulk, fitting
 from inventory.cluster_rows import KEPT
 from inventory.delivery_models import Delivery, DeliveryAccount, DeliveryPod
 from inventory.models import Cluster, PodLife
@@ -28,6 +28,7 @@ _COLUMNS = (
 )  # fmt: skip
 _pack = msgspec.msgpack.Encoder().encode
 _MOST = 500
+_ACCOUNT = 300  # bytes: Kubernetes' names have 253 at most, whatever an operator's resource claims
 
 
 def keep(cluster: Cluster, scene: Scene, found: Sequence[deliveries.Delivery], at: datetime) -> None:
@@ -47,7 +48,8 @@ def keep(cluster: Cluster, scene: Scene, found: Sequence[deliveries.Delivery], a
 def _keep_accounts(cluster: Cluster, named: set[tuple[str, str]]) -> None:
     columns = ["cluster_id", "namespace", "name"]
     known = set(DeliveryAccount.objects.filter(cluster=cluster).values_list("namespace", "name"))
-    bulk.put(DeliveryAccount, columns, ((cluster.pk, *one) for one in sorted(named - known)))
+    fit = {(fitting.text(space, _ACCOUNT), fitting.text(name, _ACCOUNT)) for space, name in named}
+    bulk.put(DeliveryAccount, columns, ((cluster.pk, *one) for one in sorted(fit - known)))
 
 
 def _digests(some: QuerySet[Delivery]) -> Iterator[tuple[bytes, datetime | None]]:
@@ -68,21 +70,24 @@ def _keep_pods(table: QuerySet[Delivery], fresh: dict[bytes, deliveries.Delivery
     keys = {bytes(digest): key for digest, key in table.filter(gone_at=None).values_list("digest", "pk")}
     there = set(DeliveryPod.objects.filter(delivery__in=keys.values()).values_list("delivery_id", "uid"))
     rows = [
-        (keys[digest], to.pod.uid, to.pod.namespace, to.pod.name, to.made_at)
+        (keys[digest], fitting.text(to.pod.uid), to.pod.namespace, fitting.text(to.pod.name), to.made_at)
         for digest, one in fresh.items()
         for to in one.pods
-        if (keys[digest], to.pod.uid) not in there
+        if (keys[digest], fitting.text(to.pod.uid)) not in there
     ]
     bulk.put(DeliveryPod, ["delivery_id", "uid", "namespace", "name", "made_at"], rows)
 
 
 def _row(one: deliveries.Delivery) -> tuple[str, ...]:
     source, by = one.source, one.source.made_by
-    return (
+    space, account = one.account or ("", "")
+    texts = (
         one.namespace, one.k8s_secret, source.method, source.path, source.vault_namespace.strip("/"),
-        source.auth_mount, source.role, *(one.account or ("", "")), source.lease_id, source.request_id,
+        source.auth_mount, source.role, fitting.text(space, _ACCOUNT), fitting.text(account, _ACCOUNT),
+        source.lease_id, source.request_id,
         by.kind if by else "", by.name if by else "", by.uid if by else "",
     )  # fmt: skip
+    return tuple(map(fitting.text, texts))
 
 
 def _digest(row: tuple[str, ...]) -> bytes:
@@ -177,7 +182,7 @@ def _written(table: QuerySet[Delivery], read: Read) -> list[Delivery]:
 
 
 def _fitting(table: QuerySet[Delivery], read: Read) -> list[Delivery]:
-    paths = [read.path, *_above(read.path)]
+    paths = [fitting.text(one) for one in (read.path, *_above(read.path))]
     near = table.filter(
         Q(gone_at=None) | Q(gone_at__gte=read.at - SLACK), since__lte=read.at + SLACK, path__in=paths,
         account_namespace=read.account[0], account_name=read.account[1],

@@ -18,13 +18,13 @@ def row(given: _Row) -> _Row:
     return cast("_Row", fields._make(fit))
 
 
-def text(given: str) -> str:
+def text(given: str, longest: int = LONGEST) -> str:
     """Return a text as an index takes it: without NUL, and a long one cut, with a mark that tells it from others."""
     found = clean(given)
-    if len(found) * 4 <= LONGEST or len(raw := found.encode()) <= LONGEST:
+    if len(found) * 4 <= longest or len(raw := found.encode()) <= longest:
         return found
     mark = blake2b(raw, digest_size=8).hexdigest()
-    return f"{raw[: LONGEST - 20].decode(errors='ignore')}…{mark}"
+    return f"{raw[: longest - 20].decode(errors='ignore')}…{mark}"
 
 
 def clean(given: str) -> str:

@@ -106,7 +106,7 @@ def test_consumers_troubles_and_pods_are_those_of_the_recording(kube, link):
 
 def test_a_turn_keeps_for_whom_operators_read_once_everything_that_asks_them_is_seen(kube, link):
     replay(kube, [json.loads(line) for line in packed("pods.watch.ndjson").splitlines()])
-    take_turn(kube, link, 3.0)
+    take_turn(kube, link)
     scene = Scene(cluster_rows.objects(link.cluster), cluster_rows.now())
     wanted = deliveries_of(scene, delivery.consumers(scene))
     told = {
