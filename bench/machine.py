@@ -90,7 +90,7 @@ def quiet_rounds(given: Namespace, measure: Callable[[], Figures]) -> list[Figur
     wanted, most, patience = given.rounds, given.rounds * (3 if given.patience else 1), given.patience
     rounds: list[tuple[float, int, Figures]] = []
     while len(rounds) < most and sum(one[0] < CALM for one in rounds) < wanted:
-        patience -= _wait_until_calm(patience)
+        patience -= wait_until_calm(patience)
         _disturbances.clear()
         found = measure()
         rounds.append((max(_disturbances, default=0.0), len(rounds), found))
@@ -102,15 +102,19 @@ def quiet_rounds(given: Namespace, measure: Callable[[], Figures]) -> list[Figur
     return [found for _, _, found in best]
 
 
-def _wait_until_calm(patience: float) -> float:
+def wait_until_calm(patience: float) -> float:
     """Wait until others leave the cores alone for three seconds; returns how long that took."""
     began = time.monotonic()
-    while (waited := time.monotonic() - began) < patience:
-        with Watch() as watch:
-            time.sleep(3)
-        if watch.disturbed < CALM:
-            break
+    while (waited := time.monotonic() - began) < patience and cores_of_others() >= CALM:
+        pass
     return waited
+
+
+def cores_of_others(seconds: float = 3) -> float:
+    """Return how many cores others keep busy, watched for so many seconds."""
+    with Watch() as watch:
+        time.sleep(seconds)
+    return watch.disturbed
 
 
 class Watch:

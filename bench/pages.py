@@ -135,8 +135,9 @@ def measure(given: argparse.Namespace) -> None:
             with connect() as connection:
                 filling.fill(connection, events)
             print(f"  {events} events made in {time.monotonic() - began:.0f} s", flush=True)
-            machine.wait_until_quiet(given.patience)
+            machine.wait_until_calm(given.patience)
             found.append(_ask_all(given, events) | _fetch_all(given, place.url))
+            print(f"Cores that others kept busy just after: {machine.cores_of_others():.2f}.", flush=True)
     _show(*found)
 
 
