@@ -13,7 +13,7 @@ from celery import shared_task
 from celery.exceptions import OperationalError as BrokerError
 from django.db import Error, InterfaceError, OperationalError, connection
 
-from audit import actions, attributing, leasing
+from audit import actions, attributing, leasing, old_holders
 from audit.batch import LostRace
 from audit.models import Source
 
@@ -118,6 +118,13 @@ def hold_leases() -> None:
     """Write what is known now of the pods that hold leases."""
     with _the_database_may_be_away("Finding the pods of leases"):
         leasing.hold_all()
+
+
+@doorbell("audit.find_old_versions")
+def find_old_versions() -> None:
+    """Work out for some seconds which pods hold old versions of secrets."""
+    with _the_database_may_be_away("Finding old versions"):
+        old_holders.find()
 
 
 @contextmanager

@@ -119,6 +119,11 @@ app.conf.update(
             "schedule": timedelta(seconds=30),
             "options": {"queue": "ingest", "expires": 25.0},
         },
+        "find old versions": {
+            "task": "audit.find_old_versions",
+            "schedule": timedelta(seconds=30),
+            "options": {"queue": "ingest", "expires": 25.0},
+        },
         "verify leases": {
             "task": "audit.verify_leases",
             "schedule": timedelta(seconds=10),

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from accounts.scope import Scope
-from audit import coverage, event_search, lookup, pulse
+from audit import coverage, event_search, lookup, old_holders, pulse
 from audit.event_filter import Filter, condition
 from audit.lease_questions import outlived
 from audit.principal import Kind
@@ -24,6 +24,7 @@ from dashboard.words import counted, visible
 from inventory import cluster_questions, freshness
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
+OLD = 3  # secrets of which pods hold old versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ def _clusters(now: datetime, scope: Scope) -> list[Trouble]:
         for one in pictures
         if one.stale
     ]
-    return [*found, *_stuck()] if pictures else found
+    return [*found, *_stuck(), *_old()] if pictures else found
 
 
 def _stuck() -> list[Trouble]:
@@ -180,6 +181,20 @@ def _stuck() -> list[Trouble]:
     fact = f"{counted(found.pods, 'pod')} {does}"
     says = f"Most often: {visible(found.says)}" if found.pods > 1 else visible(found.says)
     return [Trouble(fact, says, url=f"{reverse('pod-list')}?troubled=yes")]
+
+
+def _old() -> list[Trouble]:
+    """Return that pods hold an old version of a secret, a line for each of the secrets with most of such pods."""
+    found = old_holders.old(OLD)
+    more = f" So do pods of {counted(found.more, 'more secret')}." if found.more else ""
+    return [
+        Trouble(
+            f"{counted(one.pods, 'pod')} {'holds' if one.pods == 1 else 'hold'} an old version of {visible(one.name)}",
+            f"Its page tells which and since when; a restart gives the new one.{more}",
+            url=f"{reverse('secret-detail', args=[one.id])}?present=now#behind",
+        )
+        for one in found.secrets
+    ]
 
 
 def _events(query: str, key: str) -> str:

@@ -10,6 +10,7 @@ from functools import cached_property
 from accounts.scope import Scope
 from audit import lease_questions, queries, secret_holders
 from audit.lease_questions import Wish
+from audit.old_copies import OldCopy
 from audit.pods import HeldVersion
 from dashboard.closing import Closing
 from dashboard.leases_page import Item, item
@@ -53,7 +54,7 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """One container that gets the secret: by which method, from which copy, how often, and what it last read."""
+    """One container that gets the secret: by which method, from which copy, how often, and what it read or holds."""
 
     row: SecretConsumer
     method: str
@@ -62,6 +63,7 @@ class Has:
     restart: str
     held: HeldVersion | None
     old: bool
+    copy: OldCopy | None
 
 
 @dataclass
@@ -123,7 +125,12 @@ class Present:
         refresh = f"every {span(timedelta(seconds=one.refresh_seconds))}" if one.refresh_seconds else "never again"
         restart = BY.get(one.restarted_by) or RESTARTS.get(one.needs_restart, one.needs_restart)
         old = held is not None and held.version < self._held.current and held.version != one.pinned
-        return Has(one, METHODS.get(one.method, one.method), ", ".join(one.uses), refresh, restart, held, old)
+        copy = self._copies.get((one.cluster_id, one.pod_uid, one.container))
+        return Has(one, METHODS.get(one.method, one.method), ", ".join(one.uses), refresh, restart, held, old, copy)
+
+    @cached_property
+    def _copies(self) -> dict[tuple[int, str, str], OldCopy]:
+        return {(one.row.cluster_id, one.row.pod_uid, one.row.container): one for one in self._held.copies}
 
     @property
     def pods(self) -> int:
@@ -162,18 +169,25 @@ class Present:
         return list(self._held.behind[:ROWS])
 
     @property
+    def copies(self) -> list[OldCopy]:
+        """Return the containers whose copy is old, the first of them."""
+        return list(self._held.copies[:ROWS])
+
+    @property
     def behind_for(self) -> str:
         """Return how long there has been a newer version, in words."""
-        since = next((one.since for one in self._held.behind), None)
-        return duration((self.now - since).total_seconds()) if since else ""
+        times = [one.since for one in self._held.behind if one.since] + [one.since for one in self._held.copies]
+        return duration((self.now - min(times)).total_seconds()) if times else ""
 
     @property
     def behind_closing(self) -> Closing:
         """Return the closing line of the pods on an old version."""
-        count = counted(len(self._held.behind), "pod")
-        more = len(self._held.behind) > ROWS
-        told = f"{count}, by the newest {secret_holders.NEWEST:,} calls. Version {self.current} is the newest named."
-        return Closing(not self.stale and not more, told, self.stale)
+        held = self._held
+        pods = {one.held.uid for one in held.behind} | {one.row.pod_uid for one in held.copies}
+        more = max(len(held.behind), len(held.copies)) > ROWS
+        told = f"{counted(len(pods), 'pod')}, by the newest {secret_holders.NEWEST:,} calls"
+        told += " and by when containers started." if held.copies else "."
+        return Closing(not self.stale and not more, f"{told} Version {self.current} is the newest named.", self.stale)
 
 
 def _right(one: Reader, did: dict[tuple[str, str], int]) -> Right | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
+from django.db import connection
 from django.db.models import Q
 
 from cluster import delivery
@@ -12,6 +14,7 @@ from cluster.scene import Scene
 from cluster.versions import Version
 from inventory import cluster_rows
 from inventory.cluster_models import SecretConsumer, Watch
+from inventory.holding_models import OldHolding
 from inventory.models import Cluster
 
 # What delivers secrets to other namespaces than its own; all else belongs to the namespace of the pod.
@@ -33,3 +36,25 @@ def held_of(cluster: Cluster, path: str, versions: Sequence[Version]) -> list[He
     scene = Scene(cluster_rows.objects(cluster, near), heard)
     found = [one for one in delivery.consumers(scene) if one.path == path]
     return held(scene, found, {path: versions}, cluster_rows.changes_seen(cluster))
+
+
+def keep_old(secret: int, pods: Iterable[str], at: datetime) -> None:
+    """Keep which pods, by uid, hold an old version of a secret, by its key in the record."""
+    OldHolding.objects.update_or_create(secret=secret, defaults={"pods": sorted(set(pods)), "at": at})
+
+
+def keep_no_other(secrets: Sequence[int]) -> None:
+    """Forget what was kept of all other secrets."""
+    OldHolding.objects.exclude(secret__in=secrets).delete()
+
+
+def old_by_secret() -> list[tuple[int, int]]:
+    """Return (secret, pods) for each secret of which pods that exist hold an old version, most pods first."""
+    sql = """
+        SELECT h.secret, count(DISTINCT p.uid) FROM inventory_oldholding h
+        JOIN inventory_podstate p ON p.uid = ANY(h.pods) AND p.state <> 'ended'
+        WHERE h.pods <> '{}' GROUP BY 1 ORDER BY 2 DESC, 1
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return [(secret, pods) for secret, pods in cursor.fetchall()]

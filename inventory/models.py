@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from inventory import cluster_models, delivery_models  # noqa: F401 - Django finds tables here
+from inventory import cluster_models, delivery_models, holding_models  # noqa: F401 - Django finds tables here
 
 
 class Connection(models.Model):
