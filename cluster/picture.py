@@ -82,5 +82,8 @@ class Picture:
         seen = self.of(resource)
         seen.state, seen.detail = state, detail
 
+    def cut(self, resource: Resource) -> None:
+        """Nothing hangs on it: what is known stays."""
+
     def settle(self) -> None:
         """Nothing is to be done: memory is written already."""

@@ -66,6 +66,10 @@ class _Desk:
         """Hand over to the sink."""
         self._put(_Call("state", (resource, state, detail)))
 
+    def cut(self, resource: Resource) -> None:
+        """Hand over to the sink."""
+        self._put(_Call("cut", (resource,)))
+
     def fault(self, error: BaseException) -> None:
         """Have the writer end the turn with an error."""
         self._put(_Call("fault", (error,)))

@@ -56,7 +56,10 @@ class Sink(Protocol):
         """Take ADDED, MODIFIED, DELETED or BOOKMARK, and keep its version together with it."""
 
     def state(self, resource: Resource, state: str, detail: str) -> None:
-        """Take the state of the watch; `watching` is said again whenever the server has just shown that it is true."""
+        """Take the state of the watch; `watching` is said when the server opened it, and when it ended it well."""
+
+    def cut(self, resource: Resource) -> None:
+        """The open watch was cut: it doesn't stand any more, and is opened again after a wait; its state stays."""
 
     def settle(self) -> None:
         """Nothing more waits to be handed over now, or a second has passed: a good moment to commit."""
@@ -101,6 +104,8 @@ class Watching:
             except Silence:
                 self._doubt = True
             except Cut:
+                self._doubt = True
+                self._sink.cut(self.resource)
                 self._rest(self._again.wait())
             except ClusterError as error:
                 self._fail(error)
@@ -215,6 +220,7 @@ class Watching:
         self._odd += type(error) in (BrokenAnswer, Unavailable, Refused)
         if self._odd > self._pace.patience:
             self._odd, self.version = 0, ""
+        self._doubt = True  # it may have come back with an older store
         self._tell(AWAY, error)
         self._rest(self._again.wait(getattr(error, "retry_after", 0)))
 

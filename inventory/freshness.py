@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from inventory.cluster_models import ClusterLink, Reckoning, Watch
 
-STALE_AFTER = timedelta(minutes=3)  # a bookmark comes each minute, and a turn opens every watch anew in less
+STALE_AFTER = timedelta(minutes=3)  # each turn opens every watch anew, which counts where no bookmark comes
 CURRENT, STALE, ABSENT, NEVER = "current", "stale", "absent", "never"
 _NOT_HAD = {
     "not_permitted": "Keybook has no right to list it",

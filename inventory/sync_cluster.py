@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -29,6 +29,7 @@ from inventory.sights import sight
 from inventory.sync_pods import PodWriter, remember_accounts
 
 EVERY, MOST = 0.2, 500  # seconds, and objects, that wait for a commit
+STOOD = timedelta(seconds=1)  # a watch that stood so long has given what had changed before it was opened
 MARKED = frozenset({"secrets", "secretproviderclasspodstatuses"})
 QUIET = frozenset({"nodes"})  # whose changes (a heartbeat every few minutes) change nothing that is worked out
 _TOLD = ["version", "state", "detail", "since", "heard_at", "listed_at", "event_at", "bookmark_at"]
@@ -47,7 +48,7 @@ class ClusterSink:
         self._marks: dict[str, str] = {}  # of the contents that were seen last, by uid
         self._pods = PodWriter(cluster)
         self._reckoner = reckoner or Reckoner(cluster, clock=clock)
-        self._opened: set[str] = set()  # watches that have said something since they were opened
+        self._opened: dict[str, datetime] = {}  # since when each watch stands that has said nothing yet
         self._committed = time.monotonic()
         self._forget()
 
@@ -132,14 +133,18 @@ class ClusterSink:
             self._moved.add(resource.name)
         if state == NOT_INSTALLED:
             self._lose(resource, set(self._known.get(resource.name, {})))
-        if state != WATCHING:
-            self._opened.discard(resource.name)
-        elif resource.name in self._opened:
-            self._hear(watch, at)  # it is said again when a stream has ended well: all until then has come
-        self._opened |= {resource.name} if state == WATCHING else set()
+        self.cut(resource)
+        if state == WATCHING:
+            self._opened[resource.name] = at
+
+    def cut(self, resource: Resource) -> None:
+        """Let the watch's opening count if it stood for long enough, and else for nothing."""
+        self._note_standing(self._clock())
+        self._opened.pop(resource.name, None)
 
     def settle(self) -> None:
         """Commit what waits, when it has waited long enough; then work out anew what has to be."""
+        self._note_standing(self._clock())
         self._perhaps_commit()
         if not self._waiting:
             self._reckoner.perhaps(self._watches)
@@ -151,9 +156,18 @@ class ClusterSink:
             self._watches[resource.name] = Watch(cluster=self.cluster, resource=resource.name, since=self._clock())
         return self._watches[resource.name]
 
+    def _note_standing(self, now: datetime) -> None:
+        """Count the opening of each quiet watch that stood since then; its silence afterwards shows nothing.
+
+        A server may send no bookmark at all of what does not change, so to have answered to the opening is its sign:
+        the picture was whole then. Not at once: what had changed since the version that was asked for comes first.
+        """
+        for name, opened in [(name, at) for name, at in self._opened.items() if now - at >= STOOD]:
+            self._hear(self._watches[name], opened)
+
     def _hear(self, watch: Watch, at: datetime) -> None:
         watch.heard_at = at
-        self._opened.add(watch.resource)
+        self._opened.pop(watch.resource, None)
         self._moved.add(watch.resource)
         if watch.resource == "pods" and watch.version:
             self._pods_known = micros(at)

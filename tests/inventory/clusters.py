@@ -6,6 +6,8 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import yaml
@@ -16,7 +18,7 @@ from cluster.pace import Pace
 from cluster.place import Address
 from cluster.resources import RESOURCES
 from inventory import cluster_rows, watching
-from inventory.cluster_models import ClusterLink, KubeObject
+from inventory.cluster_models import ClusterLink, KubeObject, Watch
 from inventory.models import Cluster
 from inventory.reckoning import Reckoner
 from inventory.sync_pods import remember_cluster
@@ -25,6 +27,8 @@ HASTY = Pace(
     page=7, first=0.02, most=0.1, calm=0.3, silence=0.5, shortest_watch=30, longest_watch=60, not_permitted=0.1,
     not_installed=0.1,
 )  # fmt: skip
+
+PATIENT = replace(HASTY, silence=90.0)  # as in production: no turn is so long that a watch is opened twice in it
 
 
 def forget_clusters() -> None:
@@ -43,9 +47,9 @@ def connected(kube, name: str = "prod", *, secrets: bool = False) -> ClusterLink
     )
 
 
-def opens(kube):
+def opens(kube, read: float = 5.0):
     """What a turn opens instead of a kubeconfig."""
-    return lambda _place: Client(Address(kube.url, kube.token), read=5)
+    return lambda _place: Client(Address(kube.url, kube.token), read=read)
 
 
 def take_turn(kube, link: ClusterLink) -> bool:
@@ -59,8 +63,28 @@ def take_turn(kube, link: ClusterLink) -> bool:
     return taken
 
 
-def _turn(kube, link: ClusterLink, stop: threading.Event) -> bool:
-    return watching.take_turn(link.cluster_id, seconds=600, pace=HASTY, open_way=opens(kube), stop=stop)
+def take_quiet_turn(kube, link: ClusterLink, most: float = 20.0, read: float = 5.0) -> bool:
+    """Take a turn that opens each watch once, until every resource that is had was heard of, or for `most` seconds."""
+    stop, began = threading.Event(), cluster_rows.now()
+    thread = threading.Thread(target=_stop_when_heard, args=(link, stop, began, most))
+    thread.start()
+    taken = _turn(kube, link, stop, PATIENT, read)
+    stop.set()
+    thread.join()
+    return taken
+
+
+def _stop_when_heard(link: ClusterLink, stop: threading.Event, began: datetime, most: float) -> None:
+    had = Watch.objects.filter(cluster_id=link.cluster_id).exclude(state__in=("not_installed", "not_permitted"))
+    ends = time.monotonic() + most
+    while time.monotonic() < ends and had.exclude(heard_at__gte=began).exists() and not stop.wait(0.1):
+        pass
+    stop.set()
+    connection.close()
+
+
+def _turn(kube, link: ClusterLink, stop: threading.Event, pace: Pace = HASTY, read: float = 5.0) -> bool:
+    return watching.take_turn(link.cluster_id, seconds=600, pace=pace, open_way=opens(kube, read), stop=stop)
 
 
 def _stop_when_open(kube, link: ClusterLink, stop: threading.Event, away: float = 2.0) -> None:
