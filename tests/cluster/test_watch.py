@@ -186,14 +186,16 @@ def test_a_cut_in_the_middle_of_a_line_loses_nothing(shop):
 
 
 def test_a_watch_that_was_cut_goes_on_only_after_the_server_was_asked_whether_it_is_so_far(shop):
-    with watched(shop.url, shop.token, "pods", pace=replace(HASTY, silence=60)) as diary:
+    diary, cuts = Diary(), []
+    diary.cut = lambda resource: cuts.append(resource.name)
+    with watched(shop.url, shop.token, "pods", picture=diary, pace=replace(HASTY, silence=60)):
         same(shop, diary)
         eventually(lambda: asked(shop, "watch"))
         before = len([one for one in asked(shop, "list") if one.query.get("resourceVersionMatch")])
         shop.cut()
         eventually(lambda: len(asked(shop, "watch")) > 1)
         questions = [one for one in asked(shop, "list") if one.query.get("resourceVersionMatch") == "NotOlderThan"]
-    assert len(questions) > before and diary.lists == 1
+    assert len(questions) > before and diary.lists == 1 and cuts == ["pods"]
 
 
 def test_garbage_on_a_watch_is_told_and_left_behind(shop):
