@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -11,10 +11,19 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import PersonArea
 from dashboard import lease_words
 from inventory.models import CheckLine, Connection
+from tests.dashboard import leases_made
 from tests.dashboard.conftest import Page
 from tests.dashboard.leases_made import NOW, fact, lease, vault
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch):
+    """Let each test begin now: the modules were read when the run began, and pages tell how long ago something was."""
+    at = datetime.now(UTC).replace(microsecond=0)
+    monkeypatch.setattr(leases_made, "NOW", at)
+    monkeypatch.setitem(globals(), "NOW", at)
 
 
 @pytest.fixture
