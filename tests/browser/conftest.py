@@ -166,7 +166,7 @@ def _visit(site: Site, browser: Browser, **options) -> Visit:
     """Open a window that writes down whatever its browser complains about."""
     options.setdefault("viewport", {"width": 1440, "height": 900})
     context = browser.new_context(**options)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     page = context.new_page()
     visit = Visit(site, context, page)
     context.expose_binding("report", lambda _, words: visit.trouble.append(words))
