@@ -1,7 +1,7 @@
 """The calls that change a cluster (restart a workload, have a secret read anew), and the looks before and after them.
 
 A call that changes something has three outcomes: it returns, an error says that surely nothing was done, or `Unknown`
-says to look (`restarted_by`, `asked_by`) before doing it again.
+says to look (`Operator.restarted_by`, `asked_by`) before doing it again.
 """
 
 from __future__ import annotations
@@ -101,105 +101,106 @@ class Seen(NamedTuple):
     pods: list[Pod]
 
 
-# Restarts -------------------------------------------------------------------------------------------------------
+class Operator:
+    """Changes one cluster as whoever its client is: the restarter, whose role `deploy/kubernetes` has.
 
-
-def restart(
-    client: Server, kind: str, namespace: str, name: str, change_id: str, at: datetime, dry_run: bool = False, *,
-    uid: str = "", fingerprint: str = "",
-) -> Restarted:  # fmt: skip
-    """Restart a workload for a change by writing two annotations on its pod template; `at` is written into one.
-
-    A workload that carries the change already is left alone. `uid` and `fingerprint` (`rollouts.fingerprint`) are the
-    plan's: another object of the name, or another template, is `NotAsPlanned`. A dry run asks the API server and its
-    admission the same question and changes nothing.
-    Raises `NotRestartable` (paused, OnDelete, partition, no pods), `NotThere`, `NotPermitted` with the rule to add,
-    `Denied`, `Conflict`, other `ClusterError`s that say that surely nothing was done, and `Unknown`.
+    It asks the API server anew at every call and keeps nothing between them.
     """
-    place = _placed(KINDS, kind, namespace, name)
 
-    def body(found: Restartable) -> Json | None:
-        place.check(found, uid, fingerprint)
-        if rollouts.restarted_by(found) == change_id:
-            return None
-        _refuse(rollouts.obstacle(found), NotRestartable, place)
-        notes = {CHANGE: change_id, RESTARTED_AT: _stamp(at)}
-        return {"spec": {"template": {"metadata": {"annotations": notes}}}}
+    def __init__(self, client: Server) -> None:
+        """Take a client; it is the caller's to know whose token that has."""
+        self._client = client
 
-    _, after, again = _changed(client, place, body, dry_run=dry_run, strategic=True)
-    meta = after.metadata
-    return Restarted(kind, namespace, name, meta.uid, meta.generation, rollouts.marked_at(after), again)
+    def restart(
+        self, kind: str, namespace: str, name: str, change_id: str, at: datetime, dry_run: bool = False, *,
+        uid: str = "", fingerprint: str = "",
+    ) -> Restarted:  # fmt: skip
+        """Restart a workload for a change by writing two annotations on its pod template; `at` is written into one.
 
+        A workload that carries the change already is left alone. `uid` and `fingerprint` (`rollouts.fingerprint`) are
+        the plan's: another object of the name, or another template, is `NotAsPlanned`. A dry run asks the API server
+        and its admission the same question and changes nothing.
+        Raises `NotRestartable` (paused, OnDelete, partition, no pods), `NotThere`, `NotPermitted` with the rule to add,
+        `Denied`, `Conflict`, other `ClusterError`s that say that surely nothing was done, and `Unknown`.
+        """
+        place = _placed(KINDS, kind, namespace, name)
 
-def restarted_by(client: Server, kind: str, namespace: str, name: str) -> str | None:
-    """Return the id of the change that restarted a workload last: the probe after `Unknown`; None when none did."""
-    return rollouts.restarted_by(_read(client, _placed(KINDS, kind, namespace, name)))
+        def body(found: Restartable) -> Json | None:
+            place.check(found, uid, fingerprint)
+            if rollouts.restarted_by(found) == change_id:
+                return None
+            _refuse(rollouts.obstacle(found), NotRestartable, place)
+            notes = {CHANGE: change_id, RESTARTED_AT: _stamp(at)}
+            return {"spec": {"template": {"metadata": {"annotations": notes}}}}
 
+        _, after, again = _changed(self._client, place, body, dry_run=dry_run, strategic=True)
+        meta = after.metadata
+        return Restarted(kind, namespace, name, meta.uid, meta.generation, rollouts.marked_at(after), again)
 
-def look(client: Server, kind: str, namespace: str, name: str) -> Seen:
-    """Return a workload and its pods, read now; `rollouts.status` says what they mean.
+    def restarted_by(self, kind: str, namespace: str, name: str) -> str | None:
+        """Return the id of the change that restarted a workload last: the probe after `Unknown`; None when none did."""
+        return rollouts.restarted_by(_read(self._client, _placed(KINDS, kind, namespace, name)))
 
-    The pods are read before the workload: they may show an old one that has gone meanwhile, but never hide one.
-    """
-    place = _placed(KINDS, kind, namespace, name)
-    labels = _selector(_read(client, place).spec.selector)
-    pods = list(_listed(client, RESOURCES["pods"], namespace, labels))
-    owners = list(_listed(client, RESOURCES["replicasets"], namespace, labels)) if kind == "Deployment" else []
-    found: Restartable = _read(client, place)
-    return Seen(found, Scene([found, *owners, *pods]).pods_of(found.metadata.uid))
+    def look(self, kind: str, namespace: str, name: str) -> Seen:
+        """Return a workload and its pods, read now; `rollouts.status` says what they mean.
 
+        The pods are read before the workload: they may show an old one that has gone meanwhile, but never hide one.
+        """
+        place = _placed(KINDS, kind, namespace, name)
+        labels = _selector(_read(self._client, place).spec.selector)
+        pods = list(_listed(self._client, RESOURCES["pods"], namespace, labels))
+        owners = (
+            list(_listed(self._client, RESOURCES["replicasets"], namespace, labels)) if kind == "Deployment" else []
+        )
+        found: Restartable = _read(self._client, place)
+        return Seen(found, Scene([found, *owners, *pods]).pods_of(found.metadata.uid))
 
-def progress(
-    client: Server, kind: str, namespace: str, name: str, change_id: str = "", since: datetime | None = None
-) -> rollouts.Answer:
-    """Return how far the restart by a change has come, read now; see `rollouts.status`."""
-    seen = look(client, kind, namespace, name)
-    return rollouts.status(seen.workload, seen.pods, change_id, since=since)
+    def progress(
+        self, kind: str, namespace: str, name: str, change_id: str = "", since: datetime | None = None
+    ) -> rollouts.Answer:
+        """Return how far the restart by a change has come, read now; see `rollouts.status`."""
+        seen = self.look(kind, namespace, name)
+        return rollouts.status(seen.workload, seen.pods, change_id, since=since)
 
+    def force_sync(
+        self, kind: str, namespace: str, name: str, change_id: str, at: datetime, dry_run: bool = False, *,
+        uid: str = "",
+    ) -> Asked:  # fmt: skip
+        """Ask an operator to read a secret anew for a change: annotations on its ExternalSecret or Vault*Secret.
 
-# Secrets that operators fill --------------------------------------------------------------------------------------
+        Of a VaultDynamicSecret this makes new credentials and leaves the lease of before alive. One that was asked for
+        this change is left alone. Raises `NotRefreshable` for one that would do nothing, and what `restart` raises.
+        """
+        place = _placed(FILLING, kind, namespace, name)
 
+        def body(found: Filled) -> Json | None:
+            place.check(found, uid, "")
+            if found.metadata.annotations.get(CHANGE) == change_id:
+                return None
+            _refuse(refresh.obstacle(found), NotRefreshable, place)
+            key = FORCE_ESO if kind == "ExternalSecret" else FORCE_VSO
+            return {"metadata": {"annotations": {CHANGE: change_id, key: _stamp(at)}}}
 
-def force_sync(
-    client: Server, kind: str, namespace: str, name: str, change_id: str, at: datetime, dry_run: bool = False, *,
-    uid: str = "",
-) -> Asked:  # fmt: skip
-    """Ask an operator to read a secret anew for a change: annotations on its ExternalSecret or Vault*Secret.
+        before, after, again = _changed(self._client, place, body, dry_run=dry_run, strategic=False)
+        marks = refresh.mark_of(before), refresh.lease_of(before)
+        return Asked(kind, namespace, name, after.metadata.uid, *marks, rollouts.marked_at(after), again)
 
-    Of a VaultDynamicSecret this makes new credentials and leaves the lease of before alive. One that was asked for
-    this change is left alone. Raises `NotRefreshable` for one that would do nothing, and what `restart` raises.
-    """
-    place = _placed(FILLING, kind, namespace, name)
+    def asked_by(self, kind: str, namespace: str, name: str) -> str | None:
+        """Return the id of the change that had a secret read anew last: the probe after `Unknown`; None without any."""
+        return _read(self._client, _placed(FILLING, kind, namespace, name)).metadata.annotations.get(CHANGE) or None
 
-    def body(found: Filled) -> Json | None:
-        place.check(found, uid, "")
-        if found.metadata.annotations.get(CHANGE) == change_id:
-            return None
-        _refuse(refresh.obstacle(found), NotRefreshable, place)
-        key = FORCE_ESO if kind == "ExternalSecret" else FORCE_VSO
-        return {"metadata": {"annotations": {CHANGE: change_id, key: _stamp(at)}}}
+    def synced(
+        self, kind: str, namespace: str, name: str, mark: str, since: datetime, *, written: datetime | None = None
+    ) -> Synced | Pending:
+        """Return whether an operator has read a secret anew, by its status now; see `refresh.synced_since`."""
+        return refresh.synced_since(
+            _read(self._client, _placed(FILLING, kind, namespace, name)), mark, since, written=written
+        )
 
-    before, after, again = _changed(client, place, body, dry_run=dry_run, strategic=False)
-    marks = refresh.mark_of(before), refresh.lease_of(before)
-    return Asked(kind, namespace, name, after.metadata.uid, *marks, rollouts.marked_at(after), again)
-
-
-def asked_by(client: Server, kind: str, namespace: str, name: str) -> str | None:
-    """Return the id of the change that had a secret read anew last: the probe after `Unknown`; None when none did."""
-    return _read(client, _placed(FILLING, kind, namespace, name)).metadata.annotations.get(CHANGE) or None
-
-
-def synced(
-    client: Server, kind: str, namespace: str, name: str, mark: str, since: datetime, *, written: datetime | None = None
-) -> Synced | Pending:
-    """Return whether an operator has read a secret anew, by its status now; see `refresh.synced_since`."""
-    return refresh.synced_since(_read(client, _placed(FILLING, kind, namespace, name)), mark, since, written=written)
-
-
-def filled(client: Server, kind: str, namespace: str, name: str) -> Filled:
-    """Return an ExternalSecret or Vault*Secret, read now: for its mark and its lease before anything is asked."""
-    found: Filled = _read(client, _placed(FILLING, kind, namespace, name))
-    return found
+    def filled(self, kind: str, namespace: str, name: str) -> Filled:
+        """Return an ExternalSecret or Vault*Secret, read now: for its mark and its lease before anything is asked."""
+        found: Filled = _read(self._client, _placed(FILLING, kind, namespace, name))
+        return found
 
 
 # How it is read and written ---------------------------------------------------------------------------------------
