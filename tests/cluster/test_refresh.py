@@ -45,7 +45,7 @@ def failing(kind="Ready", message="permission denied."):
 
 def test_an_external_secret_has_been_read_when_its_clock_says_so():
     before = mark_of(external())
-    answer = synced_since(external(T2, "1-b"), before, SINCE)
+    answer = synced_since(external(T2, "1-b", [{"type": "Ready", "status": "True"}]), before, SINCE)
     assert answer == Synced("The External Secrets Operator read it anew at 12:00:05 UTC.", moment(T2))
     assert synced_since(external(), before, SINCE) == Pending(
         "The External Secrets Operator read it last at 10:00:00 UTC."
