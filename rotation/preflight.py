@@ -8,7 +8,7 @@ import msgspec
 from django.db import transaction
 from django.db.models.functions import Now
 
-from rotation import lifecycle, moves, steps
+from rotation import failures, lifecycle, moves, steps
 from rotation.models import Change, Verdict
 from rotation.planning import digest
 from rotation.runner import WORKER, Hands
@@ -50,13 +50,13 @@ def _look(change: Change, planned: dict[str, Any], hands: Hands) -> tuple[dict[s
 
 
 def _sentence(error: Exception) -> str:
-    known = hasattr(error, "surely_not_done") or hasattr(error, "maybe_done") or hasattr(error, "worth_waiting")
-    return str(error) if known else f"It could not be looked at ({type(error).__name__}); it is tried again."
+    known = failures.of_look(error)
+    return known.says if known else f"It could not be looked at ({type(error).__name__}); it is tried again."
 
 
 def _world(change: Change, number: int, hands: Hands) -> World:
     now = hands.now()
     return World(
         change=change.name, step=number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
-        intent={}, began=now, started=now, doors=hands.doors, witness=hands.witness, now=hands.now,
+        intent={}, began=now, tried=now, started=now, doors=hands.doors, witness=hands.witness, now=hands.now,
     )  # fmt: skip

@@ -15,13 +15,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from rotation import lifecycle, moves, steps
+from rotation import failures, lifecycle, moves, steps
 from rotation.models import Attempt, Change, Proof, Step
-from rotation.outcomes import Done, Drifted, NotDone, Outcome, Refused, Unknown, Waiting
+from rotation.outcomes import Done, Drifted, NotDone, Outcome, Unknown, Waiting
 from rotation.world import Doors, Witness, World
 
 LEASE = 15.0  # seconds that a claim lasts; it is renewed three times as often
@@ -147,7 +147,7 @@ def _intend(change: Change, step: Step, kind: Any, args: Any, last: Attempt | No
     try:
         intent = kind.intend(args, _world(change, step, None, hands))
     except Exception as error:
-        found = _failure(error)
+        found = _failure(error, failures.of_call)
         intent = NotDone(found.says) if isinstance(found, Unknown) else found
     if not isinstance(intent, Outcome):
         return _write_attempt(change, step, intent, hands)
@@ -174,19 +174,15 @@ def _act(
     try:
         return call(args, _world(change, step, attempt, hands))
     except Exception as error:  # whatever a step or a library raises must become a sentence beside the step
-        return _failure(error)
+        return _failure(error, failures.of_look if call.__name__ == "done" else failures.of_call)
 
 
-def _failure(error: Exception) -> Outcome:
+def _failure(error: Exception, read: Callable[[Exception], Outcome | None]) -> Outcome:
     """Read an error of a wire: what surely did not happen, and everything else as unknown."""
-    if isinstance(error, Superseded | moves.LostRace):
+    if isinstance(error, Superseded | moves.LostRace | Error):
         raise error
-    if getattr(error, "surely_not_done", False):
-        return Refused(str(error))
-    if getattr(error, "maybe_done", False) or isinstance(error, OSError):
-        return Unknown(str(error))
-    if getattr(error, "worth_waiting", False):
-        return NotDone(str(error))
+    if (known := read(error)) is not None:
+        return known
     _log.exception("A step failed with %s.", type(error).__name__)
     return Unknown(f"Keybook itself failed here ({type(error).__name__}). It looks at what happened. Report it.")
 
@@ -199,7 +195,8 @@ def _world(change: Change, step: Step, attempt: Attempt | None, hands: Hands) ->
     }
     return World(
         change=change.name, step=step.number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
-        intent=attempt.intent if attempt else {}, began=began, started=change.started_at or hands.now(),
+        intent=attempt.intent if attempt else {}, began=began,
+        tried=attempt.began_at if attempt else hands.now(), started=change.started_at or hands.now(),
         doors=hands.doors, witness=hands.witness, now=hands.now, earlier=receipts,
         progress=lambda done, of: _progress(change, step, done, of),
     )  # fmt: skip

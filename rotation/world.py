@@ -12,14 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
+from inventory.sightings import HeldLease, LeaseEnd, OurCall, Reach, VersionRead, Written
+
 Operator: TypeAlias = (
     Any  # vault.operating.Operator: named there, because pages reach this module and may reach no wire
 )
 ClusterClient: TypeAlias = Any  # cluster.client.Client
-HeldLease: TypeAlias = Any  # inventory.sightings
-OurCall: TypeAlias = Any
-VersionRead: TypeAlias = Any
-Written: TypeAlias = Any
 
 
 class Books(Protocol):
@@ -41,12 +39,16 @@ class Witness(Protocol):
         """Return what identities of ours did for one change, in the order of acceptance."""
         ...
 
-    def complete_until(self, vault: str) -> datetime | None:
-        """Return until when the record of a vault is complete; None while nothing is known."""
+    def reach(self, vault: str, since: datetime) -> Reach:
+        """Return how far the record of a vault is known, with its holes since a time."""
         ...
 
     def written(self, vault: str, namespace: str, mount: str, path: str, since: datetime) -> Sequence[Written]:
         """Return who wrote which version of a secret since then."""
+        ...
+
+    def ends(self, vault: str, leases: Sequence[str]) -> Sequence[LeaseEnd]:
+        """Return what the record knows of the end of leases."""
         ...
 
     def reads(
@@ -72,7 +74,7 @@ class Doors(Protocol):
 class World:
     """What a step gets besides its arguments. `change` is `C-215`; `intent` what was committed before the call.
 
-    `attempt` counts from 1. `began` is when the first attempt of this step began, `started` when the change did.
+    `began` is when the first attempt of this step began, `tried` when the last did, `started` when the change did.
     """
 
     change: str
@@ -82,6 +84,7 @@ class World:
     cluster: str
     intent: Mapping[str, Any]
     began: datetime
+    tried: datetime
     started: datetime
     doors: Doors
     witness: Witness
