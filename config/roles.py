@@ -15,11 +15,12 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-WEB, RECEIVER, INGEST, CLUSTER, BEAT, HEALTH = ROLES = (
+WEB, RECEIVER, INGEST, CLUSTER, OPERATIONS, BEAT, HEALTH = ROLES = (
     "keybook_web",
     "keybook_receiver",
     "keybook_ingest",
     "keybook_cluster",
+    "keybook_operations",
     "keybook_beat",
     "keybook_health",
 )
@@ -28,6 +29,9 @@ COUNT = "SELECT (id, device_id, received_at)"
 ENTRY = (  # all of an entry but its key
     "at, actor_id, actor_name, verb, subject_kind, subject_id, subject_text, details, address, session, position, "
     "previous, hash"
+)
+DECIDED = (  # of a change, what people's verbs write
+    "state, says, cancel_wanted, due_at, approved_at, ended_at, reviewed_at, reviewed_by, review_due"
 )
 PARTITIONED = ("audit_event", "audit_sighting", "audit_block")
 STATEMENT_TIMEOUT = {WEB: "5s", BEAT: "10s", HEALTH: "5s"}
@@ -43,12 +47,14 @@ class Rule:
 
 # The first rule that fits counts.
 RULES = (
-    Rule("django_migrations", {WEB: READ, HEALTH: READ, INGEST: READ, CLUSTER: READ, BEAT: READ}),
+    Rule("django_migrations", {WEB: READ, HEALTH: READ, INGEST: READ, CLUSTER: READ, OPERATIONS: READ, BEAT: READ}),
     Rule("django_content_type", {WEB: ADD}),
     # The trail only grows: nobody but the owner of the schema can change or remove what stands in it. Nor does anybody
     # choose an entry's key: one that is taken ahead of the sequence would stop the verb that draws it.
     # The ingest worker reads it, to keep its head in the anchor.
-    Rule("accounts_trailentry", {WEB: f"SELECT, INSERT ({ENTRY})", INGEST: READ}),
+    Rule(
+        "accounts_trailentry", {WEB: f"SELECT, INSERT ({ENTRY})", OPERATIONS: f"SELECT, INSERT ({ENTRY})", INGEST: READ}
+    ),
     # A token's limits stay what they were when it was made: pages and the API only note its use and its end.
     Rule("accounts_apitoken", {WEB: f"{ADD}, UPDATE (used, revoked, refused, refused_why, refused_from)"}),
     Rule("accounts_tokenarea", {WEB: ADD}),
@@ -81,7 +87,20 @@ RULES = (
         {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ},
     ),
     Rule("inventory_(podlife|podaddress|podgap|serviceaccount)", {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ}),
-    Rule("inventory_.*", {WEB: READ, INGEST: ALL, HEALTH: READ}),
+    Rule("inventory_.*", {WEB: READ, INGEST: ALL, OPERATIONS: READ, HEALTH: READ}),
+    # People ask and decide on pages; what was done, and who may decide what, is written by who does it.
+    Rule(
+        "rotation_change",
+        {
+            WEB: f"{ADD}, UPDATE ({DECIDED})",
+            OPERATIONS: "SELECT, INSERT, UPDATE",
+            BEAT: READ,
+            HEALTH: READ,
+        },
+    ),
+    Rule("rotation_verdict", {WEB: ADD, OPERATIONS: "SELECT, UPDATE (void)", HEALTH: READ}),
+    Rule("rotation_freeze", {WEB: ADD, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),
+    Rule("rotation_.*", {WEB: READ, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),
 )
 
 

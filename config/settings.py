@@ -155,6 +155,7 @@ INSTALLED_APPS = [
     "accounts",
     "inventory",
     "audit",
+    "rotation",
     "dashboard",
     "config",
 ]

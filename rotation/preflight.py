@@ -1,0 +1,62 @@
+"""Holds a plan against Vault and the clusters without doing anything: before anybody approves, and before it starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from django.db import transaction
+from django.db.models.functions import Now
+
+from rotation import failures, lifecycle, moves, steps
+from rotation.models import Change, Verdict
+from rotation.planning import digest
+from rotation.runner import WORKER, Hands
+from rotation.world import World
+
+
+def check(change: Change, hands: Hands) -> dict[str, Any]:
+    """Look at every step and return {"ok", "facts", "lines": [{"step", "ok", "says"}]}; nothing is changed."""
+    facts: dict[str, Any] = {}
+    lines: list[dict[str, Any]] = []
+    for one in change.plan["steps"]:
+        found, said = _look(change, one, hands)
+        facts.update({f"{one['number']}.{name}": value for name, value in found.items()})
+        lines += said
+    return {"ok": all(line["ok"] for line in lines), "facts": facts, "lines": lines}
+
+
+def keep(change: Change, found: dict[str, Any]) -> None:
+    """Keep what a look found; verdicts that were given on other facts are void, and so is the approval."""
+    new = digest(found["facts"])
+    with transaction.atomic():
+        Change.objects.filter(pk=change.pk).update(found=found, checked_at=Now(), facts_hash=new)
+        stale = Verdict.objects.filter(change=change, void=False, verdict="approve").exclude(facts_hash=new)
+        if stale.update(void=True) and change.state == lifecycle.APPROVED:
+            says = "What was approved is no longer what would happen, so the approvals are void: look again and decide."
+            moves.make(change, "void", WORKER, says=says)
+    change.refresh_from_db(fields=["found", "checked_at", "facts_hash"])
+
+
+def _look(change: Change, planned: dict[str, Any], hands: Hands) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    kind = steps.kinds()[planned["step"]]
+    number = planned["number"]
+    try:
+        found = kind.check(msgspec.convert(planned["args"], kind.Args), _world(change, number, hands))
+    except Exception as error:  # whatever a library raises, the approver reads it as a sentence
+        return {}, [{"step": number, "ok": False, "says": _sentence(error)}]
+    said = [{"step": number, "ok": True, "says": one} for one in found.lines]
+    return found.facts, said + [{"step": number, "ok": False, "says": one} for one in found.troubles]
+
+
+def _sentence(error: Exception) -> str:
+    known = failures.of_look(error)
+    return known.says if known else f"It could not be looked at ({type(error).__name__}); it is tried again."
+
+
+def _world(change: Change, number: int, hands: Hands) -> World:
+    now = hands.now()
+    return World(
+        change=change.name, step=number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
+        intent={}, began=now, tried=now, started=now, doors=hands.doors, witness=hands.witness, now=hands.now,
+    )  # fmt: skip
