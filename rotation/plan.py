@@ -35,6 +35,15 @@ def make(target: str, args: Mapping[str, Any], books: Books, wish: Wish | None =
     return Plan(whole, digest(whole), kind.risk(given), kind.FAMILY)
 
 
+def risk_of(target: str, args: Mapping[str, Any]) -> str:
+    """Return the class that a target gives to its arguments; highest for what no target of ours can read."""
+    kind = targets.kinds().get(target)
+    try:
+        return str(kind.risk(_args(kind, target, args))) if kind is not None else "highest"
+    except Refused:
+        return "highest"
+
+
 def describe(step: StepSpec) -> dict[str, Any]:
     """Return a step's own words; raises `LookupError` for an unknown kind."""
     kind = steps.kinds()[step.step]

@@ -58,5 +58,6 @@ def _world(change: Change, number: int, hands: Hands) -> World:
     now = hands.now()
     return World(
         change=change.name, step=number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
-        intent={}, began=now, tried=now, started=now, doors=hands.doors, witness=hands.witness, now=hands.now,
+        intent={}, began=now, tried=now, started=now, doors=hands.doors(change, number),
+        witness=hands.witness, now=hands.now,
     )  # fmt: skip
