@@ -343,3 +343,6 @@ LOGGING = {
         "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
     },
 }
+
+# What fulfils rotation's questions to the record: rotation and audit are strangers, and meet here.
+ROTATION_BOOKS = ROTATION_WITNESS = "config.witness.AuditLog"
