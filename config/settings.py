@@ -345,4 +345,5 @@ LOGGING = {
 }
 
 # What fulfils rotation's questions to the record: rotation and audit are strangers, and meet here.
-ROTATION_BOOKS = ROTATION_WITNESS = "config.witness.AuditLog"
+ROTATION_BOOKS = "config.witness.AuditLog"
+ROTATION_WITNESS = "config.witness.AuditLog"
