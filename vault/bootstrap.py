@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from vault.doors import Door, doors
 from vault.errors import Refused, Spent, Unavailable, Unknown, VaultError
 from vault.operated import OperationToken
-from vault.operating import Operating
+from vault.operating import Operator
 
-KINDS = ("approle", "kubernetes")
 _LARGEST = 64 * 1024
 _SPARE = timedelta(seconds=30)  # before its end a token is no longer begun with
 
@@ -32,36 +32,6 @@ class NoIdentity(VaultError):
     def __init__(self, what: str, where: str = "", mend: str = "", *, critical: bool = False) -> None:
         super().__init__(what, where, mend)
         self.critical = critical
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Which way in: `kind`, the auth method's mount, the role (of AppRole its id), a file, and the only address."""
-
-    kind: str
-    mount: str
-    role: str
-    file: str
-    address: str
-
-
-def doors(setting: str) -> dict[str, Door]:
-    """Return {vault name: door} of `KEYBOOK_EXECUTOR`, `name=kind:mount:role:file@address` with commas between.
-
-    Raises `ValueError` with a sentence that shows nothing of it.
-    """
-    found = {}
-    for one in filter(None, map(str.strip, setting.split(","))):
-        name, _, rest = one.partition("=")
-        way, at, address = rest.partition("@http")
-        parts = way.split(":", 3)
-        if not (at and len(parts) == 4 and all(parts) and parts[0] in KINDS and name.strip()):
-            raise ValueError(
-                "it takes name=approle:MOUNT:ROLE-ID:FILE@ADDRESS or name=kubernetes:MOUNT:ROLE:FILE@ADDRESS"
-            )
-        kind, mount, role, file = parts
-        found[name.strip()] = Door(kind, mount.removeprefix("auth/").strip("/"), role, file, f"http{address.strip()}")
-    return found
 
 
 class Shelf:
@@ -98,7 +68,7 @@ def executors(setting: str, now: Callable[[], datetime], verify: str | bool = Tr
     found = {}
     for name, door in doors(setting).items():
         namespace = name.partition("/")[2]
-        server = Operating(door.address, namespace=namespace, verify=verify, plain_http=True)  # as somebody wrote it
+        server = Operator(door.address, namespace=namespace, verify=verify, plain_http=True)  # as somebody wrote it
         found[name] = Executor(door, server, now)
     return found
 
@@ -111,7 +81,7 @@ class Executor:
     """
 
     door: Door
-    server: Operating
+    server: Operator
     now: Callable[[], datetime]
     _shelf: Shelf = field(default_factory=Shelf, repr=False)
     _token: OperationToken | None = field(default=None, repr=False)
@@ -138,7 +108,7 @@ class Executor:
             critical = "yes" if one.critical else ""
             self._shelf.put({"what": one.what, "where": one.where, "mend": one.mend, "critical": critical})
 
-    def operating(self) -> Operating:
+    def operating(self) -> Operator:
         """Return what asks with the executor's own token; logs in when there is none or it ends. Raises `VaultError`.
 
         A `NoIdentity` among them needs a person.

@@ -31,7 +31,7 @@ from vault.verdicts import denied
 WRAPPED_BY_HAND = "sys/wrapping/wrap"
 
 
-class Operating(Client):
+class Operator(Client):
     """The executor's calls, with its own token or with that of one operation."""
 
     def holding(self, token: OperationToken) -> Self:
