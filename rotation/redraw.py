@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from rotation import plan
-from rotation.models import Change, Redrawn
+from rotation.models import Change
 from rotation.planning import Refused, Wish
 from rotation.world import Books
 
@@ -33,8 +33,3 @@ def differs(change: Change, books: Books) -> str:
 def _part(document: Mapping[str, Any], name: str) -> Any:
     """Return a part of a plan as JSON keeps it."""
     return msgspec.json.decode(msgspec.json.encode(document.get(name)))
-
-
-def note(change: Change) -> None:
-    """Keep that the worker came to the same plan."""
-    Redrawn.objects.create(change=change, plan_hash=change.plan_hash)

@@ -8,10 +8,10 @@ import msgspec
 
 from rotation.approvers import policies, policy
 from rotation.ballot import Group, No, Proof, Risk
+from rotation.estate import Estate
 from rotation.governing import GOVERN, person
 from rotation.planning import Drawn, Refused, StepSpec, Wish
 from rotation.rules import APPROVING, DENY, REQUIRE, RISKS, STRENGTH, Rule, choose, document
-from rotation.world import Books
 
 TITLE = "Change an approval policy"
 FAMILY = GOVERN
@@ -40,7 +40,7 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     end: bool = False
 
 
-def draw(args: Args, wish: Wish, books: Books) -> Drawn:
+def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     """Return the one step. Raises `Refused` for a policy that can't be read, or that would lock everybody out."""
     before = policy(args.name)
     if args.end and before is None:

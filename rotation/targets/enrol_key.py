@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from rotation.assertions import AssertionRefused, Key, fingerprint, unpack
+from rotation.estate import Estate
 from rotation.governing import GOVERN, person
 from rotation.planning import Drawn, Refused, StepSpec, Wish
-from rotation.world import Books
 
 TITLE = "Enrol an approver's passkey"
 FAMILY = GOVERN
@@ -23,7 +23,7 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = ""
 
 
-def draw(args: Args, wish: Wish, books: Books) -> Drawn:
+def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     """Return the one step; its subject has the key's fingerprint, which two people can compare. Raises `Refused`."""
     found = person(args.user)
     try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from rotation.estate import Estate
 from rotation.freeze import subject_of
 from rotation.governing import GOVERN
 from rotation.models import Freeze
 from rotation.planning import Drawn, Refused, StepSpec, Wish
-from rotation.world import Books
 
 TITLE = "Lift a freeze"
 FAMILY = GOVERN
@@ -20,7 +20,7 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     freeze: int
 
 
-def draw(args: Args, wish: Wish, books: Books) -> Drawn:
+def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     """Return the one step. Raises `Refused` for one that does not hold."""
     row = Freeze.objects.filter(pk=args.freeze, lifted_at=None).first()
     if row is None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from rotation.estate import Estate
 from rotation.governing import GOVERN, person
 from rotation.planning import Drawn, Refused, StepSpec, Wish
-from rotation.world import Books
 
 TITLE = "Grant a role"
 FAMILY = GOVERN
@@ -20,7 +20,7 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     role: str
 
 
-def draw(args: Args, wish: Wish, books: Books) -> Drawn:
+def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     """Return the one step. Raises `Refused` for a stranger, a role that is given otherwise, or one that they have."""
     if args.role not in ROLES:
         raise Refused(

@@ -9,15 +9,14 @@ from typing import Any
 
 import msgspec
 from django.db import connection
-from django.db.models.functions import Now
 
 from accounts.models import Role, User
-from rotation import actions, assertions, plan, redraw, rules, targets
+from rotation import actions, assertions, plan, preflight, redraw, rules, targets
 from rotation.approvers import database_time, rule_for
 from rotation.approving import Given
 from rotation.ballot import Channel, Verdict
 from rotation.models import ApproverKey, Change
-from rotation.planning import Drawn, StepSpec, digest
+from rotation.planning import Drawn, StepSpec
 from tests.rotation.passkeys import PARTY, Authenticator
 from tests.rotation.toys import Toy, use
 
@@ -63,9 +62,7 @@ def check(change: Change, found: dict[str, Any] | None = None) -> Change:
     """Be the worker: draw the plan again, look, and keep what was found."""
     found = found or FOUND
     assert redraw.differs(change, BOOKS) == ""
-    redraw.note(change)
-    Change.objects.filter(pk=change.pk).update(found=found, checked_at=Now(), facts_hash=digest(found["facts"]))
-    change.refresh_from_db()
+    preflight.keep(change, {**found, "drawn": True})
     return change
 
 

@@ -1,4 +1,4 @@
-"""What the web process's rights in PostgreSQL can forge does not run: the executor judges by what others can't write."""
+"""What the web process's rights in PostgreSQL can forge does not run: the executor judges by what it can't write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from config import roles
 from rotation import moves, redraw, rules, standing
 from rotation.approvers import database_time
 from rotation.approving import approve, reject
-from rotation.models import ApprovalPolicy, ApproverKey, Change, Verdict
+from rotation.models import ApprovalPolicy, ApproverKey, Change, Redrawn, Verdict
 from rotation.planning import digest
 from rotation.rules import Rule
 from tests.rotation.asked import BOOKS, as_role, ask, check, fresh, person, pin, touched, toys
@@ -194,7 +194,7 @@ def test_a_change_that_the_web_process_made_up_is_rejected(scene, other, said):
 @pytest.mark.parametrize("other", [{"rule": WEAK}, {"rule": WEAK, "risk": "routine"}])
 def test_a_weaker_rule_or_a_lower_class_than_the_targets_own_is_rejected(scene, other):
     made = _insert(scene, **other)
-    redraw.note(made)  # even if the worker came to the same plan
+    Redrawn.objects.create(change=made, plan_hash=made.plan_hash)  # even if the worker came to the same plan
     scene.forge(made, proof="step_up")
     assert scene.judged(made)[0] == "reject" and "carries another approval policy" in scene.judged(made)[1]
 
