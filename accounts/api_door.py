@@ -49,6 +49,7 @@ class Caller:
     scope: Scope
     expires: datetime | None = None
     networks: tuple[str, ...] = ()
+    token_id: int | None = None
 
 
 class ByToken(BaseAuthentication):
@@ -68,7 +69,15 @@ class ByToken(BaseAuthentication):
             raise Problem("token-refused", str(refused), CHALLENGE, reason=refused.kind) from None
         key = f"token {found.token_id}"
         return found.owner, Caller(
-            "token", key, found.name, found.owner, found.scopes, found.scope, found.expires, found.networks
+            "token",
+            key,
+            found.name,
+            found.owner,
+            found.scopes,
+            found.scope,
+            found.expires,
+            found.networks,
+            found.token_id,
         )
 
     def authenticate_header(self, request: Request) -> str:
