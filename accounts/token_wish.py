@@ -24,12 +24,11 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "principals:read": "record.read",
         "sources:read": "record.read",
         "trail:read": "trail.read",
+        "changes:read": "record.read",
+        "changes:ask": "changes.ask",
+        "changes:approve": "changes.approve",
     }
 )
-NOT_YET = {
-    "changes:request": "Keybook makes no changes yet, so there is nothing that a token could ask for.",
-    "changes:approve": "No approval policy permits approving by API yet.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +82,7 @@ def _scopes(scopes: Iterable[str], owner: User) -> list[str]:
     """Return the scopes in the table's order, if there are any and the owner's role allows each."""
     asked = set(scopes)
     for one in sorted(asked - set(SCOPES)):
-        why = NOT_YET.get(one, f"The scopes are {', '.join(SCOPES)}.")
-        raise NotDone(f"“{one[:40]}” is no scope that a token can have. {why}")
+        raise NotDone(f"“{one[:40]}” is no scope that a token can have. The scopes are {', '.join(SCOPES)}.")
     if not asked:
         raise NotDone(f"A token needs a scope. The scopes are {', '.join(SCOPES)}.")
     for one in sorted(asked - allowed(owner, asked)):

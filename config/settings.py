@@ -137,6 +137,10 @@ ALLOWED_HOSTS = [host.strip() for host in ENV.allowed_hosts.split(",") if host.s
 KEYBOOK = ENV
 TRUSTED_PROXIES = ENV.trusted_proxies
 
+# What fulfils the seams of rotation/world.py: dotted paths of classes.
+ROTATION_BOOKS = "config.witness.AuditLog"
+ROTATION_WITNESS = "config.witness.AuditLog"
+
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
