@@ -16,6 +16,9 @@ from typing import Any
 from celery import Celery, bootsteps
 from django.conf import settings
 
+from inventory import executing
+from kit.undumpable import undumpable
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Django's checks load every page; a worker shows none, and must not fail to start because of one.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
@@ -157,3 +160,16 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no typ
 
 
 app.steps["consumer"].add(Pulse)
+
+
+class Identity(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
+    """Lets the executor come to its identity before the worker divides into children; only `operations` has one."""
+
+    def create(self, worker: Any) -> None:
+        """Open what was handed over wrapped, and keep this process's memory to itself."""
+        if settings.KEYBOOK.executor:
+            undumpable()
+            executing.begin(settings.KEYBOOK.executor)
+
+
+app.steps["worker"].add(Identity)

@@ -133,14 +133,14 @@ class Written:
 class HeldLease:
     """One lease that may live, and who holds it, as the record and the last lookup tell it.
 
-    `pod` is `namespace/name`; `state` is a word of `inventory.leases`, `verified` the time of the last lookup.
+    `secret` is the path of the role that gave it, such as `database/creds/app`; `pod` is `namespace/name`. `state` is
+    a word of `inventory.leases`, `verified` the time of the last lookup.
     """
 
     lease_id: str
     vault: str
     namespace: str
     secret: str
-    role: str
     state: str
     verified: datetime | None
     issued: datetime
@@ -166,3 +166,14 @@ class LeaseEnd:
     asked: datetime | None
     gone: datetime | None
     event: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUse:
+    """What tokens did after a moment: calls that the vault answered and calls that it refused, the last of each."""
+
+    answered: int = 0
+    refused: int = 0
+    last_answered: datetime | None = None
+    last_refused: datetime | None = None
+    event: int | None = None  # of the last one answered, else of the last one refused

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from inventory.sightings import OurCall
-
 from rotation.outcomes import Done, NotDone, Outcome, Waiting
 from rotation.world import World
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from rotation import steps, targets
+from rotation.estate import Estate
 from rotation.planning import Refused, StepSpec, Wish, digest, document
 from rotation.world import Books
 
@@ -29,10 +31,20 @@ def make(target: str, args: Mapping[str, Any], books: Books, wish: Wish | None =
     if kind is None:
         known = ", ".join(targets.names())
         raise Refused(f"No target is called {target!r}.", f"Known are {known}.", code="unknown_target", field="target")
-    given = _args(kind, target, args)
-    drawn = kind.draw(given, wish or Wish(target), books)
+    given, wished = _args(kind, target, args), wish or Wish(target)
+    drawn = kind.draw(given, wished, Estate(books, datetime.now(UTC)))
     whole = document(target, msgspec.to_builtins(given), drawn, [describe(one) for one in drawn.steps])
+    whole["wish"] = asdict(wished)
     return Plan(whole, digest(whole), kind.risk(given), kind.FAMILY)
+
+
+def risk_of(target: str, args: Mapping[str, Any]) -> str:
+    """Return the class that a target gives to its arguments; highest for what no target of ours can read."""
+    kind = targets.kinds().get(target)
+    try:
+        return str(kind.risk(_args(kind, target, args))) if kind is not None else "highest"
+    except Refused:
+        return "highest"
 
 
 def describe(step: StepSpec) -> dict[str, Any]:

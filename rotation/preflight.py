@@ -9,21 +9,26 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from rotation import failures, lifecycle, moves, steps
-from rotation.models import Change, Verdict
+from rotation.models import Change, Redrawn, Verdict
 from rotation.planning import digest
 from rotation.runner import WORKER, Hands
 from rotation.world import World
 
 
 def check(change: Change, hands: Hands) -> dict[str, Any]:
-    """Look at every step and return {"ok", "facts", "lines": [{"step", "ok", "says"}]}; nothing is changed."""
+    """Look at every step and return {"ok", "facts", "lines": [{"step", "ok", "says"}], "drawn"}; nothing is changed.
+
+    `drawn` tells that the worker drew the same plan itself. One that it did not draw is not looked at any further.
+    """
     facts: dict[str, Any] = {}
     lines: list[dict[str, Any]] = []
+    if why := hands.drawn(change):
+        return {"ok": False, "facts": {}, "lines": [{"step": 0, "ok": False, "says": why}], "drawn": False}
     for one in change.plan["steps"]:
         found, said = _look(change, one, hands)
         facts.update({f"{one['number']}.{name}": value for name, value in found.items()})
         lines += said
-    return {"ok": all(line["ok"] for line in lines), "facts": facts, "lines": lines}
+    return {"ok": all(line["ok"] for line in lines), "facts": facts, "lines": lines, "drawn": True}
 
 
 def keep(change: Change, found: dict[str, Any]) -> None:
@@ -31,6 +36,8 @@ def keep(change: Change, found: dict[str, Any]) -> None:
     new = digest(found["facts"])
     with transaction.atomic():
         Change.objects.filter(pk=change.pk).update(found=found, checked_at=Now(), facts_hash=new)
+        if found.get("drawn"):
+            Redrawn.objects.get_or_create(change=change, plan_hash=change.plan_hash)
         stale = Verdict.objects.filter(change=change, void=False, verdict="approve").exclude(facts_hash=new)
         if stale.update(void=True) and change.state == lifecycle.APPROVED:
             says = "What was approved is no longer what would happen, so the approvals are void: look again and decide."
@@ -58,5 +65,6 @@ def _world(change: Change, number: int, hands: Hands) -> World:
     now = hands.now()
     return World(
         change=change.name, step=number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
-        intent={}, began=now, tried=now, started=now, doors=hands.doors, witness=hands.witness, now=hands.now,
+        intent={}, began=now, tried=now, started=now, doors=hands.doors(change, number),
+        witness=hands.witness, now=hands.now,
     )  # fmt: skip

@@ -39,15 +39,18 @@ class Superseded(Exception):
 class Hands:
     """What the runner works with: who we are, the connections, the witness, and what may stop a step.
 
-    `frozen` returns the sentence of a freeze that lies over the change, "" for none; `unsure` the sentence why an
-    approved change may not start (approvals that don't verify, a plan that drifted), with the verb to make of it.
+    `doors` opens connections for one step of a change: both stand in every audit line of them. `frozen` returns the
+    sentence of a freeze that lies over the change, "" for none; `unsure` the sentence why an approved change may not
+    start (approvals that don't verify, a plan that drifted), with the verb to make of it; `drawn` the sentence why the
+    plan is not what its target draws here, "" if it is.
     """
 
     worker: str
-    doors: Doors
+    doors: Callable[[Change, int], Doors]
     witness: Witness
     frozen: Callable[[Change], str]
     unsure: Callable[[Change], tuple[str, str]]
+    drawn: Callable[[Change], str] = lambda _change: ""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     lease: float = LEASE
 
@@ -197,7 +200,7 @@ def _world(change: Change, step: Step, attempt: Attempt | None, hands: Hands) ->
         change=change.name, step=step.number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
         intent=attempt.intent if attempt else {}, began=began,
         tried=attempt.began_at if attempt else hands.now(), started=change.started_at or hands.now(),
-        doors=hands.doors, witness=hands.witness, now=hands.now, earlier=receipts,
+        doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, earlier=receipts,
         progress=lambda done, of: _progress(change, step, done, of),
     )  # fmt: skip
 

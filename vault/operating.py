@@ -28,11 +28,10 @@ from vault.operated import (
 )
 from vault.verdicts import denied
 
-ROLES = "keybook-op-"  # how every role begins that the executor may mint from
 WRAPPED_BY_HAND = "sys/wrapping/wrap"
 
 
-class Operating(Client):
+class Operator(Client):
     """The executor's calls, with its own token or with that of one operation."""
 
     def holding(self, token: OperationToken) -> Self:
@@ -48,15 +47,7 @@ class Operating(Client):
         """
         wanted = {"meta": dict(metadata), "ttl": f"{ttl_seconds}s", "num_uses": uses}
         answer = object_of(self._change(f"auth/token/create/{quote(role, safe='')}", wanted).get("auth"))
-        made = OperationToken(
-            str(answer.get("client_token", "")),
-            str(answer.get("accessor", "")),
-            int(answer.get("num_uses") or 0),
-            int(answer.get("lease_duration") or 0),
-        )
-        if not made.token:
-            raise Unknown("the vault's answer holds no token", f"{self.address}, the role {role}", "mint another")
-        return made
+        return self._token(answer, f"the role {role}")
 
     @contextlib.contextmanager
     def minted(self, role: str, metadata: Mapping[str, str], ttl_seconds: int, uses: int) -> Iterator[Self]:
@@ -68,6 +59,11 @@ class Operating(Client):
         finally:
             with contextlib.suppress(VaultError):  # one without a use left is gone, and every other ends by its time
                 ours.revoke_self()
+
+    def log_in(self, mount: str, given: Mapping[str, str]) -> OperationToken:
+        """Log in at an auth method with what it takes; after `Unknown` log in again, the token that was lost ends."""
+        answer = object_of(self._change(f"auth/{quote(mount)}/login", given, quiet=True).get("auth"))
+        return self._token(answer, f"auth/{mount}/login")
 
     def revoke_self(self) -> None:
         """End the token that asks."""
@@ -240,8 +236,15 @@ class Operating(Client):
                 f"the wrapping token was made at {found.creation_path}, not at {made_at}", self.address,
                 "it was not opened; have it revoked, and ask who made it",
             )  # fmt: skip
+        return self._opened({"token": token})
+
+    def unwrap_held(self) -> dict[str, Any]:
+        """Open the wrapping token that asks here itself: no other token is needed. Raises as `unwrap`."""
+        return self._opened({})
+
+    def _opened(self, body: Mapping[str, str]) -> dict[str, Any]:
         try:
-            answer = self._change("sys/wrapping/unwrap", {"token": token}, quiet=True)
+            answer = self._change("sys/wrapping/unwrap", body, quiet=True)
         except Refused as error:
             if any("wrapping token" in one for one in error.said):
                 raise self._spent() from error
@@ -252,6 +255,12 @@ class Operating(Client):
         """Have the vault make a password by one of its password policies; raises `NotThere` if there is none."""
         answer = object_of(self._ask(f"sys/policies/password/{quote(policy, safe='')}/generate").get("data"))
         return str(answer.get("password", ""))
+
+    def _token(self, answer: dict[str, Any], where: str) -> OperationToken:
+        token, accessor = str(answer.get("client_token", "")), str(answer.get("accessor", ""))
+        if not token:
+            raise Unknown("the vault's answer holds no token", f"{self.address}, {where}", "ask again")
+        return OperationToken(token, accessor, int(answer.get("num_uses") or 0), int(answer.get("lease_duration") or 0))
 
     def _spent(self) -> Spent:
         return Spent(

@@ -23,8 +23,8 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def describe(args: Args) -> Sentence:
     """Say what breaks until it is read anew."""
     return Sentence(
-        f"Rotate the static role {args.mount}/{args.name}", "one password", "another one; whoever holds the old one is refused",
-        "cannot be undone",
+        f"Rotate the static role {args.mount}/{args.name}", "one password",
+        "another one; whoever holds the old one is refused", "cannot be undone",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Writes a new version of a KV v2 secret over exactly one other: generated values, which live in this function alone."""
+"""Writes a new version of a KV v2 secret over exactly one other: generated values, which live in one function alone."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def describe(args: Args) -> Sentence:
     some = ", ".join(args.keys)
     how = f"by the password policy {args.policy}" if args.policy else f"of {LENGTH} letters and digits"
     return Sentence(
-        f"Write a new version of {args.place.name}", "the newest version", f"new value {how} for {some}; other keys stay",
-        "the old version can be read until it is destroyed",
+        f"Write a new version of {args.place.name}", "the newest version",
+        f"new value {how} for {some}; other keys stay", "the old version can be read until it is destroyed",
     )  # fmt: skip
 
 

@@ -85,4 +85,4 @@ def approved(*kinds: str, state: str = "approved", **more: Any) -> Change:
 def hands(**more: Any) -> Hands:
     """Return hands with nothing to hold: no freeze, nothing unsure."""
     given = {"frozen": lambda _change: "", "unsure": lambda _change: ("", ""), "worker": "one", **more}
-    return Hands(doors=SimpleNamespace(), witness=SimpleNamespace(), **given)
+    return Hands(doors=lambda _change, _step: SimpleNamespace(), witness=SimpleNamespace(), **given)

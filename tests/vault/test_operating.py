@@ -15,7 +15,7 @@ import pytest
 
 from tests.vault import cutting
 from vault import errors
-from vault.operating import Operating
+from vault.operating import Operator
 from vault.verdicts import verdict
 
 pytestmark = pytest.mark.live
@@ -23,10 +23,10 @@ CANARY = "canary-7c1f9d"
 
 
 @pytest.fixture(scope="module")
-def root() -> Operating:
+def root() -> Operator:
     if not os.environ.get("VAULT_ADDR"):
         pytest.skip("VAULT_ADDR names no OpenBao; bin/sandbox --vault sets it")
-    return Operating(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"])
+    return Operator(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"])
 
 
 @pytest.fixture
@@ -237,8 +237,8 @@ def proxy(root):
     made.close()
 
 
-def asked_through(proxy, timeout=5.0) -> Operating:
-    return Operating(proxy.url, os.environ["VAULT_TOKEN"], timeout=timeout)
+def asked_through(proxy, timeout=5.0) -> Operator:
+    return Operator(proxy.url, os.environ["VAULT_TOKEN"], timeout=timeout)
 
 
 @pytest.mark.parametrize(
@@ -269,12 +269,12 @@ def test_an_answer_that_does_not_come_in_time_is_unknown(root, proxy, place):
 
 def test_a_server_that_speaks_no_tls_was_sent_nothing(root):
     with pytest.raises(errors.Unreachable):
-        Operating(root.address.replace("http:", "https:"), "any").revoke_self()
+        Operator(root.address.replace("http:", "https:"), "any").revoke_self()
 
 
 def test_what_was_never_resolved_was_not_done():
     with pytest.raises(errors.Unreachable):
-        Operating("https://no-such-name.invalid", "any").revoke_self()
+        Operator("https://no-such-name.invalid", "any").revoke_self()
 
 
 def rotate(root, proxy, place, before):

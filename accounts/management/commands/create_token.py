@@ -44,9 +44,7 @@ class Command(BaseCommand):
         parser.add_argument("--days", default=str(DAYS), help=f"how long it lives: {DAYS}, at most {MOST_DAYS}")
         parser.add_argument("--name", default="made by command", metavar="TEXT", help="what uses it, and where")
         parser.add_argument(
-            "--allow-approve",
-            action="store_true",
-            help="for changes:approve, which decides in the user's name",
+            "--allow-approve", action="store_true", help="for changes:approve, where an approval policy takes tokens"
         )
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
@@ -63,14 +61,13 @@ class Command(BaseCommand):
 
     def _make(self, options: dict[str, Any]) -> tuple[ApiToken, str]:
         """Make the token that the options ask for; raises `NotDone`."""
-        if "changes:approve" in options["scope"] and not options["allow_approve"]:
-            raise NotDone("changes:approve decides in its owner's name. Say --allow-approve as well, if that is meant.")
         wish = Wish(
             name=options["name"],
             scopes=options["scope"],
             areas=read_areas(options["vault"], options["namespace"], options["prefix"]),
             networks=options["network"],
             days=_days(options["days"]),
+            allow_approve=options["allow_approve"],
         )
         return tokens.create(find(options["user"]), wish, actor=f"command line: {getuser()}")
 

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from audit import connect, connect_cluster
 from audit.arrival import Seen
 from audit.commands import BadInput, explained, visible
-from cluster import access
+from cluster import access, restarter
 from inventory import asking
 from kit.check import Check
 from vault import policy
@@ -45,6 +45,8 @@ class Command(BaseCommand):
         cluster.add_argument("--kubeconfig", default="", help=f"its kubeconfig, or in-cluster (default: {_KUBECONFIG})")
         cluster.add_argument("--secrets", action="store_true", help="also ask for names and times of Secrets")
         cluster.add_argument("--role", action="store_true", help="print what to apply and nothing else, and do nothing")
+        words = "print the restarter's role for these namespaces and nothing else, and do nothing"
+        cluster.add_argument("--restarter", nargs="+", default=[], metavar="NAMESPACE", help=words)
         parser.add_argument("--policy", action="store_true", help="print the policy and nothing else, and do nothing")
         parser.add_argument("--namespace", default="", help="the namespace that the token belongs to")
         parser.add_argument("--token-file", help="a file with the read-only token (else VAULT_TOKEN)")
@@ -66,6 +68,9 @@ class Command(BaseCommand):
         if given["role"]:
             self.stdout.write(access.manifest(secrets=given["secrets"]), ending="")
             return
+        if given["restarter"]:
+            self._restarter(given["restarter"])
+            return
         self._json, self._checks = bool(given["json"]), list[Check]()
         if given["cluster"]:
             self._cluster(given)
@@ -83,6 +88,14 @@ class Command(BaseCommand):
                 raise BadInput(visible(str(error))) from None
         if not ok:
             sys.exit(NOTHING_ARRIVES)
+
+    def _restarter(self, namespaces: list[str]) -> None:
+        """Print the role of who restarts and has secrets read anew, bound in these namespaces alone."""
+        with explained():
+            try:
+                self.stdout.write(restarter.manifest(namespaces), ending="")
+            except restarter.UnusableNamespace as error:
+                raise BadInput(visible(str(error))) from None
 
     def _cluster(self, given: dict[str, Any]) -> None:
         """Connect a cluster: exit code 0 when it was added, 2 when anything stands against it."""
