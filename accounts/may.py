@@ -20,8 +20,6 @@ LEAST: dict[str, Role] = {
     "record.read": Role.READER,  # secrets, events, principals, sources and their health
     "record.export": Role.READER,  # take what one may see away as a file
     "account.change": Role.READER,  # one's own password, second factor and sessions
-    "changes.ask": Role.OPERATOR,  # ask for a change, cancel one's own, resume one that stopped
-    "changes.approve": Role.APPROVER,  # approve or reject, as far as the approval policy lets them
     "sources.change": Role.ADMINISTRATOR,  # connect a vault, add a log, make or revoke a receiver's token
     "people.read": Role.ADMINISTRATOR,
     "people.change": Role.ADMINISTRATOR,  # make, disable, change the role, make a link

@@ -148,10 +148,6 @@ ALLOWED_HOSTS = [host.strip() for host in ENV.allowed_hosts.split(",") if host.s
 KEYBOOK = ENV
 TRUSTED_PROXIES = ENV.trusted_proxies
 
-# What fulfils the seams of rotation/world.py: dotted paths of classes.
-ROTATION_BOOKS = "config.witness.AuditLog"
-ROTATION_WITNESS = "config.witness.AuditLog"
-
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -350,3 +346,6 @@ LOGGING = {
         "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
     },
 }
+
+# What fulfils rotation's questions to the record: rotation and audit are strangers, and meet here.
+ROTATION_BOOKS = ROTATION_WITNESS = "config.witness.AuditLog"

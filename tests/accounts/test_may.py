@@ -15,8 +15,6 @@ WHO = {
     "record.read": {"reader", "operator", "approver", "administrator"},
     "record.export": {"reader", "operator", "approver", "administrator"},
     "account.change": {"reader", "operator", "approver", "administrator"},
-    "changes.ask": {"operator", "approver", "administrator"},
-    "changes.approve": {"approver", "administrator"},
     "sources.change": {"administrator"},
     "people.read": {"administrator"},
     "people.change": {"administrator"},

@@ -56,7 +56,7 @@ class Asker(Collector):
 def by(owner, *scopes, **more) -> Asker:
     """Return a client with a token of this owner that somebody else made a while ago."""
     wanted = scopes or ("changes:read", "changes:ask")
-    return Asker(tokens.create(owner, Wish("one", wanted, **more), actor=owner)[1])
+    return Asker(tokens.create(owner, Wish("one", wanted, allow_approve=True, **more), actor=owner)[1])
 
 
 @pytest.fixture
