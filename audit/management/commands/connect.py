@@ -34,6 +34,7 @@ class Command(BaseCommand):
     """Print the policy, test each right, add the source, and wait for lines; see docs/operations.md."""
 
     help = __doc__ or ""
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Say what may be given."""
