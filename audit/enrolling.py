@@ -78,6 +78,8 @@ def _split(vault: str, place: str) -> tuple[str, str]:
 
 def _what(one: Enrolment) -> str:
     where = one.place.logical
-    return f"{one.target.replace('_', ' ')} {'below ' if one.place.beginning else ''}{where}" if where else "any " + (
-        one.target.replace("_", " ")
+    return (
+        f"{one.target.replace('_', ' ')} {'below ' if one.place.beginning else ''}{where}"
+        if where
+        else "any " + (one.target.replace("_", " "))
     )

@@ -56,8 +56,21 @@ RULES = (
         "accounts_trailentry", {WEB: f"SELECT, INSERT ({ENTRY})", OPERATIONS: f"SELECT, INSERT ({ENTRY})", INGEST: READ}
     ),
     # A token's limits stay what they were when it was made: pages and the API only note its use and its end.
-    Rule("accounts_apitoken", {WEB: f"{ADD}, UPDATE (used, revoked, refused, refused_why, refused_from)"}),
+    Rule(
+        "accounts_apitoken",
+        {
+            WEB: f"{ADD}, UPDATE (used, revoked, refused, refused_why, refused_from)",
+            OPERATIONS: "SELECT (id, owner_id, scopes, revoked)",
+        },
+    ),
     Rule("accounts_tokenarea", {WEB: ADD}),
+    # The worker that runs changes judges approvals itself: by roles, addresses and subjects, never by a password.
+    # It gives a role where a change says so.
+    Rule(
+        "accounts_user",
+        {WEB: ALL, OPERATIONS: "SELECT (id, username, role, is_active, email, epoch), UPDATE (role, epoch)"},
+    ),
+    Rule("socialaccount_socialaccount", {WEB: ALL, OPERATIONS: "SELECT (id, user_id, uid, extra_data)"}),
     Rule("(accounts|account|auth|axes|mfa|socialaccount|usersessions)_.*|django_session|django_site", {WEB: ALL}),
     # Partitions belong to the ingest role, and are reached through their parents.
     Rule(rf"({'|'.join(PARTITIONED)})_\d{{8}}", {}),

@@ -264,6 +264,9 @@ SOCIALACCOUNT_PROVIDERS = {
     }
 }
 
+# accounts knows no approval policies; this says whether one of them takes votes by API token.
+APPROVING_BY_API = "rotation.approvers.takes_tokens"
+
 # axes stands before every password; what it counts, for how long, and the words of a refusal are ours.
 AXES_HANDLER = "accounts.throttle.Handler"
 AXES_CLIENT_IP_CALLABLE = "accounts.throttle.network"
@@ -343,3 +346,7 @@ LOGGING = {
         "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
     },
 }
+
+# What fulfils rotation's questions to the record: rotation and audit are strangers, and meet here.
+ROTATION_BOOKS = "config.witness.AuditLog"
+ROTATION_WITNESS = "config.witness.AuditLog"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from rotation import steps, targets
+from rotation.estate import Estate
 from rotation.planning import Refused, StepSpec, Wish, digest, document
 from rotation.world import Books
 
@@ -29,9 +31,10 @@ def make(target: str, args: Mapping[str, Any], books: Books, wish: Wish | None =
     if kind is None:
         known = ", ".join(targets.names())
         raise Refused(f"No target is called {target!r}.", f"Known are {known}.", code="unknown_target", field="target")
-    given = _args(kind, target, args)
-    drawn = kind.draw(given, wish or Wish(target), books)
+    given, wished = _args(kind, target, args), wish or Wish(target)
+    drawn = kind.draw(given, wished, Estate(books, datetime.now(UTC)))
     whole = document(target, msgspec.to_builtins(given), drawn, [describe(one) for one in drawn.steps])
+    whole["wish"] = asdict(wished)
     return Plan(whole, digest(whole), kind.risk(given), kind.FAMILY)
 
 

@@ -30,7 +30,7 @@ class Wish:
     vault: str = ""
     namespace: str = ""
     cluster: str = ""
-    restart: bool = True  # restart what would keep the old value
+    may_generate: Sequence[str] = ()  # globs over `vault:secret`: whose value Keybook may choose
 
 
 @dataclass(frozen=True, slots=True)

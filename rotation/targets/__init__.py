@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from kit import seam
+from rotation.estate import Estate
 from rotation.planning import Drawn, Wish
-from rotation.world import Books
 
 
 class Target(Protocol):
@@ -27,7 +27,7 @@ class Target(Protocol):
     Args: type[Any]
     """A frozen msgspec Struct that forbids unknown fields: what may be asked."""
 
-    def draw(self, args: Any, wish: Wish, books: Books) -> Drawn:
+    def draw(self, args: Any, wish: Wish, estate: Estate) -> Drawn:
         """Return the plan's body; raises `rotation.planning.Refused` with what, why and the mend."""
         ...
 
