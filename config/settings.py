@@ -59,6 +59,7 @@ class Environment(BaseSettings):
     kubeconfig: str = Field(default="", alias="KEYBOOK_KUBECONFIG")
     executor: str = Field(default="", alias="KEYBOOK_EXECUTOR")
     restarter: str = Field(default="", alias="KEYBOOK_RESTARTER")
+    may_generate: str = Field(default="", alias="KEYBOOK_MAY_GENERATE")
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -49,6 +49,7 @@ class Estate:
 
     books: Books
     at: datetime
+    may_generate: Sequence[str] = ()  # globs over `vault:secret`: whose value Keybook may choose
 
     def place(self, name: str, vault: str = "", *, type: str = "") -> SecretPlace:
         """Return the one place that a name leads to; raises `Refused` for none, for several, or another engine."""

@@ -10,7 +10,7 @@ from accounts import tokens
 from accounts.models import Role, TrailEntry, User
 from accounts.scope import Area
 from accounts.token_wish import Wish
-from rotation.models import Change, Verdict
+from rotation.models import ApprovalPolicy, Change, Verdict
 from tests.api.conftest import Collector
 from tests.rotation import toy_targets
 from tests.rotation.toy_targets import asked, looked
@@ -66,6 +66,7 @@ def asks(ann) -> Asker:
 
 @pytest.fixture
 def decides(bob) -> Asker:
+    ApprovalPolicy.objects.update(proof="api_token")
     return by(bob, "changes:read", "changes:approve")
 
 
@@ -269,6 +270,7 @@ def test_a_plan_that_changed_is_not_approved_and_the_new_hash_is_told(decides, a
 
 
 def test_whoever_asked_can_not_approve_and_is_told_so(bob):
+    ApprovalPolicy.objects.update(proof="api_token")
     change = asked(bob)
     own = by(bob, "changes:approve")
     answer = own.send(f"/changes/{change.name}/approve", {"plan_hash": change.plan_hash})
@@ -343,6 +345,7 @@ def test_a_stopped_change_is_resumed_and_one_that_waits_is_not(asks, ann):
 
 @pytest.mark.parametrize("verb", ["approve", "reject", "cancel", "resume"])
 def test_a_change_that_is_not_there_takes_no_verb(verb, db):
+    ApprovalPolicy.objects.update(proof="api_token")
     eve = by(User.objects.create_user("eve", role=Role.ADMINISTRATOR), "changes:approve", "changes:ask")
     assert eve.send(f"/changes/C-999999/{verb}", {"plan_hash": "a"}).problem() == (404, "not-found")
 

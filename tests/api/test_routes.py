@@ -9,6 +9,7 @@ from accounts import tokens
 from accounts.models import Role, User
 from accounts.scope import Area
 from accounts.token_wish import SCOPES, Wish
+from rotation.models import ApprovalPolicy
 from tests.accounts.test_web_role import as_web
 from tests.api.conftest import Collector
 from tests.dashboard.route_table import API_POSTS, API_SCOPES, TABLE
@@ -29,7 +30,8 @@ def eve(db) -> User:
 
 
 def token(owner, scopes, **more) -> Collector:
-    return Collector(tokens.create(owner, Wish("one", scopes, **more), actor=owner)[1])
+    ApprovalPolicy.objects.update(proof="api_token")  # else no token may approve, and none is made
+    return Collector(tokens.create(owner, Wish("one", scopes, allow_approve=True, **more), actor=owner)[1])
 
 
 @pytest.mark.parametrize("scope", SCOPES)

@@ -34,6 +34,7 @@ class Command(BaseCommand):
     """Print the policy, test each right, add the source, and wait for lines; see docs/operations.md."""
 
     help = __doc__ or ""
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Say what may be given."""
@@ -95,6 +96,14 @@ class Command(BaseCommand):
         if not ok:
             sys.exit(NOTHING_ARRIVES)
 
+    def _restarter(self, namespaces: list[str]) -> None:
+        """Print the role of who restarts and has secrets read anew, bound in these namespaces alone."""
+        with explained():
+            try:
+                self.stdout.write(restarter.manifest(namespaces), ending="")
+            except restarter.UnusableNamespace as error:
+                raise BadInput(visible(str(error))) from None
+
     def _enrol(self, vault: str, address: str, wishes: list[str], *, as_json: bool) -> None:
         """Print the executor's policies; exit code 2 for a wish that can't be met."""
         with explained():
@@ -104,14 +113,6 @@ class Command(BaseCommand):
                 raise BadInput(visible(str(error))) from None
         lines = [json.dumps(sheet.document())] if as_json else [visible(one) for one in sheet.text().split("\n")]
         self.stdout.write("\n".join(lines), ending="")
-
-    def _restarter(self, namespaces: list[str]) -> None:
-        """Print the role of who restarts and has secrets read anew, bound in these namespaces alone."""
-        with explained():
-            try:
-                self.stdout.write(restarter.manifest(namespaces), ending="")
-            except restarter.UnusableNamespace as error:
-                raise BadInput(visible(str(error))) from None
 
     def _cluster(self, given: dict[str, Any]) -> None:
         """Connect a cluster: exit code 0 when it was added, 2 when anything stands against it."""
