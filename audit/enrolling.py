@@ -1,4 +1,4 @@
-"""Prints what a person applies so that Keybook may change something at a vault: the executor, and each place."""
+"""Prints what a person applies so that Keybook may change something at a vault: the executor, and each enrolment."""
 
 from __future__ import annotations
 
