@@ -32,8 +32,9 @@ from audit.answers import (
 from audit.closed import BEGIN, END
 from audit.event import ALIVE
 from audit.event_filter import Condition, Filter
+from audit.grades import grade
 from audit.models import RENAMED, Device, Generation, Principal, Secret, Source
-from audit.pods import Proof, grade
+from audit.pods import Proof
 from audit.reach import secret_in, vaults_of
 from audit.readers import Uses
 
