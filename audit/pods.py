@@ -12,11 +12,12 @@ from django.db import connection
 
 from accounts.scope import Scope
 from audit import scoping
-from audit.answers import Reader
+from audit.answers import Reader, ReaderPod, WhoRead
 from audit.closed import BEGIN, END
 from audit.event import ALIVE
 from audit.grades import grade
 from inventory.deliveries import NOBODY, Delivered, Read, delivered
+from inventory.models import Cluster
 from vault.reads import Outcome
 
 _JOIN = """
@@ -169,6 +170,29 @@ def _together(one: Reader, other: Reader) -> Reader:
         versions=sorted({*one.versions, *other.versions}), entity_id=one.entity_id, cluster=one.cluster,
         pod_uid=one.pod_uid, delivered_by=one.delivered_by,
     )  # fmt: skip
+
+
+def pods_of(answer: WhoRead, principals: Sequence[int], newest: int) -> dict[int, list[ReaderPod]]:
+    """Return by which pods these principals read a secret or were denied, by its newest calls, most calls first.
+
+    Nothing is known of pods before there is a cluster.
+    """
+    if not principals or not Cluster.objects.exists():
+        return {}
+    sql = f"""
+        WITH e AS MATERIALIZED (
+            SELECT principal, token, address, time, disclosed, outcome FROM audit_event
+            WHERE secret = %s AND time >= %s AND time < %s AND {ALIVE} ORDER BY time DESC LIMIT %s)
+        SELECT e.principal, p.kind, {_COLUMNS}, count(*) FROM e JOIN audit_principal p ON p.id = e.principal {_JOIN}
+        WHERE e.principal = ANY(%s) AND (e.disclosed > 0 OR e.outcome = {Outcome.DENIED.value})
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY count(*) DESC, 3, 4, 5
+    """  # noqa: S608 - only our own text is put together
+    values = [answer.secret.id, answer.since or BEGIN, answer.until or END, newest, list(principals)]
+    found: dict[int, list[ReaderPod]] = {}
+    for who, kind, told, cluster, uid, namespace, name, by, calls in _rows(sql, values):
+        pod = f"{namespace}/{name}" if uid else None
+        found.setdefault(who, []).append(ReaderPod(pod, uid, cluster, grade(kind, told), by, calls))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,7 @@ PARAMETERS: dict[str, tuple[Shape, str]] = {
     "cluster": (TEXT, "Only those of this cluster."),
     "namespace": (TEXT, "Only those of this namespace of Kubernetes."),
     "account": (TEXT, "Only those of this service account."),
+    "old": (_one_of("false", "true"), "Only those that were found on an old version of a secret."),
     "troubled": (_one_of("false", "true"), "Only those that something keeps from their secrets."),
     "orphaned": (_one_of("false", "true"), "Only leases that outlive their pod."),
     "event_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The event's number."),
