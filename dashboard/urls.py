@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("leases/", leases.lease_list, name="lease-list"),
     path("leases/<key:lease_id>/", leases.lease_detail, name="lease-detail"),
     path("workloads/", pods.workload_list, name="workload-list"),
+    path("workloads/map/", pods.workload_map, name="workload-map"),
     path("workloads/<str:cluster>/<str:uid>/", pods.workload_detail, name="workload-detail"),
     path("pods/", pods.pod_list, name="pod-list"),
     path("pods/<str:cluster>/<str:uid>/", pods.pod_detail, name="pod-detail"),

@@ -50,6 +50,7 @@ TABLE = {
     "lease-detail": row("/leases/999999/", get=404, post=405),
     "workload-list": row("/workloads/", get=200, post=405),
     "workload-detail": row("/workloads/prod/nothing/", get=404, post=405),
+    "workload-map": row("/workloads/map/", get=200, post=405),
     "pod-list": row("/pods/", get=200, post=405),
     "pod-detail": row("/pods/prod/nothing/", get=404, post=405),
     "source-list": row("/sources/", get=200, post=405),
