@@ -36,7 +36,6 @@ class AskBody(msgspec.Struct, forbid_unknown_fields=True):
     vault: str = ""
     namespace: str = ""
     cluster: str = ""
-    restart: bool = True
 
 
 class VerdictBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -87,7 +86,7 @@ class Changes(Door):
             by="api", token_id=self.caller.token_id, key=_key(request), body=msgspec.to_builtins(body),
             evidence=body.evidence, request=request._request,
         )  # fmt: skip
-        want = Want(body.target, body.args, body.vault, body.namespace, body.cluster, body.restart)
+        want = Want(body.target, body.args, body.vault, body.namespace, body.cluster)
         with _as_problems():
             again = asking.asked_before(self.caller.owner, asked) is not None
             change = asking.ask(self.caller.owner, want, body.reason, asked, self.caller.scope)

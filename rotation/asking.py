@@ -31,7 +31,6 @@ class Want:
     vault: str = ""
     namespace: str = ""
     cluster: str = ""
-    restart: bool = True
 
 
 def draw(want: Want, scope: Scope) -> Plan:
@@ -39,7 +38,7 @@ def draw(want: Want, scope: Scope) -> Plan:
 
     Who has a limited view gets the plan of what lies in it, and no word of what else there is.
     """
-    wish = Wish(want.target, want.vault, want.namespace, want.cluster, want.restart)
+    wish = Wish(want.target, want.vault, want.namespace, want.cluster)
     try:
         made = plan.make(want.target, want.args, books(), wish)
     except Refused as why:
