@@ -51,8 +51,8 @@ class Hands:
     witness: Witness
     frozen: Callable[[Change], str]
     unsure: Callable[[Change], tuple[str, str]]
-    drawn: Callable[[Change], str] = lambda _change: ""
     present: Callable[[str, str, str, str], Sequence[Getting]] = getting
+    drawn: Callable[[Change], str] = lambda _change: ""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     lease: float = LEASE
 
