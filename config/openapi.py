@@ -239,7 +239,7 @@ BODIES: dict[str, Shape] = {
     **{name: {**_object(), "additionalProperties": False} for name in ("Cancel", "Resume")},
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {
-    "args": ANYTHING, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT, "restart": YES,
+    "args": ANYTHING, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
 }  # fmt: skip
 for _name in ("Approve", "Reject"):
     BODIES[_name] = {**BODIES[_name], "properties": {**BODIES[_name]["properties"], "note": TEXT}}
