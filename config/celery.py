@@ -59,6 +59,8 @@ app.conf.update(
         "audit.sweep": {"queue": "sweep"},
         "inventory.sweep_clusters": {"queue": "sweep"},
         "inventory.watch_cluster": {"queue": "cluster"},
+        "rotation.sweep": {"queue": "sweep"},
+        "rotation.run_change": {"queue": "operations"},
     },
     task_time_limit=TURN_ENDS,
     worker_max_tasks_per_child=2_000,
@@ -95,6 +97,7 @@ app.conf.update(
             "schedule": timedelta(seconds=5),
             "options": {"expires": 5.0},
         },
+        "sweep changes": {"task": "rotation.sweep", "schedule": timedelta(seconds=1), "options": {"expires": 5.0}},
         "keep house": {
             "task": "audit.keep_house",
             "schedule": timedelta(minutes=1),
@@ -138,7 +141,7 @@ app.conf.update(
     worker_redirect_stdouts=False,
     timezone="UTC",
 )
-app.autodiscover_tasks(["accounts", "audit", "inventory"])
+app.autodiscover_tasks(["accounts", "audit", "inventory", "rotation"])
 app.autodiscover_tasks(["audit"], related_name="vault_tasks")
 
 

@@ -59,6 +59,7 @@ class Environment(BaseSettings):
     kubeconfig: str = Field(default="", alias="KEYBOOK_KUBECONFIG")
     executor: str = Field(default="", alias="KEYBOOK_EXECUTOR")
     restarter: str = Field(default="", alias="KEYBOOK_RESTARTER")
+    may_generate: str = Field(default="", alias="KEYBOOK_MAY_GENERATE")
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -346,3 +347,7 @@ LOGGING = {
         "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
     },
 }
+
+# What fulfils rotation's questions to the record: rotation and audit are strangers, and meet here.
+ROTATION_BOOKS = "config.witness.AuditLog"
+ROTATION_WITNESS = "config.witness.AuditLog"

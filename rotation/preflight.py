@@ -14,21 +14,35 @@ from rotation.planning import digest
 from rotation.runner import WORKER, Hands
 from rotation.world import World
 
+_VOID = "What was approved is no longer what would happen, so the approvals are void: look at it and decide anew."
+
 
 def check(change: Change, hands: Hands) -> dict[str, Any]:
     """Look at every step and return {"ok", "facts", "lines": [{"step", "ok", "says"}], "drawn"}; nothing is changed.
 
-    `drawn` tells that the worker drew the same plan itself. One that it did not draw is not looked at any further.
+    `drawn` tells that the worker drew the same plan itself: once, right after it was asked for, because leases and pods
+    come and go. One that it did not draw is not looked at any further.
     """
     facts: dict[str, Any] = {}
     lines: list[dict[str, Any]] = []
-    if why := hands.drawn(change):
+    known = change.redrawn.filter(plan_hash=change.plan_hash).exists()
+    if not known and (why := hands.drawn(change)):
         return {"ok": False, "facts": {}, "lines": [{"step": 0, "ok": False, "says": why}], "drawn": False}
     for one in change.plan["steps"]:
         found, said = _look(change, one, hands)
         facts.update({f"{one['number']}.{name}": value for name, value in found.items()})
         lines += said
     return {"ok": all(line["ok"] for line in lines), "facts": facts, "lines": lines, "drawn": True}
+
+
+def drift(change: Change, hands: Hands) -> tuple[str, str]:
+    """Look once more before the first effect; returns the verb to make of a change that may not start, and why."""
+    before = change.facts_hash
+    found = check(change, hands)
+    if before and digest(found["facts"]) != before:
+        return "void", _VOID
+    trouble = next((line for line in found["lines"] if not line["ok"]), None)
+    return ("wait", f"Step {trouble['step']}: {trouble['says']}") if trouble else ("", "")
 
 
 def keep(change: Change, found: dict[str, Any]) -> None:
@@ -40,8 +54,7 @@ def keep(change: Change, found: dict[str, Any]) -> None:
             Redrawn.objects.get_or_create(change=change, plan_hash=change.plan_hash)
         stale = Verdict.objects.filter(change=change, void=False, verdict="approve").exclude(facts_hash=new)
         if stale.update(void=True) and change.state == lifecycle.APPROVED:
-            says = "What was approved is no longer what would happen, so the approvals are void: look again and decide."
-            moves.make(change, "void", WORKER, says=says)
+            moves.make(change, "void", WORKER, says=_VOID)
     change.refresh_from_db(fields=["found", "checked_at", "facts_hash"])
 
 
@@ -66,5 +79,5 @@ def _world(change: Change, number: int, hands: Hands) -> World:
     return World(
         change=change.name, step=number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
         intent={}, began=now, tried=now, started=now, doors=hands.doors(change, number),
-        witness=hands.witness, now=hands.now,
+        witness=hands.witness, now=hands.now, present=hands.present,
     )  # fmt: skip

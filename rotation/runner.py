@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 from rotation import failures, lifecycle, moves, steps
 from rotation.models import Attempt, Change, Proof, Step
 from rotation.outcomes import Done, Drifted, NotDone, Outcome, Unknown, Waiting
+from rotation.present import Getting, getting
 from rotation.world import Doors, Witness, World
 
 LEASE = 15.0  # seconds that a claim lasts; it is renewed three times as often
@@ -50,6 +51,7 @@ class Hands:
     witness: Witness
     frozen: Callable[[Change], str]
     unsure: Callable[[Change], tuple[str, str]]
+    present: Callable[[str, str, str, str], Sequence[Getting]] = getting
     drawn: Callable[[Change], str] = lambda _change: ""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     lease: float = LEASE
@@ -200,7 +202,8 @@ def _world(change: Change, step: Step, attempt: Attempt | None, hands: Hands) ->
         change=change.name, step=step.number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
         intent=attempt.intent if attempt else {}, began=began,
         tried=attempt.began_at if attempt else hands.now(), started=change.started_at or hands.now(),
-        doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, earlier=receipts,
+        doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, present=hands.present,
+        earlier=receipts,
         progress=lambda done, of: _progress(change, step, done, of),
     )  # fmt: skip
 

@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 from inventory.sightings import HeldLease, LeaseEnd, OurCall, Reach, VersionRead, Written
+from rotation.present import Getting
 
-Operator: TypeAlias = (
-    Any  # vault.operating.Operator: named there, because pages reach this module and may reach no wire
-)
-ClusterClient: TypeAlias = Any  # cluster.client.Client
+# `vault.operating.Operator` and `cluster.operating.Operator`: pages reach this module, and may reach no wire by it.
+Operator: TypeAlias = Any
+Restarter: TypeAlias = Any
 
 
 class Books(Protocol):
@@ -65,8 +65,8 @@ class Doors(Protocol):
         """Return an operator with a fresh token of an enrolled role, good for `uses` calls and revoked at the end."""
         ...
 
-    def cluster(self, cluster: str) -> AbstractContextManager[ClusterClient]:
-        """Return a client of a cluster as the restarter."""
+    def cluster(self, cluster: str) -> AbstractContextManager[Restarter]:
+        """Return what changes a cluster, as the restarter."""
         ...
 
 
@@ -89,5 +89,6 @@ class World:
     doors: Doors
     witness: Witness
     now: Callable[[], datetime]
+    present: Callable[[str, str, str, str], Sequence[Getting]]  # vault, namespace, mount, path: who gets it now
     progress: Callable[[int, int], None] = field(default=lambda _done, _of: None)
     earlier: Mapping[str, Any] = field(default_factory=dict)  # receipts of the steps before, by their kind

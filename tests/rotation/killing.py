@@ -26,7 +26,7 @@ from rotation.planning import digest  # noqa: E402
 from rotation.runner import Hands  # noqa: E402
 from sandbox.bao_http import Bao  # noqa: E402
 from tests.rotation.live import ROLE, LiveDoors, LogWitness, enrol  # noqa: E402
-from vault.operating import Operating  # noqa: E402
+from vault.operating import Operator  # noqa: E402
 
 LEASE = 0.4  # seconds: a killed worker's claim lapses soon, so that many kills fit into a minute
 
@@ -61,7 +61,7 @@ def ask(folder: str, count: int) -> list[int]:
 
 def ours(keys: list[int]) -> None:
     """Take turns over all changes until all have ended."""
-    server = Operating(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"], plain_http=True)
+    server = Operator(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"], plain_http=True)
     witness = LogWitness(Path(os.environ["KEYBOOK_AUDIT_LOG"]))
     hands = Hands(
         f"worker {os.getpid()}", lambda change, step: LiveDoors(server, change.name, step), witness,
@@ -78,7 +78,7 @@ def ours(keys: list[int]) -> None:
 
 def naive(keys: list[int]) -> None:
     """Rotate as scripts do: read the state, write, then note that it is done."""
-    server = Operating(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"], plain_http=True)
+    server = Operator(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"], plain_http=True)
     for change in Change.objects.filter(pk__in=keys, state="approved").order_by("pk"):
         path = change.subject.removeprefix("secret/")
         with LiveDoors(server, change.name, 1).vault("demo", "", ROLE, 3) as operator:

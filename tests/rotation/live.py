@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from inventory.sightings import Reach
-from vault.operating import Operating
+from vault.operating import Operator
 
 POLICY = """
 path "secret/data/*" { capabilities = ["create", "update", "patch"] }
@@ -36,12 +36,12 @@ def enrol(bao: Any) -> None:
 class LiveDoors:
     """Doors whose tokens name the change and the step, as the product's do."""
 
-    server: Operating
+    server: Operator
     change: str
     step: int
 
     @contextmanager
-    def vault(self, vault: str, namespace: str, role: str, uses: int) -> Iterator[Operating]:
+    def vault(self, vault: str, namespace: str, role: str, uses: int) -> Iterator[Operator]:
         """Mint, lend and revoke."""
         meta = {"keybook_change": self.change, "keybook_step": str(self.step), "keybook_plan": "0" * 64}
         with self.server.minted(role, meta, 30, uses) as operator:

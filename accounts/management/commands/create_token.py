@@ -21,6 +21,7 @@ class Command(BaseCommand):
     """Make an API token."""
 
     help = "Makes an API token and prints it, this once. Without limits it sees what its owner sees, from anywhere."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add whose token it is, what it may, its limits, and `--json`."""
