@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -16,14 +15,10 @@ from rotation.world import Books
 _DISPLAY = {"blast_radius"}  # pods come and go while a plan waits; what is done to what may not change
 
 
-def differs(change: Change, books: Books, may_generate: Sequence[str] = ()) -> str:
-    """Return in a sentence how the plan differs from what its target draws now, "" if it does not.
-
-    Which values Keybook may choose is the worker's own setting, whatever the plan was wished with.
-    """
+def differs(change: Change, books: Books) -> str:
+    """Return in a sentence how the plan differs from what its target draws now, "" if it does not."""
     try:
-        wished = msgspec.convert(change.plan.get("wish", {"target": change.target}), Wish)
-        wish = replace(wished, may_generate=tuple(may_generate))
+        wish = msgspec.convert(change.plan.get("wish", {"target": change.target}), Wish)
         again = plan.make(change.target, change.args, books, wish)
     except (Refused, msgspec.ValidationError) as why:
         return f"The plan can't be drawn again: {why}"
