@@ -1,4 +1,4 @@
-"""Prints what a person applies so that Keybook may change something at a vault: the executor, and each place enrolled."""
+"""Prints what a person applies so that Keybook may change something at a vault: the executor, and each enrolment."""
 
 from __future__ import annotations
 
@@ -78,6 +78,8 @@ def _split(vault: str, place: str) -> tuple[str, str]:
 
 def _what(one: Enrolment) -> str:
     where = one.place.logical
-    return f"{one.target.replace('_', ' ')} {'below ' if one.place.beginning else ''}{where}" if where else "any " + (
-        one.target.replace("_", " ")
+    return (
+        f"{one.target.replace('_', ' ')} {'below ' if one.place.beginning else ''}{where}"
+        if where
+        else "any " + (one.target.replace("_", " "))
     )

@@ -366,7 +366,8 @@ def test_the_policy_alone_is_printed_on_request():
 
 def test_what_the_executor_needs_is_printed_for_each_target_and_verb():
     connection = Connection.objects.create(vault="prod", address="https://vault.example")
-    KnownMount.objects.create(connection=connection, path="teams/a/", accessor="k", type="kv", seen_first=datetime.now(UTC))
+    known = {"path": "teams/a/", "accessor": "k", "type": "kv", "seen_first": datetime.now(UTC)}
+    KnownMount.objects.create(connection=connection, **known)
     words = ("--vault", "prod", "--addr", "https://vault.example", "--enrol", "kv:teams/a/prod/", "--enrol", "token:")
     code, out, _ = run(*words)
     assert code == 0 and enrolment.executor_policy() in out and "KEYBOOK_EXECUTOR=prod=approle:" in out

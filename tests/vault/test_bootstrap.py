@@ -131,6 +131,18 @@ def test_it_logs_in_anew_when_its_token_ends_or_is_found_gone(yard):
 
 
 @pytest.mark.live
+def test_a_token_of_its_own_that_somebody_revoked_is_replaced_when_it_mints(yard, root):
+    yard.hand_over()
+    executor = yard.executor()
+    own = executor.operating()
+    root.revoke_accessor(own.whoami().accessor)
+    with pytest.raises(errors.Refused) as caught:
+        own.mint("keybook-op-no-such-role", {"keybook_change": "C-1"}, 5, 1)
+    assert "unknown role" in str(caught.value)
+    assert executor.operating().whoami().policies == ("keybook-executor",)
+
+
+@pytest.mark.live
 def test_a_secret_id_that_somebody_opened_is_critical_and_says_what_to_do(yard):
     token = yard.wrap()
     yard.root.holding(type("T", (), {"token": token})).unwrap_held()
