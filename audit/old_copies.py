@@ -44,18 +44,20 @@ class OldCopy:
 def versions_made(secret_id: int, path: str, newest: int) -> list[Version]:
     """Return the versions that a KV v2 secret's newest calls name or write, with when each was written, if it is sure.
 
-    `path` is how the vault's API names the secret. Only reads name a version and only writes make one: see `number`.
+    `path` is how the vault's API names the secret. What a write says of its number is left out, for older records lack
+    it: see `number`.
     """
     sql = f"""
         WITH e AS MATERIALIZED (
-            SELECT time, version, operation, path, outcome FROM audit_event
+            SELECT time, CASE WHEN operation = ANY(%s) THEN 0 ELSE version END AS version, operation, path, outcome
+            FROM audit_event
             WHERE secret = %s AND time >= %s AND time < %s AND {ALIVE} ORDER BY time DESC LIMIT %s)
         SELECT e.time, e.version, e.operation FROM e JOIN audit_path a ON a.id = e.path
         WHERE e.version > 0 OR e.outcome = {Outcome.OK.value} AND (
               e.operation = ANY(%s) AND a.path = %s OR e.operation = {_DELETE} AND a.path = %s)
         ORDER BY e.time
     """  # noqa: S608 - only our own text is put together
-    values: list[Any] = [secret_id, BEGIN, END, newest, _WRITES, path, path.replace("/data/", "/metadata/", 1)]
+    values: list[Any] = [_WRITES, secret_id, BEGIN, END, newest, _WRITES, path, path.replace("/data/", "/metadata/", 1)]
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         return number(cursor.fetchall())
