@@ -67,13 +67,13 @@ def _hands(key: int, at: datetime) -> Iterator[Tie]:
 
 def _alike(key: int) -> Iterator[Tie]:
     """Yield the accounts that are this person's as well, whenever they were made."""
-    user = User.objects.filter(pk=key).first()
+    user = User.objects.only("username", "email").filter(pk=key).first()
     if user is not None and user.email:
-        for other in User.objects.filter(email__iexact=user.email).exclude(pk=key):
-            yield Tie(other.pk, other.username, EMAIL)
+        others = User.objects.filter(email__iexact=user.email).exclude(pk=key).values_list("pk", "username")
+        yield from (Tie(person, name, EMAIL) for person, name in others)
     subjects = SocialAccount.objects.filter(user_id=key).values_list("uid", flat=True)
-    for account in SocialAccount.objects.filter(uid__in=list(subjects)).exclude(user_id=key).select_related("user"):
-        yield Tie(account.user_id, account.user.username, SUBJECT)
+    same = SocialAccount.objects.filter(uid__in=list(subjects)).exclude(user_id=key)
+    yield from (Tie(person, name, SUBJECT) for person, name in same.values_list("user_id", "user__username"))
     names = _names(key, user)
     for person, name in _called(names, key):
         yield Tie(person, name, NAME)

@@ -141,7 +141,7 @@ app.conf.update(
     worker_redirect_stdouts=False,
     timezone="UTC",
 )
-app.autodiscover_tasks(["accounts", "audit", "inventory"])
+app.autodiscover_tasks(["accounts", "audit", "inventory", "rotation"])
 app.autodiscover_tasks(["audit"], related_name="vault_tasks")
 
 

@@ -33,7 +33,7 @@ ENTRY = (  # all of an entry but its key
 DECIDED = (  # of a change, what people's verbs write
     "state, says, cancel_wanted, due_at, approved_at, ended_at, reviewed_at, reviewed_by, review_due"
 )
-PARTITIONED = ("audit_event", "audit_sighting", "audit_block")
+PARTITIONED = ("audit_event", "audit_sighting", "audit_told", "audit_block")
 STATEMENT_TIMEOUT = {WEB: "5s", BEAT: "10s", HEALTH: "5s"}
 
 
@@ -56,13 +56,26 @@ RULES = (
         "accounts_trailentry", {WEB: f"SELECT, INSERT ({ENTRY})", OPERATIONS: f"SELECT, INSERT ({ENTRY})", INGEST: READ}
     ),
     # A token's limits stay what they were when it was made: pages and the API only note its use and its end.
-    Rule("accounts_apitoken", {WEB: f"{ADD}, UPDATE (used, revoked, refused, refused_why, refused_from)"}),
+    Rule(
+        "accounts_apitoken",
+        {
+            WEB: f"{ADD}, UPDATE (used, revoked, refused, refused_why, refused_from)",
+            OPERATIONS: "SELECT (id, owner_id, scopes, revoked)",
+        },
+    ),
     Rule("accounts_tokenarea", {WEB: ADD}),
+    # The worker that runs changes judges approvals itself: by roles, addresses and subjects, never by a password.
+    # It gives a role where a change says so.
+    Rule(
+        "accounts_user",
+        {WEB: ALL, OPERATIONS: "SELECT (id, username, role, is_active, email, epoch), UPDATE (role, epoch)"},
+    ),
+    Rule("socialaccount_socialaccount", {WEB: ALL, OPERATIONS: "SELECT (id, user_id, uid, extra_data)"}),
     Rule("(accounts|account|auth|axes|mfa|socialaccount|usersessions)_.*|django_session|django_site", {WEB: ALL}),
     # Partitions belong to the ingest role, and are reached through their parents.
     Rule(rf"({'|'.join(PARTITIONED)})_\d{{8}}", {}),
     # Events and lines: the ingest role owns the parents, pages read them.
-    Rule("audit_(event|sighting)", {WEB: READ, OPERATIONS: READ, HEALTH: READ}),
+    Rule("audit_(event|sighting|told)", {WEB: READ, OPERATIONS: READ, HEALTH: READ}),
     Rule("audit_block", {WEB: READ}),
     # What people add on the pages: sources, and the vaults and devices that they belong to. Whose events are whose
     # hangs on these, so pages change none; locking a device's row takes the right on a column, and its key can't move.

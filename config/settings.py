@@ -59,6 +59,7 @@ class Environment(BaseSettings):
     kubeconfig: str = Field(default="", alias="KEYBOOK_KUBECONFIG")
     executor: str = Field(default="", alias="KEYBOOK_EXECUTOR")
     restarter: str = Field(default="", alias="KEYBOOK_RESTARTER")
+    may_generate: str = Field(default="", alias="KEYBOOK_MAY_GENERATE")
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -264,6 +265,9 @@ SOCIALACCOUNT_PROVIDERS = {
     }
 }
 
+# accounts knows no approval policies; this says whether one of them takes votes by API token.
+APPROVING_BY_API = "rotation.approvers.takes_tokens"
+
 # axes stands before every password; what it counts, for how long, and the words of a refusal are ours.
 AXES_HANDLER = "accounts.throttle.Handler"
 AXES_CLIENT_IP_CALLABLE = "accounts.throttle.network"
@@ -345,4 +349,5 @@ LOGGING = {
 }
 
 # What fulfils rotation's questions to the record: rotation and audit are strangers, and meet here.
-ROTATION_BOOKS = ROTATION_WITNESS = "config.witness.AuditLog"
+ROTATION_BOOKS = "config.witness.AuditLog"
+ROTATION_WITNESS = "config.witness.AuditLog"

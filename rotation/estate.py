@@ -13,7 +13,7 @@ from datetime import datetime
 from inventory import restarts, secret_places
 from inventory.cluster_models import SecretConsumer, Workload
 from inventory.cluster_questions import api_path, consumers_of
-from inventory.enrolled import covered
+from inventory.enrolled import enrolled
 from inventory.models import Cluster, Connection, Entity
 from inventory.restarts import Restart
 from inventory.secret_places import SecretPlace
@@ -49,6 +49,7 @@ class Estate:
 
     books: Books
     at: datetime
+    may_generate: Sequence[str] = ()  # globs over `vault:secret`: whose value Keybook may choose
 
     def place(self, name: str, vault: str = "", *, type: str = "") -> SecretPlace:
         """Return the one place that a name leads to; raises `Refused` for none, for several, or another engine."""
@@ -73,7 +74,7 @@ class Estate:
     def need(self, connection: Connection, want: Want) -> Need:
         """Return the enrolled role for a verb at a thing; raises `Refused` with the policy to apply for none."""
         try:
-            found = covered(connection, want, self.at)
+            found = enrolled(connection, want, self.at)
         except NotEnrollable as error:
             raise Refused(f"It can't be enrolled: {error}.", code="not_enrolled") from None
         if not found:

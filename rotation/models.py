@@ -190,24 +190,45 @@ class Proof(models.Model):
 class ApprovalPolicy(models.Model):
     """Who must approve what: `targets` are globs over `target:subject`; the strictest that fits counts, deny wins.
 
-    `roles` and `people` say who may approve; `proof` is the least proof: api_token, step_up or passkey.
+    `roles`, `people` and `groups` (lists of issuer, id and name) say who may approve; `proof` is the least proof:
+    api_token, step_up or passkey. A row is never changed: it ends, and another one of its name begins.
     """
 
-    name = models.CharField(max_length=100, unique=True)
+    name = models.CharField(max_length=100)
     targets = ArrayField(models.TextField())
     effect = models.CharField(max_length=10, default="require")  # require, deny
     risk = models.CharField(max_length=10, default="routine")
     approvers = models.SmallIntegerField(default=1)
     roles = ArrayField(models.CharField(max_length=16), default=list)
     people = ArrayField(models.BigIntegerField(), default=list)
+    groups = models.JSONField(default=list)
     proof = models.CharField(max_length=10, default="step_up")
     hours = models.SmallIntegerField(default=24)
     made_at = models.DateTimeField(db_default=Now())
     made_by_change = models.BigIntegerField(null=True)
     ended_at = models.DateTimeField(null=True)
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["name"], name="rotation_policy_once", condition=models.Q(ended_at=None))
+        ]
+
     def __str__(self) -> str:
         return self.name
+
+
+class Redrawn(models.Model):
+    """That the worker drew a plan itself, by the target and its arguments, and came to the same steps.
+
+    Only the operations worker writes here: a plan that the web process made up has no such row.
+    """
+
+    change = models.ForeignKey(Change, models.CASCADE, related_name="redrawn")
+    plan_hash = models.CharField(max_length=64)
+    at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"plan of C-{self.change_id}"
 
 
 class ApproverKey(models.Model):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from django.conf import settings
 
 from rotation import steps, targets
 from rotation.estate import Estate
@@ -31,10 +32,16 @@ def make(target: str, args: Mapping[str, Any], books: Books, wish: Wish | None =
     if kind is None:
         known = ", ".join(targets.names())
         raise Refused(f"No target is called {target!r}.", f"Known are {known}.", code="unknown_target", field="target")
-    given = _args(kind, target, args)
-    drawn = kind.draw(given, wish or Wish(target), Estate(books, datetime.now(UTC)))
+    given, wished = _args(kind, target, args), wish or Wish(target)
+    drawn = kind.draw(given, wished, Estate(books, datetime.now(UTC), may_generate()))
     whole = document(target, msgspec.to_builtins(given), drawn, [describe(one) for one in drawn.steps])
+    whole["wish"] = msgspec.json.decode(msgspec.json.encode(wished))
     return Plan(whole, digest(whole), kind.risk(given), kind.FAMILY)
+
+
+def may_generate() -> tuple[str, ...]:
+    """Return the globs over `vault:secret` that say whose value Keybook may choose; each process has its own word."""
+    return tuple(filter(None, map(str.strip, settings.KEYBOOK.may_generate.split(","))))
 
 
 def risk_of(target: str, args: Mapping[str, Any]) -> str:

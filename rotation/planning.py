@@ -30,7 +30,6 @@ class Wish:
     vault: str = ""
     namespace: str = ""
     cluster: str = ""
-    may_generate: Sequence[str] = ()  # globs over `vault:secret`: whose value Keybook may choose
 
 
 @dataclass(frozen=True, slots=True)

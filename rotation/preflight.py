@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from rotation import failures, lifecycle, moves, steps
-from rotation.models import Change, Verdict
+from rotation.models import Change, Redrawn, Verdict
 from rotation.planning import digest
 from rotation.runner import WORKER, Hands
 from rotation.world import World
@@ -18,14 +18,21 @@ _VOID = "What was approved is no longer what would happen, so the approvals are 
 
 
 def check(change: Change, hands: Hands) -> dict[str, Any]:
-    """Look at every step and return {"ok", "facts", "lines": [{"step", "ok", "says"}]}; nothing is changed."""
+    """Look at every step and return {"ok", "facts", "lines": [{"step", "ok", "says"}], "drawn"}; nothing is changed.
+
+    `drawn` tells that the worker drew the same plan itself: once, right after it was asked for, because leases and pods
+    come and go. One that it did not draw is not looked at any further.
+    """
     facts: dict[str, Any] = {}
     lines: list[dict[str, Any]] = []
+    known = change.redrawn.filter(plan_hash=change.plan_hash).exists()
+    if not known and (why := hands.drawn(change)):
+        return {"ok": False, "facts": {}, "lines": [{"step": 0, "ok": False, "says": why}], "drawn": False}
     for one in change.plan["steps"]:
         found, said = _look(change, one, hands)
         facts.update({f"{one['number']}.{name}": value for name, value in found.items()})
         lines += said
-    return {"ok": all(line["ok"] for line in lines), "facts": facts, "lines": lines}
+    return {"ok": all(line["ok"] for line in lines), "facts": facts, "lines": lines, "drawn": True}
 
 
 def drift(change: Change, hands: Hands) -> tuple[str, str]:
@@ -43,6 +50,8 @@ def keep(change: Change, found: dict[str, Any]) -> None:
     new = digest(found["facts"])
     with transaction.atomic():
         Change.objects.filter(pk=change.pk).update(found=found, checked_at=Now(), facts_hash=new)
+        if found.get("drawn"):
+            Redrawn.objects.get_or_create(change=change, plan_hash=change.plan_hash)
         stale = Verdict.objects.filter(change=change, void=False, verdict="approve").exclude(facts_hash=new)
         if stale.update(void=True) and change.state == lifecycle.APPROVED:
             moves.make(change, "void", WORKER, says=_VOID)

@@ -42,7 +42,8 @@ class Hands:
 
     `doors` opens connections for one step of a change: both stand in every audit line of them. `frozen` returns the
     sentence of a freeze that lies over the change, "" for none; `unsure` the sentence why an approved change may not
-    start (approvals that don't verify, a plan that drifted), with the verb to make of it.
+    start (approvals that don't verify, a plan that drifted), with the verb to make of it; `drawn` the sentence why the
+    plan is not what its target draws here, "" if it is.
     """
 
     worker: str
@@ -51,6 +52,7 @@ class Hands:
     frozen: Callable[[Change], str]
     unsure: Callable[[Change], tuple[str, str]]
     present: Callable[[str, str, str, str], Sequence[Getting]] = getting
+    drawn: Callable[[Change], str] = lambda _change: ""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     lease: float = LEASE
 

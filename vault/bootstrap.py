@@ -12,13 +12,13 @@ import json
 import mmap
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from vault.doors import Door, doors
-from vault.errors import Refused, Spent, Unavailable, Unknown, VaultError
+from vault.errors import Refused, Spent, TokenGone, Unavailable, Unknown, VaultError
 from vault.operated import OperationToken
 from vault.operating import Operator
 
@@ -68,9 +68,24 @@ def executors(setting: str, now: Callable[[], datetime], verify: str | bool = Tr
     found = {}
     for name, door in doors(setting).items():
         namespace = name.partition("/")[2]
-        server = Operator(door.address, namespace=namespace, verify=verify, plain_http=True)  # as somebody wrote it
+        server = _Own(door.address, namespace=namespace, verify=verify, plain_http=True)  # as somebody wrote it
         found[name] = Executor(door, server, now)
     return found
+
+
+class _Own(Operator):
+    """Asks with the executor's own token, which somebody may have revoked before its time."""
+
+    log_in_anew: Callable[[], Operator] | None = None
+
+    def mint(self, role: str, metadata: Mapping[str, str], ttl_seconds: int, uses: int) -> OperationToken:
+        """Mint; once more with a new token of its own where that was gone."""
+        try:
+            return super().mint(role, metadata, ttl_seconds, uses)
+        except TokenGone:
+            if self.log_in_anew is None:
+                raise
+        return self.log_in_anew().mint(role, metadata, ttl_seconds, uses)
 
 
 @dataclass(slots=True)
@@ -81,7 +96,7 @@ class Executor:
     """
 
     door: Door
-    server: Operator
+    server: _Own
     now: Callable[[], datetime]
     _shelf: Shelf = field(default_factory=Shelf, repr=False)
     _token: OperationToken | None = field(default=None, repr=False)
@@ -119,7 +134,14 @@ class Executor:
         token = self._token
         if token is None or self._until is None or self.now() >= self._until:
             token = self._log_in()
-        return self.server.holding(token)
+        own = self.server.holding(token)
+        own.log_in_anew = self.anew
+        return own
+
+    def anew(self) -> Operator:
+        """Log in anew, whatever time the token had: it was found gone. Raises as `operating`."""
+        self.forget()
+        return self.server.holding(self._log_in())
 
     def forget(self) -> None:
         """Log in anew the next time: the token was found gone before its time."""

@@ -27,7 +27,7 @@ def doors(setting: str) -> dict[str, Door]:
     for one in filter(None, map(str.strip, setting.split(","))):
         name, _, rest = one.partition("=")
         way, at, address = rest.partition("@http")
-        parts = way.split(":", 3)
+        parts = way.strip().split(":", 3)
         if not (at and len(parts) == 4 and all(parts) and parts[0] in KINDS and name.strip()):
             raise ValueError(
                 "it takes name=approle:MOUNT:ROLE-ID:FILE@ADDRESS or name=kubernetes:MOUNT:ROLE:FILE@ADDRESS"

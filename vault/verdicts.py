@@ -8,8 +8,9 @@ from vault.plain_text import mask_error
 # What a server says, word for word, when it has not even begun: it is sealed, or nobody leads yet.
 _SEALED = ("Vault is sealed",)
 _NO_LEADER = ("local node not active but active cluster node not found",)
-# A dead token and a missing right are both 403. OpenBao says this alone of a dead one.
-_DEAD = (("permission denied",), ("bad token",), ("invalid token",))
+# A dead token and a missing right are both 403. OpenBao says this alone of a dead one, Vault names it.
+_DEAD = ("permission denied",)
+_NAMED_DEAD = ("invalid token", "bad token")
 # It looked for what it should change, and found none.
 _NOTHING = ("no static role found for role name", "failed to find entry for connection with name")
 _WORDS = 300  # of what a server says, so many letters are shown
@@ -60,7 +61,7 @@ def _shown(said: tuple[str, ...], *, words: bool) -> str:
 
 def denied(said: tuple[str, ...], where: str) -> VaultError:
     """Return what a 403 means by its words alone, for tokens whose every look at themselves costs a use."""
-    if said in _DEAD:
+    if said == _DEAD or any(words in one for words in _NAMED_DEAD for one in said):
         mend = "take a new one: it expired, was revoked or has no use left"
         return TokenGone("the vault does not know the token", where, mend, said)
     return NotPermitted("the token may not do this", where, "compare its policy with the one that is printed", said)

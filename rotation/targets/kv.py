@@ -40,7 +40,7 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
             f"{place.mount}/ is KV version {place.kv_version or 'unknown'}: it keeps no versions to prove anything by.",
             "Move the secret to a version 2 mount.", field="args.secret",
         )  # fmt: skip
-    _check(args, wish, f"{place.vault}:{args.secret}")
+    _check(args, estate, f"{place.vault}:{args.secret}")
     write = estate.need(place.connection, Want("kv", "write", place.mount, place.path))
     at = {"mount": place.mount, "path": place.path, "namespace": place.namespace}
     first = {"place": at, "role": write.role}
@@ -60,7 +60,7 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     )
 
 
-def _check(args: Args, wish: Wish, name: str) -> None:
+def _check(args: Args, estate: Estate, name: str) -> None:
     if args.way == "adopt" and (args.keys or args.policy):
         raise Refused(
             "With the way adopt somebody else writes the version, so keys and policy say nothing.", "Leave them out.",
@@ -75,7 +75,7 @@ def _check(args: Args, wish: Wish, name: str) -> None:
             code="bad_args",
             field="args.keys",
         )
-    if not any(fnmatchcase(name, one) for one in wish.may_generate):
+    if not any(fnmatchcase(name, one) for one in estate.may_generate):
         raise Refused(
             f"Keybook may not choose the value of {name}.",
             "Ask with the way adopt, or have an operator of Keybook add it to KEYBOOK_MAY_GENERATE.", field="args.way",

@@ -25,6 +25,7 @@ MAY_IMPORT_LATE = {
 MAY_CATCH_ALL: dict[str, str] = {
     "audit/management/commands/follow.py": "the edge of a turn: a fault in one log must not stop the others",
     "cluster/turn.py": "the edge of a thread: a fault in one watch must end the turn, not leave it half done",
+    "vault/wire.py": "marks any failure to connect as one before anything was sent, and raises it again",
     "receiver/house.py": "the edge of a request: its sender must be answered whatever happens",
     "audit/tasks.py": "the edge of a turn: a fault in one log must not stop the others",
     "inventory/tasks.py": "the edge of a turn: a fault at one cluster must not stop the others",

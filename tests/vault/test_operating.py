@@ -326,6 +326,7 @@ def test_in_300_cuts_the_end_is_what_the_vault_holds(root, proxy, place):
         (500, ("local node not active but active cluster node not found",), errors.Unavailable),
         (400, ("check-and-set parameter did not match the current version",), errors.Refused),
         (403, ("permission denied",), errors.TokenGone),
+        (403, ("2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n",), errors.TokenGone),
         (403, ("1 error occurred:\n\t* permission denied\n\n",), errors.NotPermitted),
         (404, (), errors.NotThere),
         (405, (), errors.Refused),
