@@ -14,9 +14,9 @@ from audit import coverage, our_calls, queries
 from audit.answers import Gap
 from audit.closed import END
 from audit.event import ALIVE
+from audit.grades import grade
 from audit.models import Secret, Vault
 from audit.operations import OPERATIONS
-from audit.pods import grade
 from audit.principal import Kind as Who
 from inventory.sightings import OurCall, Reach, VersionRead, Written
 from vault.reads import Outcome
