@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import wraps
 from time import time
 from typing import Any, TypeVar, cast
@@ -28,6 +29,12 @@ def fresh(request: HttpRequest, seconds: float = SECONDS) -> bool:
     """Return whether the person proved who they are in this session within the last `seconds`."""
     records = get_authentication_records(request, cast(User, request.user))
     return any(0 <= time() - one["at"] <= seconds for one in records)
+
+
+def proved_at(request: HttpRequest) -> datetime | None:
+    """Return when the person last proved who they are in this session, None if it is not known."""
+    records = get_authentication_records(request, cast(User, request.user))
+    return max((datetime.fromtimestamp(one["at"], UTC) for one in records), default=None)
 
 
 def required(view: _View) -> _View:

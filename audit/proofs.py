@@ -13,9 +13,9 @@ from accounts.scope import EVERYTHING
 from audit import coverage, lease_facts, our_calls, queries
 from audit.closed import END
 from audit.event import ALIVE, SEEN_REQUEST, SEEN_RESPONSE
+from audit.grades import grade
 from audit.models import Secret, Vault
 from audit.operations import OPERATIONS
-from audit.pods import grade
 from audit.principal import Kind as Who
 from inventory.sightings import OurCall, Reach, VersionRead, Written
 from vault import reads

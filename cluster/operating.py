@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from cluster import refresh, rollouts
 from cluster.decoding import Broken, Unreadable, decode_object, decode_page
+from cluster.delivery import vso
 from cluster.errors import (
     BrokenAnswer,
     Conflict,
@@ -148,9 +149,11 @@ class Operator:
         """
         place = _placed(KINDS, kind, namespace, name)
         labels = _selector(_read(self._client, place).spec.selector)
-        pods = list(_listed(self._client, RESOURCES["pods"], namespace, labels))
+        pods = list(_listed(self._client, RESOURCES["pods"], namespace, labels=labels))
         owners = (
-            list(_listed(self._client, RESOURCES["replicasets"], namespace, labels)) if kind == "Deployment" else []
+            list(_listed(self._client, RESOURCES["replicasets"], namespace, labels=labels))
+            if kind == "Deployment"
+            else []
         )
         found: Restartable = _read(self._client, place)
         return Seen(found, Scene([found, *owners, *pods]).pods_of(found.metadata.uid))
@@ -164,18 +167,19 @@ class Operator:
 
     def force_sync(
         self, kind: str, namespace: str, name: str, change_id: str, at: datetime, dry_run: bool = False, *,
-        uid: str = "",
+        uid: str = "", anew: bool = False,
     ) -> Asked:  # fmt: skip
         """Ask an operator to read a secret anew for a change: annotations on its ExternalSecret or Vault*Secret.
 
         Of a VaultDynamicSecret this makes new credentials and leaves the lease of before alive. One that was asked for
-        this change is left alone. Raises `NotRefreshable` for one that would do nothing, and what `restart` raises.
+        this change is left alone, unless it shall be asked `anew`. Raises `NotRefreshable` for one that would do
+        nothing, and what `restart` raises.
         """
         place = _placed(FILLING, kind, namespace, name)
 
         def body(found: Filled) -> Json | None:
             place.check(found, uid, "")
-            if found.metadata.annotations.get(CHANGE) == change_id:
+            if found.metadata.annotations.get(CHANGE) == change_id and not anew:
                 return None
             _refuse(refresh.obstacle(found), NotRefreshable, place)
             key = FORCE_ESO if kind == "ExternalSecret" else FORCE_VSO
@@ -192,10 +196,16 @@ class Operator:
     def synced(
         self, kind: str, namespace: str, name: str, mark: str, since: datetime, *, written: datetime | None = None
     ) -> Synced | Pending:
-        """Return whether an operator has read a secret anew, by its status now; see `refresh.synced_since`."""
-        return refresh.synced_since(
-            _read(self._client, _placed(FILLING, kind, namespace, name)), mark, since, written=written
-        )
+        """Return whether an operator has read a secret anew, by its status and events; see `refresh.synced_since`.
+
+        The events matter to Vault Secrets Operator alone: it may have read by itself before `mark` was taken.
+        """
+        found: Filled = _read(self._client, _placed(FILLING, kind, namespace, name))
+        uid, told = found.metadata.uid, list[datetime]()
+        if kind != "ExternalSecret":
+            events = _listed(self._client, RESOURCES["events"], namespace, fields=f"involvedObject.uid={uid}")
+            told = vso.synced_at(Scene(events), uid)
+        return refresh.synced_since(found, mark, since, written=written, told=told)
 
     def filled(self, kind: str, namespace: str, name: str) -> Filled:
         """Return an ExternalSecret or Vault*Secret, read now: for its mark and its lease before anything is asked."""
@@ -299,12 +309,15 @@ def _found(client: Server, place: _Place) -> tuple[str, Any]:
     raise NotInstalled(f"the cluster has no {place.resource.plural}", str(place), "install what brings it, or leave it")
 
 
-def _listed(client: Server, resource: Resource, namespace: str, labels: str) -> Iterator[Any]:
-    """Give the objects of a namespace that a selector fits; raises `BrokenAnswer` for one that can't be read."""
+def _listed(client: Server, resource: Resource, namespace: str, *, labels: str = "", fields: str = "") -> Iterator[Any]:
+    """Give the objects of a namespace that selectors fit; raises `BrokenAnswer` for one that can't be read."""
     token = ""
     for _ in range(MOST_PAGES):
         try:
-            page = decode_page(resource, client.page(resource, namespace=namespace, token=token, labelSelector=labels))
+            page = decode_page(
+                resource,
+                client.page(resource, namespace=namespace, token=token, labelSelector=labels, fieldSelector=fields),
+            )
         except NotPermitted as error:
             raise NotPermitted(error.what, error.where, _Place(resource, namespace, "").rule("list")) from error
         except Unreadable as error:

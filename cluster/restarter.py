@@ -42,6 +42,7 @@ RULES = (
     Rule((RESOURCES["replicasets"],), ("list",), "The way from a Deployment to its pods."),
     Rule((RESOURCES["pods"],), ("list",), "See that no pod of the old set is left. No exec, no delete."),
     Rule((FILLING["ExternalSecret"],), ("get", "patch"), "Have a secret read anew: two annotations."),
+    Rule((RESOURCES["events"],), ("list",), "Hear an operator say that it has read a secret."),
     Rule((FILLING["VaultStaticSecret"], FILLING["VaultDynamicSecret"]), ("get", "patch"), "The same."),
 )
 

@@ -68,7 +68,7 @@ SHAPES: dict[str, Shape] = {
             "id": WHOLE,
             "time": MOMENT,
             "amends": WHOLE,
-            "change": _one_of("response", "sighting"),
+            "change": _one_of("response", "sighting", "pod"),
             "request_id": {"type": "string", "format": "uuid"},
             "principal_id": _or_null(WHOLE),
             "principal": _or_null(TEXT),
@@ -78,6 +78,11 @@ SHAPES: dict[str, Shape] = {
             "secret_id": _or_null(WHOLE),
             "secret": _or_null(TEXT),
             "address": _or_null(TEXT),
+            "pod": _or_null(TEXT),
+            "pod_uid": _or_null(TEXT),
+            "cluster": _or_null(TEXT),
+            "grade": TEXT,
+            "delivered_by": _or_null(TEXT),
             "version": _or_null(WHOLE),
             "duration_us": _or_null(WHOLE),
             "vault": TEXT,
@@ -195,8 +200,8 @@ ANSWERS: dict[str, Shape] = {
         cursor=TEXT, oldest_cursor=TEXT, complete_until=_or_null(MOMENT), devices=_list(_named("Device"))
     ),
     "Types": _object(
-        types=_WORDS, changes=_WORDS, operations=WORDS, outcomes=WORDS, disclosed=WORDS, kinds=WORDS, seen=WORDS,
-        notes=WORDS,
+        types=_WORDS, changes=_WORDS, operations=WORDS, outcomes=WORDS, disclosed=WORDS, kinds=WORDS, grades=WORDS,
+        seen=WORDS, notes=WORDS,
     ),
     "OneEvent": _object(event=_named("Item"), lines=_list(_STORED)),
     "Secrets": _page("Secret"),
@@ -234,7 +239,7 @@ BODIES: dict[str, Shape] = {
     **{name: {**_object(), "additionalProperties": False} for name in ("Cancel", "Resume")},
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {
-    "args": ANYTHING, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT, "restart": YES,
+    "args": ANYTHING, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
 }  # fmt: skip
 for _name in ("Approve", "Reject"):
     BODIES[_name] = {**BODIES[_name], "properties": {**BODIES[_name]["properties"], "note": TEXT}}
@@ -258,6 +263,7 @@ PARAMETERS: dict[str, tuple[Shape, str]] = {
     "cluster": (TEXT, "Only those of this cluster."),
     "namespace": (TEXT, "Only those of this namespace of Kubernetes."),
     "account": (TEXT, "Only those of this service account."),
+    "old": (_one_of("false", "true"), "Only those that were found on an old version of a secret."),
     "troubled": (_one_of("false", "true"), "Only those that something keeps from their secrets."),
     "orphaned": (_one_of("false", "true"), "Only leases that outlive their pod."),
     "target": (TEXT, "Only changes of this target."),

@@ -33,7 +33,7 @@ ENTRY = (  # all of an entry but its key
 DECIDED = (  # of a change, what people's verbs write
     "state, says, cancel_wanted, due_at, approved_at, ended_at, reviewed_at, reviewed_by, review_due"
 )
-PARTITIONED = ("audit_event", "audit_sighting", "audit_block")
+PARTITIONED = ("audit_event", "audit_sighting", "audit_told", "audit_block")
 STATEMENT_TIMEOUT = {WEB: "5s", BEAT: "10s", HEALTH: "5s"}
 
 
@@ -75,7 +75,7 @@ RULES = (
     # Partitions belong to the ingest role, and are reached through their parents.
     Rule(rf"({'|'.join(PARTITIONED)})_\d{{8}}", {}),
     # Events and lines: the ingest role owns the parents, pages read them.
-    Rule("audit_(event|sighting)", {WEB: READ, OPERATIONS: READ, HEALTH: READ}),
+    Rule("audit_(event|sighting|told)", {WEB: READ, OPERATIONS: READ, HEALTH: READ}),
     Rule("audit_block", {WEB: READ}),
     # What people add on the pages: sources, and the vaults and devices that they belong to. Whose events are whose
     # hangs on these, so pages change none; locking a device's row takes the right on a column, and its key can't move.

@@ -172,7 +172,7 @@ def _settle(change: Change, user: User, verdict: Verdict, rule: Rule, given: Giv
     if found.outcome != "approved":
         return change
     names = ", ".join(one.voter.name for one in found.counted)
-    moved = moves.make(change, "approve", user, says=f"Approved by {names}.", request=given.request)
+    moved = moves.make(change, "approve", user, says=f"Approved by {names}.", request=given.request, due_at=None)
     ring_on_commit(moved.pk)
     return moved
 

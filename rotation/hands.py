@@ -28,8 +28,11 @@ def hands(worker: str) -> Hands:
 
 
 def party() -> Party | None:
-    """Return whom passkeys are made for, None where KEYBOOK_URL is not set."""
-    return assertions.party(settings.KEYBOOK.url) if settings.KEYBOOK.url else None
+    """Return whom passkeys are made for, None where KEYBOOK_URL is none that browsers give a passkey to."""
+    try:
+        return assertions.party(settings.KEYBOOK.url)
+    except assertions.AssertionRefused:
+        return None
 
 
 def _doors(change: Change, step: int) -> OpenDoors:

@@ -103,14 +103,8 @@ def _voted(found: QuerySet[Change]) -> QuerySet[Change]:
 
 
 def moving(scope: Scope) -> QuerySet[Change]:
-    """Return what is about to run, runs, or stopped on its way, with how many steps are done."""
-    found = seen(scope).filter(state__in=(*MOVING,))
-    return _stepped(found)
-
-
-def _stepped(found: QuerySet[Change]) -> QuerySet[Change]:
-    done = Count("steps", filter=Q(steps__state="done"))
-    return found.annotate(done=done, of=Count("steps"))
+    """Return what is about to run, runs, or stopped on its way."""
+    return seen(scope).filter(state__in=MOVING)
 
 
 def listed(scope: Scope, *, state: str = "", target: str = "", subject: str = "") -> QuerySet[Change]:
@@ -121,7 +115,7 @@ def listed(scope: Scope, *, state: str = "", target: str = "", subject: str = ""
 
 def with_steps(found: QuerySet[Change]) -> QuerySet[Change]:
     """Return the same with `done` and `of`: how many steps are done, of how many."""
-    return _stepped(found)
+    return found.annotate(done=Count("steps", filter=Q(steps__state="done")), of=Count("steps"))
 
 
 def one(change_id: int, scope: Scope) -> Told:

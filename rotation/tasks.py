@@ -53,7 +53,13 @@ def due_now() -> list[int]:
 def run_change(change_id: int) -> None:
     """Take a change as far as it goes now."""
     with _the_database_may_be_away(f"The turn of C-{change_id}"):
-        turns.take(change_id)
+        try:
+            turns.take(change_id)
+        except (Error, psycopg.Error):
+            raise
+        except Exception as error:  # a fault of ours in one change must not stop the others, and must be seen
+            _log.exception("Keybook failed on C-%s.", change_id)
+            turns.note_fault(change_id, type(error).__name__)
 
 
 @contextmanager

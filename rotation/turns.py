@@ -12,6 +12,7 @@ from rotation import lifecycle, moves, preflight, runner
 from rotation.hands import hands
 from rotation.models import Change
 
+AGAIN = 15.0  # seconds after a fault of ours
 LOOK_AGAIN = 20.0  # seconds between two looks at what waits for approval: "checked again 20 s ago: unchanged"
 
 
@@ -26,6 +27,14 @@ def take(change_id: int) -> None:
         _look(change)
     else:
         runner.turn(change_id, hands(worker()))
+
+
+def note_fault(change_id: int, kind: str) -> None:
+    """Keep beside a change that a turn over it failed for a fault of ours, and let it be tried again in a while."""
+    says = f"Keybook itself failed on this change ({kind}). Nothing more was done; it is tried again. Report it."
+    due = timezone.now() + timedelta(seconds=AGAIN)
+    some = Change.objects.filter(pk=change_id).exclude(state__in=lifecycle.OVER)
+    some.update(says=says, due_at=due, owner="", lease_until=None)
 
 
 def worker() -> str:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from sandbox import identities
-from sandbox.assembly import make_ready, own_folder
+from sandbox.assembly import connect_vault, make_ready, own_folder, token_file
 from sandbox.cluster import Cluster
 from sandbox.control import STATE
 from sandbox.controls import Controls
@@ -85,18 +85,26 @@ def settings(folder: Path) -> dict[str, str]:
         "KEYBOOK_SECRET_KEY": secrets.token_urlsafe(48),
         "KEYBOOK_LOG_ROOTS": f"{folder}:{named}",
         "KEYBOOK_ANCHOR": str(folder / "trail.anchor"),
+        "KEYBOOK_MAY_GENERATE": "*",
     }
 
 
 async def sandbox(options: argparse.Namespace, folder: Path, guardian: Guardian, account: Account) -> int:
     """Start the parts, migrate, run COMMAND; everything has ended when this returns."""
-    yard = Yard(folder, guardian, settings(folder), thrown_away=True)
+    given = settings(folder)
+    yard = Yard(folder, guardian, given, thrown_away=True)
     furnished(yard, options, account)
+    openbao = yard.parts.get("openbao")
+    if isinstance(openbao, OpenBao) and options.web:
+        given["KEYBOOK_VAULT_TOKEN_FILES"] = f"{openbao.vault}={token_file(openbao)}@{openbao.client.url}"
     controls = Controls(yard)
     try:
         await controls.open()
         if not await yard.unless_interrupted(make_ready(yard, migrate=not options.no_migrate)):
             return yard.interrupted
+        if isinstance(openbao, OpenBao) and options.web:
+            await connect_vault(yard, openbao)
+            await yard.ask("set_up_approvals", "--proof", "api_token", "--json")
         return await yard.run(options.command, yard.environment())
     finally:
         controls.close()

@@ -11,13 +11,12 @@ import time
 from pathlib import Path
 
 from sandbox import history, identities
-from sandbox.assembly import make_ready, own_folder
+from sandbox.assembly import connect_vault, make_ready, own_folder
 from sandbox.cluster import Cluster
 from sandbox.company import BANK, ELSEWHERE, OLD, STUCK
 from sandbox.control import STATE
 from sandbox.errors import BAD_INPUT, YardError, first_trouble
 from sandbox.executor import Operations
-from sandbox.furniture import furnish_reader
 from sandbox.guardian import Guardian
 from sandbox.home import Home, tidy
 from sandbox.openbao import OpenBao
@@ -156,15 +155,9 @@ class Show:
         return self.home.folder("openbao") / "keybook.token"
 
     async def _connect(self, openbao: OpenBao) -> None:
-        """Connect OpenBao as a newcomer would, with the printed policy; people are at work on the pages already."""
-        if not self._token_file().read_text():
-            token = await asyncio.to_thread(furnish_reader, openbao.client)
-            self._token_file().write_text(token)
-        words = ["--vault", openbao.vault, "--addr", openbao.client.url, "--token-file", str(self._token_file())]
+        """Connect OpenBao; people are at work on the pages already."""
         try:
-            await self.yard.ask("connect", *words, "--timeout", "20", "--json")
-            # Its listener believes the address that each of the company's callers says it comes from.
-            await self.yard.ask("listener", "--vault", openbao.vault, "--proxy", "127.0.0.1", "--json")
+            await connect_vault(self.yard, openbao)
         except YardError as trouble:
             say(f"Connecting OpenBao did not work; `bin/keybook doctor` says more. {trouble}")
 

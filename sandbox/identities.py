@@ -57,7 +57,8 @@ INGEST = Identity(
 )
 CLUSTER = Identity("keybook_cluster", ("REDIS_URL", "KEYBOOK_PULSE", "KEYBOOK_KUBECONFIG", "KEYBOOK_RETENTION_DAYS"))
 OPERATIONS = Identity(
-    "keybook_operations", ("REDIS_URL", "KEYBOOK_PULSE", "KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER", "KEYBOOK_URL")
+    "keybook_operations",
+    ("REDIS_URL", "KEYBOOK_PULSE", "KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER", "KEYBOOK_URL", "KEYBOOK_MAY_GENERATE"),
 )
 BEAT = Identity("keybook_beat", ("REDIS_URL", "KEYBOOK_PULSE"))
 HEALTH = Identity("keybook_health", ("REDIS_URL", "KEYBOOK_INTERNAL", "KEYBOOK_RECEIVER"))

@@ -365,14 +365,14 @@ def test_a_selector_of_expressions_is_asked_as_the_api_takes_it(kube, client):
 def test_a_list_of_many_pages_is_read_to_its_end_and_one_without_an_end_is_not(client, web, monkeypatch):
     pages = iter([b'{"items": [], "metadata": {"continue": "more"}}', b'{"items": [], "metadata": {}}'])
     client.page = lambda *_, **also: next(pages) if also.get("namespace") else b"{}"
-    assert list(operating._listed(client, operating.KINDS["Deployment"], "shop", "")) == []
+    assert list(operating._listed(client, operating.KINDS["Deployment"], "shop")) == []
     client.page = lambda *_, **__: b'{"items": [], "metadata": {"continue": "more"}}'
     monkeypatch.setattr(operating, "MOST_PAGES", 3)
     with pytest.raises(ClusterError, match="does not end"):
-        list(operating._listed(client, operating.KINDS["Deployment"], "shop", ""))
+        list(operating._listed(client, operating.KINDS["Deployment"], "shop"))
     client.page = lambda *_, **__: b"no list"
     with pytest.raises(ClusterError, match="is not a list"):
-        list(operating._listed(client, operating.KINDS["Deployment"], "shop", ""))
+        list(operating._listed(client, operating.KINDS["Deployment"], "shop"))
 
 
 # Secrets that operators fill --------------------------------------------------------------------------------------
@@ -403,6 +403,30 @@ def test_vsos_dynamic_secret_keeps_the_lease_of_before_for_its_revocation(kube, 
     Operator(client).force_sync("VaultDynamicSecret", "shop", "db", "C-215", AT)
     found = Operator(client).filled("VaultDynamicSecret", "shop", "db")
     assert found.metadata.annotations["vso.hashicorp.com/resync"] == "2026-11-21T12:00:00.123456Z"
+
+
+def test_asked_anew_it_is_asked_again_for_the_same_change(kube, client):
+    kube.store.put(external())
+    which = "ExternalSecret", "shop", "db"
+    Operator(client).force_sync(*which, "C-215", AT)
+    assert not Operator(client).force_sync(*which, "C-215", AT + timedelta(minutes=5), anew=True).again
+    notes = Operator(client).filled(*which).metadata
+    assert notes.resource_version != "1"
+    assert len(sent(kube)) == 2
+
+
+def test_vso_has_read_it_when_its_event_says_so_though_its_mark_is_of_before(kube, client):
+    found = kube.store.put(kept("VaultStaticSecret", spec={}, status={"secretMAC": "b"})).object
+    which = "VaultStaticSecret", "shop", "db"
+    mark = refresh.mark_of(Operator(client).filled(*which))
+    assert isinstance(Operator(client).synced(*which, mark, AT), refresh.Pending)
+    for name, uid in (("other", "another"), ("own", found["metadata"]["uid"])):
+        meta = {"name": name, "namespace": "shop", "creationTimestamp": "2026-11-21T12:00:05Z"}
+        about = {"kind": "VaultStaticSecret", "namespace": "shop", "name": "db", "uid": uid}
+        said = {"reason": "SecretRotated", "lastTimestamp": "2026-11-21T12:00:05Z", "involvedObject": about}
+        kube.store.put({"apiVersion": "v1", "kind": "Event", "metadata": meta, **said})
+    answer = Operator(client).synced(*which, mark, AT)
+    assert answer.says == "The Vault Secrets Operator read it anew at 12:00:05 UTC."
 
 
 def test_an_older_version_of_the_operator_is_asked_at_its_own_path(client):

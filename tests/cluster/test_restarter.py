@@ -62,7 +62,8 @@ def all_of_it(operator, namespace, change="C-215"):
         operator.restart(kind, namespace, "web", change, AT)
         operator.progress(kind, namespace, "web", change)
     for kind in FILLING:
-        operator.force_sync(kind, namespace, "web", change, AT)
+        asked = operator.force_sync(kind, namespace, "web", change, AT)
+        operator.synced(kind, namespace, "web", asked.mark, AT)
 
 
 PAIRS = [(verb, one.plural) for rule in RULES for one in rule.resources for verb in rule.verbs]
