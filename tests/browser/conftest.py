@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import zstandard
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from psycopg import sql
 
 from tests.browser.hostile import write
@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests/data/corpus"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PASSWORD = "a long enough password"
+PATIENCE = 30_000  # ms; a machine may be busy with other tests
+expect.set_options(timeout=PATIENCE)
 
 
 def _chromium() -> str | None:
@@ -68,12 +70,14 @@ class Site:
 
 @pytest.fixture(scope="session")
 def database():
-    """Make a database of our own beside the tests', and drop it at the end."""
-    url, name = os.environ["DATABASE_URL"], f"keybook_browser_{os.getpid()}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield psycopg.conninfo.make_conninfo(url, dbname=name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    """Make a database of our own beside the tests', as a copy of the sandbox's empty one; drop it at the end."""
+    url, own = os.environ["DATABASE_URL"], f"keybook_browser_{os.getpid()}"
+    name, empty = map(sql.Identifier, (own, psycopg.conninfo.conninfo_to_dict(url)["dbname"]))
+    # Nobody may be connected to a database that is copied.
+    with psycopg.connect(psycopg.conninfo.make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, empty))
+        yield psycopg.conninfo.make_conninfo(url, dbname=own)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +101,6 @@ def site(database, tmp_path_factory):
     with socket.create_server(("127.0.0.1", 0)) as door:
         url = f"http://127.0.0.1:{door.getsockname()[1]}"
         running = Site(url, environment, json.loads((logs / "truth.json").read_text()))
-        running.manage("migrate", "--verbosity", "0")
         running.manage("ingest_file", str(logs / "audit.log"), "--vault", "demo", "--device", "file")
         running.manage("ingest_file", str(logs / "audit-http.log"), "--vault", "demo", "--device", "http")
         running.manage("ingest_file", str(logs / "hostile.log"), "--vault", "hostile", "--device", "file")
@@ -166,7 +169,7 @@ def _visit(site: Site, browser: Browser, **options) -> Visit:
     """Open a window that writes down whatever its browser complains about."""
     options.setdefault("viewport", {"width": 1440, "height": 900})
     context = browser.new_context(**options)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     visit = Visit(site, context, page)
     context.expose_binding("report", lambda _, words: visit.trouble.append(words))
