@@ -89,7 +89,7 @@ def ingested(database):
     return events, whole, left, bytes_
 
 
-@pytest.mark.parametrize("count", [250, pytest.param(20_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [80, pytest.param(20_000, marks=pytest.mark.long)])
 def test_kills_lose_nothing_and_double_nothing(database, tmp_path, count):
     tokens = [
         json.loads(database.manage("receiver_token", "--vault", "demo", "--device", "kills", "--json").stdout)["token"]
