@@ -14,7 +14,7 @@ from audit.dictionary import Address, MountInfo, Target, Told, Who
 from audit.event import BY_TOKEN, OPERATIONS, SEEN_REQUEST, SEEN_RESPONSE, SYNTHETIC, WRAPPED, Event, Held
 from audit.keeping import LARGEST, Keeper, cut_auth, same_call
 from kit.memory import LIMIT, remember
-from vault import masking, paths, reads
+from vault import masking, our_tokens, paths, reads
 from vault.audit_line import EMPTY, Line, Request, decode_auth, request_key
 from vault.plain_text import find_plain_token, scrub_tokens
 from vault.reads import Disclosure, Outcome
@@ -43,6 +43,7 @@ class Normaliser:
         self.new_addresses: list[Address] = []
         self.changed_mounts: list[MountInfo] = []
         self.keeper = Keeper()
+        self.marked = False  # whether a token of ours, or the making of one, has been seen
 
     def event(self, request: Held | None, response: Held | None) -> Event:
         """Join two lines of one request (either may be None, not both) into an event and settle how they are stored."""
@@ -114,6 +115,7 @@ class Normaliser:
         elif target.rest == "wrapping/unwrap":
             self._unwrap(event, line, data, has_auth)
         elif has_auth:
+            self.marked |= answer is not None and our_tokens.SHOWN in bytes(answer.auth)
             event.disclosed = reads.disclosure(
                 outcome=Outcome.OK,
                 operation=line.request.operation,
@@ -154,7 +156,8 @@ class Normaliser:
         cut = cut_auth(raw)
         like = self.forms.get(cut.form) if cut else None
         if cut and like:
-            who = Who(like.kind, like.name, like.namespace, like.entity_id, cut.token, cut.accessor, micros, like.safe)
+            who = Who(like.kind, like.name, like.namespace, like.entity_id, cut.token, cut.accessor, micros, like.safe,
+                      mark=like.mark)  # fmt: skip
         else:
             who = self._read_who(raw, micros)
             if cut and who.hmac == cut.token and who.accessor == cut.accessor and b'"display_name":"' in cut.form:
@@ -173,6 +176,9 @@ class Normaliser:
                   bounded(auth.accessor, 200), micros)  # fmt: skip
         who.unsigned = not hmac and who.nameless
         who.safe = self.keeper.auth_is_safe(raw)
+        if our_tokens.SHOWN in raw:
+            who.mark = our_tokens.mark_of(auth)
+            self.marked |= who.mark is not None
         return who
 
     def _by_token(self, digest: bytes, anonymous: Who, micros: int) -> Who:
@@ -237,6 +243,8 @@ class Normaliser:
         target.kv2 = mount.type == "kv" and mount.kv_version != 1 and where.rest.startswith("data/")
         target.nameless = who.nameless and asked.path != _PROBE and not (login and mount.type)
         target.refused = refused
+        target.mints = asked.path.startswith(our_tokens.MINTED_AT)
+        self.marked |= target.mints
         return target
 
     def _mount(self, line: Line, where: paths.Place) -> MountInfo:

@@ -16,6 +16,7 @@ from sandbox.cluster import Cluster
 from sandbox.control import STATE
 from sandbox.controls import Controls
 from sandbox.errors import BAD_INPUT, YardError, first_trouble
+from sandbox.executor import Operations
 from sandbox.guardian import Guardian
 from sandbox.openbao import OpenBao
 from sandbox.places import Account, server_account, take_folder
@@ -70,6 +71,7 @@ def staff(yard: Yard, options: argparse.Namespace, openbao: OpenBao | None) -> N
     if options.cluster and (options.web or options.workers):
         yard.add(cluster(folder / "worker-cluster.log", as_(identities.CLUSTER)))
     if options.web:
+        yard.add(Operations(folder / "worker-operations.log", as_(identities.OPERATIONS), openbao))
         yard.add(Health(take_port(), folder / "health.log", as_(identities.HEALTH)))
         yard.add(Web(listen(0), folder / "web.log", as_(identities.WEB)))
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from sandbox.cluster import KNOWN_AS
+from sandbox.executor import furnish_executor
 from sandbox.furniture import furnish_database, furnish_mounts
 from sandbox.openbao import OpenBao
 from sandbox.places import Account
@@ -47,6 +48,7 @@ async def make_ready(yard: Yard, *, migrate: bool) -> None:
     postgres, openbao = yard.parts.get("postgres"), yard.parts.get("openbao")
     if isinstance(openbao, OpenBao):
         await asyncio.to_thread(furnish_mounts, openbao.client)
+        await asyncio.to_thread(furnish_executor, openbao.client)
         if isinstance(postgres, Postgres):
             await furnish_database(openbao, postgres)
     await yard.start([part.name for part in yard.parts.values() if part.late])

@@ -16,6 +16,7 @@ from sandbox.cluster import Cluster
 from sandbox.company import BANK, ELSEWHERE, OLD, STUCK
 from sandbox.control import STATE
 from sandbox.errors import BAD_INPUT, YardError, first_trouble
+from sandbox.executor import Operations
 from sandbox.furniture import furnish_reader
 from sandbox.guardian import Guardian
 from sandbox.home import Home, tidy
@@ -90,6 +91,8 @@ class Show:
         self.yard.add(ingest(logs / "worker-ingest.log", as_(identities.INGEST)))
         if self.demo or "KEYBOOK_KUBECONFIG" in os.environ:
             self.yard.add(cluster(logs / "worker-cluster.log", as_(identities.CLUSTER)))
+        if self.demo or "KEYBOOK_EXECUTOR" in os.environ:
+            self.yard.add(Operations(logs / "worker-operations.log", as_(identities.OPERATIONS), openbao))
         self.yard.add(beat(logs / "beat.log", as_(identities.BEAT)))
         self.health = Health(free_port(9001), logs / "health.log", as_(identities.HEALTH))
         self.web = Web(door, logs / "web.log", as_(identities.WEB))

@@ -1,13 +1,45 @@
-"""What all tests share: the trail of the tests' own database may be emptied between tests, and nowhere else."""
+"""What all tests share: a database of their own, whose trail may be emptied, and servers that no test may end."""
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
 import pytest
 from django.db import connection
+from django.test.utils import setup_databases, teardown_databases
+
+from sandbox.control import STATE
+
+# Read when the run begins: a test may let sandbox.control work on a sandbox of its own for a while.
+AMBIENT = os.environ.get(STATE)
+
+
+def _servers() -> dict[str, int | None]:
+    """Return the pid of each server that this run came with."""
+    return {name: part["pid"] for name, part in json.loads(Path(AMBIENT).read_text()).items()} if AMBIENT else {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _servers_of_all_tests_live():
+    """Fail what ran while a server that all tests use was killed or started again: own_sandbox is there for harm."""
+    before = _servers()
+    yield
+    assert _servers() == before, "a test of this file, or of one that ran beside it, ended a server of all tests"
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
-    """Let tests with real transactions start from empty tables; `tests/accounts/test_trail.py` tests the trigger."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE accounts_trailentry DISABLE TRIGGER accounts_trail_whole")
+def django_db_setup(django_test_environment, django_db_blocker, django_db_modify_db_settings):
+    """Make the tests' own database, where there is a sandbox as a copy of its empty one, which has the schema.
+
+    Tests with real transactions start from empty tables; `tests/accounts/test_trail.py` tests the trail's trigger.
+    """
+    default = connection.settings_dict
+    default["TEST"]["TEMPLATE"] = default["NAME"] if AMBIENT else None
+    with django_db_blocker.unblock():
+        made = setup_databases(0, interactive=False, aliases=["default"], serialized_aliases=[])
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE accounts_trailentry DISABLE TRIGGER accounts_trail_whole")
+        yield
+        teardown_databases(made, verbosity=0)

@@ -32,7 +32,7 @@ BACK = "DROP TABLE audit_told;"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0008_kubernetes_audit")]
+    dependencies = [("audit", "0009_our_calls")]
 
     operations = [
         migrations.RunSQL(FORWARD, BACK),

@@ -18,7 +18,6 @@ import pytest
 import zstandard
 from django.apps import apps
 from django.db import connection
-from django.test.utils import setup_databases, teardown_databases
 from psycopg.conninfo import make_conninfo
 
 from tests.audit.past import Past
@@ -45,13 +44,8 @@ def forget_everything() -> None:
 
 
 @pytest.fixture(scope="session")
-def test_database(django_db_setup, django_db_blocker):
-    """See that the tests' own database exists; pytest-django makes it only where a test wants a rollback of its own."""
-    with django_db_blocker.unblock():
-        made = connection.settings_dict["NAME"].startswith("test_")
-        old = [] if made else setup_databases(verbosity=0, interactive=False, aliases={"default"})
-        yield
-        teardown_databases(old, verbosity=0)
+def test_database(django_db_setup):
+    """See that the tests' own database exists."""
 
 
 @contextmanager

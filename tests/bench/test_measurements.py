@@ -8,16 +8,29 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from bench import corpus
+from tests.audit.conftest import own_sandbox
 
+__all__ = ["own_sandbox"]
 ROOT = Path(__file__).resolve().parents[2]
 ROW = re.compile(r"(?m)^\| (?P<measure>[^|]+) \| (?P<figure>[^|]+) \| (?P<goal>[^|]*) \| (?P<met>[^|]*) \|$")
+
+
+def _measured(environment: Mapping[str, str], module: str, *given: str) -> dict[str, str]:
+    """Run one measurement among some servers and return its rows by their measure."""
+    argv = [sys.executable, "-m", module, "--rounds", "1", "--patience", "0", *given]
+    told = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert "PostgreSQL 18" in told.stdout and "fsync=" in told.stdout and "synchronous_commit=" in told.stdout
+    return {row["measure"]: row["figure"] for row in ROW.finditer(told.stdout) if row["measure"] != "measure"}
 
 
 @pytest.fixture
@@ -25,15 +38,13 @@ def figures():
     """Run one measurement in our sandbox and return its rows by their measure."""
     if "KEYBOOK_SANDBOX_STATE" not in os.environ:
         pytest.skip("measurements need the servers of bin/sandbox")
+    return partial(_measured, os.environ)
 
-    def run(module: str, *given: str) -> dict[str, str]:
-        argv = [sys.executable, "-m", module, "--rounds", "1", "--patience", "0", *given]
-        told = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert told.returncode == 0, told.stderr
-        assert "PostgreSQL 18" in told.stdout and "fsync=on" in told.stdout and "synchronous_commit=on" in told.stdout
-        return {row["measure"]: row["figure"] for row in ROW.finditer(told.stdout) if row["measure"] != "measure"}
 
-    return run
+@pytest.fixture
+def figures_of_harm(own_sandbox):
+    """Run one measurement that stops, freezes or kills servers: they are not those that other tests use meanwhile."""
+    return partial(_measured, own_sandbox.environment)
 
 
 def _number(text: str) -> float:
@@ -59,19 +70,15 @@ def test_parsing_is_set_beside_json_loads_for_both_kinds_of_log_and_leaves_no_da
 
 
 @pytest.mark.live
-def test_ingestion_is_set_beside_a_loaded_openbao(figures):
-    if "VAULT_ADDR" not in os.environ:
-        pytest.skip("needs bin/sandbox --vault")
-    found = figures("bench.saturated", "--seconds", "1")
+def test_ingestion_is_set_beside_a_loaded_openbao(figures_of_harm):
+    found = figures_of_harm("bench.saturated", "--seconds", "1")
     assert _number(found["OpenBao writes, lines/s"]) > 0
     assert _number(found["ingestion over writing"]) > 0
 
 
 @pytest.mark.live
-def test_the_receiver_is_measured_with_a_vault_that_posts_to_it(figures):
-    if "VAULT_ADDR" not in os.environ:
-        pytest.skip("needs bin/sandbox --vault")
-    found = figures("bench.receiver", "--seconds", "1", "--reads", "40")
+def test_the_receiver_is_measured_with_a_vault_that_posts_to_it(figures_of_harm):
+    found = figures_of_harm("bench.receiver", "--seconds", "1", "--reads", "40")
     assert _number(found["a Vault read with a file device alone, median, ms"]) > 0
     outages = ("PostgreSQL is stopped", "PostgreSQL is frozen", "its disk is full")
     assert all(_number(found[f"p99 of a Vault read while {outage}, ms"]) > 0 for outage in outages)

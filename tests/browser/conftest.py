@@ -9,6 +9,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,44 +69,32 @@ class Site:
         return done.stdout.strip()
 
 
-@pytest.fixture(scope="session")
-def database():
+@contextmanager
+def own_database() -> Iterator[str]:
     """Make a database of our own beside the tests', and drop it at the end."""
-    url, name = os.environ["DATABASE_URL"], f"keybook_browser_{os.getpid()}"
+    url, name = os.environ["DATABASE_URL"], f"keybook_browser_{os.getpid()}_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield psycopg.conninfo.make_conninfo(url, dbname=name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@pytest.fixture(scope="session")
-def site(database, tmp_path_factory):
-    """Ingest the recorded corpus and a month of our own story, and serve them."""
-    logs = tmp_path_factory.mktemp("logs")
-    for name in ("audit.log", "audit-http.log", "truth.json"):
-        with (CORPUS / f"{name}.zst").open("rb") as packed, (logs / name).open("wb") as plain:
-            zstandard.ZstdDecompressor().copy_stream(packed, plain)
-    hole = datetime.now(UTC) - timedelta(days=18, hours=20)
-    month().write(logs / "old.log", logs / "new.log", without=(hole, hole + timedelta(hours=16, minutes=50)))
-    write(logs / "hostile.log")
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database,
-        "KEYBOOK_SECRET_KEY": "only-for-the-browser-tests-" + "k" * 40 + "0123456789",
-        "KEYBOOK_SECURE_COOKIES": "false",
-        "KEYBOOK_LOG_ROOTS": str(logs),
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-    }
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        url = f"http://127.0.0.1:{door.getsockname()[1]}"
-        running = Site(url, environment, json.loads((logs / "truth.json").read_text()))
+@contextmanager
+def served(logs: Path, files: dict[tuple[str, str], list[str]], truth: dict) -> Iterator[Site]:
+    """Ingest files of a folder, by vault and device, into a database of their own, and serve it to cat."""
+    with own_database() as database, socket.create_server(("127.0.0.1", 0)) as door:
+        environment = {
+            **os.environ,
+            "DATABASE_URL": database,
+            "KEYBOOK_SECRET_KEY": "only-for-the-browser-tests-" + "k" * 40 + "0123456789",
+            "KEYBOOK_SECURE_COOKIES": "false",
+            "KEYBOOK_LOG_ROOTS": str(logs),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+        }
+        running = Site(f"http://127.0.0.1:{door.getsockname()[1]}", environment, truth)
         running.manage("migrate", "--verbosity", "0")
-        running.manage("ingest_file", str(logs / "audit.log"), "--vault", "demo", "--device", "file")
-        running.manage("ingest_file", str(logs / "audit-http.log"), "--vault", "demo", "--device", "http")
-        running.manage("ingest_file", str(logs / "hostile.log"), "--vault", "hostile", "--device", "file")
-        running.manage(
-            "ingest_file", *map(str, (logs / "old.log", logs / "new.log")), "--vault", "eu-prod", "--device", "file"
-        )
+        for (vault, device), names in files.items():
+            running.manage("ingest_file", *(str(logs / name) for name in names), "--vault", vault, "--device", device)
         running.manage(
             "shell", "-v", "0", "-c",
             f"from accounts.models import User; User.objects.create_user('cat', password={PASSWORD!r})",
@@ -114,6 +105,24 @@ def site(database, tmp_path_factory):
         yield running
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """Ingest the recorded corpus and a month of our own story, and serve them."""
+    logs = tmp_path_factory.mktemp("logs")
+    for name in ("audit.log", "audit-http.log", "truth.json"):
+        with (CORPUS / f"{name}.zst").open("rb") as packed, (logs / name).open("wb") as plain:
+            zstandard.ZstdDecompressor().copy_stream(packed, plain)
+    hole = datetime.now(UTC) - timedelta(days=18, hours=20)
+    month().write(logs / "old.log", logs / "new.log", without=(hole, hole + timedelta(hours=16, minutes=50)))
+    write(logs / "hostile.log")
+    files = {
+        ("demo", "file"): ["audit.log"], ("demo", "http"): ["audit-http.log"], ("hostile", "file"): ["hostile.log"],
+        ("eu-prod", "file"): ["old.log", "new.log"],
+    }  # fmt: skip
+    with served(logs, files, json.loads((logs / "truth.json").read_text())) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -162,7 +171,7 @@ document.addEventListener("securitypolicyviolation",
 """
 
 
-def _visit(site: Site, browser: Browser, **options) -> Visit:
+def opened_by(site: Site, browser: Browser, **options) -> Visit:
     """Open a window that writes down whatever its browser complains about."""
     options.setdefault("viewport", {"width": 1440, "height": 900})
     context = browser.new_context(**options)
@@ -180,7 +189,7 @@ def _visit(site: Site, browser: Browser, **options) -> Visit:
 @pytest.fixture(scope="session")
 def session(site, chromium):
     """Sign cat in once, and return what a browser keeps of it."""
-    visit = _visit(site, chromium)
+    visit = opened_by(site, chromium)
     visit.sign_in()
     state = visit.context.storage_state()
     visit.context.close()
@@ -190,7 +199,7 @@ def session(site, chromium):
 @pytest.fixture(scope="session")
 def pages(site, chromium, session) -> dict[str, str]:
     """Return an address of every kind of page."""
-    visit = _visit(site, chromium, storage_state=session)
+    visit = opened_by(site, chromium, storage_state=session)
     page = visit.ask(BUSY)
     page.locator("tr", has_text="eu-prod").get_by_role("link").first.click()
     page.wait_for_url(re.compile(r"/secrets/\d+/"))
@@ -232,7 +241,7 @@ def window(site, chromium, request):
     def start(signed_in: bool = False, **options) -> Visit:
         if signed_in:
             options["storage_state"] = request.getfixturevalue("session")
-        opened.append(_visit(site, chromium, **options))
+        opened.append(opened_by(site, chromium, **options))
         return opened[-1]
 
     yield start

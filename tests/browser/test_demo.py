@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import _visit
+from tests.browser.conftest import opened_by
 from tests.sandbox.shows import ROOT, environment, own_home, shown
 
 BANK = "secret/prod/ledger/bank-sftp"
@@ -36,7 +36,7 @@ def newcomer(demo, chromium):
         [str(ROOT / "bin/keybook"), "demo_link", "--role", "administrator"],
         env=environment(demo.home), capture_output=True, text=True, check=True,
     )  # fmt: skip
-    visit = _visit(demo, chromium)
+    visit = opened_by(demo, chromium)
     visit.page.goto(demo.url + made.stdout.strip())
     visit.page.get_by_role("button", name="Enter").click()
     visit.page.wait_for_url(f"{demo.url}/")
@@ -50,12 +50,12 @@ def _serious(page: Page) -> list[str]:
 
 
 def test_the_printed_link_lets_a_newcomer_in_once(demo, chromium):
-    visit = _visit(demo, chromium)
+    visit = opened_by(demo, chromium)
     visit.page.goto(demo.link)
     visit.page.get_by_role("button", name="Enter").click()
     visit.page.wait_for_url(f"{demo.url}/")
     expect(visit.page.get_by_role("heading", name="Who read", exact=True)).to_be_visible()
-    again = _visit(demo, chromium)
+    again = opened_by(demo, chromium)
     again.page.goto(demo.link)
     again.page.get_by_role("button", name="Enter").click()
     expect(again.page.locator("body")).to_contain_text("used")

@@ -105,10 +105,24 @@ API_SCOPES = {
     "api-leases": "secrets:read",
     "api-principals": "principals:read",
     "api-sources": "sources:read",
+    "api-changes": "changes:read",
+    "api-change": "changes:read",
+    "api-change-approve": None,
+    "api-change-reject": None,
+    "api-change-cancel": None,
+    "api-change-resume": None,
     "api-trail": "trail:read",
     "api-introspect": "",
     "api-schema": None,
     "api-nothing": None,
+}
+# What a token needs to send a POST; no session can.
+API_POSTS = {
+    "api-changes": "changes:ask",
+    "api-change-approve": "changes:approve",
+    "api-change-reject": "changes:approve",
+    "api-change-cancel": "changes:ask",
+    "api-change-resume": "changes:ask",
 }
 TABLE |= {
     "api-events": row("/api/v1/events", get=200, post=405, nobody=(401, 405)),
@@ -123,6 +137,12 @@ TABLE |= {
     "api-leases": row("/api/v1/leases", get=200, post=405, nobody=(401, 405)),
     "api-principals": row("/api/v1/principals", get=200, post=405, nobody=(401, 405)),
     "api-sources": row("/api/v1/sources", get=200, post=405, nobody=(401, 405)),
+    "api-changes": row("/api/v1/changes", get=200, post=401, nobody=(401, 401)),
+    "api-change": row("/api/v1/changes/C-999999", get=404, post=405, nobody=(401, 405)),
+    "api-change-approve": row("/api/v1/changes/C-999999/approve", get=405, post=401, nobody=(405, 401)),
+    "api-change-reject": row("/api/v1/changes/C-999999/reject", get=405, post=401, nobody=(405, 401)),
+    "api-change-cancel": row("/api/v1/changes/C-999999/cancel", get=405, post=401, nobody=(405, 401)),
+    "api-change-resume": row("/api/v1/changes/C-999999/resume", get=405, post=401, nobody=(405, 401)),
     "api-trail": row("/api/v1/trail", get=(403, 403, 403, 200), post=405, nobody=(401, 405)),
     "api-introspect": row("/api/v1/auth/introspect", get=200, post=405, nobody=(401, 405)),
     "api-schema": row("/api/v1/schema/", get=200, post=405, nobody=(200, 405)),

@@ -32,7 +32,7 @@ MAY_CATCH_ALL: dict[str, str] = {
 
 # Pure modules take the time as an argument, so that their tests need no patience and no patching.
 PURE = ("kit/", "vault/", "cluster/", "audit/principal.py", "inventory/sights.py")
-NOT_PURE = ("vault/client.py", "cluster/client.py", "cluster/turn.py", "cluster/watch.py")
+NOT_PURE = ("vault/wire.py", "cluster/client.py", "cluster/turn.py", "cluster/watch.py")
 CLOCKS = re.compile(r"\b(?:time\.(?:time|monotonic|perf_counter|sleep)|datetime\.(?:now|utcnow)|date\.today)\b")
 
 

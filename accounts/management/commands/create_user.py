@@ -19,6 +19,7 @@ class Command(BaseCommand):
     """Make a person with a role."""
 
     help = "Makes a person and prints a one-time link that asks for their password; it is good for 60 minutes."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add NAME, `--role` and `--json`."""

@@ -16,6 +16,7 @@ class Command(BaseCommand):
     """Make or find the demo's person and print the path that signs them in, once, within 15 minutes."""
 
     help = "Prints a one-time link (a URL path) that signs the demo's person in; it is good for 15 minutes."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add `--json` and `--role`."""

@@ -16,6 +16,7 @@ class Command(BaseCommand):
     """Disable a person: sessions and links end at once."""
 
     help = "Shuts a person out: their sessions and links end at once, what they did stays in the trail."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add NAME."""

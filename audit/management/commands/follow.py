@@ -28,6 +28,7 @@ class Command(BaseCommand):
     """Follow every source; with --path and --vault, add that source first."""
 
     help = __doc__ or ""
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Say what may be given."""

@@ -19,6 +19,7 @@ class Command(BaseCommand):
     """Print leases and who holds them."""
 
     help = __doc__ or ""
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Say what may be given."""

@@ -16,6 +16,7 @@ class Command(BaseCommand):
     """Say whose forwarded addresses a vault's listener believes: until then no address proves more than "likely"."""
 
     help = __doc__ or ""
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Say what may be given."""

@@ -18,6 +18,7 @@ class Command(BaseCommand):
     """Make a token for a vault's device (the device too, if it is new), list its tokens, or revoke one."""
 
     help = __doc__ or ""
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Say what may be given."""

@@ -16,6 +16,7 @@ class Command(BaseCommand):
     """Print what a principal read: a service account by <namespace>/<name>, a person by user name."""
 
     help = __doc__ or ""
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Say what may be given."""

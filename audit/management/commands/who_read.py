@@ -18,6 +18,7 @@ class Command(BaseCommand):
     """Print who read a secret: counts, first and last time, addresses and versions."""
 
     help = __doc__ or ""
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Say what may be given."""

@@ -15,6 +15,7 @@ class Command(BaseCommand):
     """Run it as the owner of the tables after every `migrate`; running it again changes nothing."""
 
     help = __doc__ or ""
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Say what may be given."""
