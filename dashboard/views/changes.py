@@ -139,7 +139,7 @@ def _verb(
     """Show the question, or do what was asked and lead to the change; a refusal stands on the question's page."""
     shown = _page(request, change_id)
     words = {**_words(shown), "verb": verb, "note": request.POST.get("note", request.GET.get("note", ""))[:2_000]}
-    template = part_of(request, "changes/confirm.html", ["dialog"])
+    template = part_of(request, "changes/confirm.html", ["asking"])
     if request.method != "POST":
         return render(request, template, words)
     try:
