@@ -45,7 +45,7 @@ class Given(msgspec.Struct, frozen=True):
 
 
 @pytest.fixture(autouse=True)
-def _toys(monkeypatch):
+def _toys(made_roles, monkeypatch):
     kinds = ("revoke_leases", "restart_rollout", "write_kv")
     use(monkeypatch, **{kind: Toy(Args=Given) for kind in kinds})
     monkeypatch.setattr(Toy, "describe", lambda _self, _args: Sentence("Revoke"))
@@ -65,7 +65,6 @@ def broken(asker: User, reason: str = REASON, evidence: str = "", ago: int = 0, 
 
 
 def judged(change: Change) -> tuple[str, str]:
-    roles.make()
     with as_role(roles.OPERATIONS):
         return standing.unsure(Change.objects.get(pk=change.pk), database_time(), None)
 
@@ -81,7 +80,6 @@ def test_an_operator_revokes_alone_and_somebody_has_to_look_within_a_day(ann):
 
 
 def test_it_is_made_with_the_rights_of_the_web_process(ann):
-    roles.make()
     with as_role(roles.WEB):
         change = broken(ann)
     assert judged(change) == ("", "")
@@ -145,7 +143,6 @@ def test_letting_an_entity_in_again_is_no_revocation():
 def test_a_row_that_says_that_the_glass_was_broken_is_held_to_its_bounds(ann, args, more, said):
     drawn = plan.make("toy", args, BOOKS)
     rule = rule_for("toy", "leases", "high")
-    roles.make()
     with as_role(roles.WEB):
         made = Change.objects.create(**{
             "target": "toy", "args": drawn.document["args"], "verb": "Revoke", "subject": "leases", "reason": REASON,

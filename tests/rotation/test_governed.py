@@ -29,7 +29,7 @@ from rotation.redraw import differs
 from tests.rotation.asked import BOOKS, as_role, ask, fresh, person, pin, touched
 from tests.rotation.passkeys import PARTY, Authenticator
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_roles")]
 
 
 @pytest.fixture
@@ -65,7 +65,6 @@ def looked(change: Change) -> Change:
 
 def run(change: Change) -> Change:
     """Let the worker take a change as far as it goes."""
-    roles.make()
     with as_role(roles.OPERATIONS):
         assert runner.turn(change.pk, hands())
     change.refresh_from_db()
@@ -161,7 +160,6 @@ def _again(user: User) -> Authenticator:
 def test_a_policy_that_was_changed_meanwhile_stops_the_change(eve, mia):
     change = approved(ask(eve, "approval_policy", checked=False, name="everything", targets=["*"], approvers=2), mia)
     ApprovalPolicy.objects.filter(name="everything").update(hours=3)
-    roles.make()
     with as_role(roles.OPERATIONS):
         runner.turn(change.pk, hands(unsure=lambda _change: ("", "")))
     change.refresh_from_db()
