@@ -10,6 +10,7 @@ from django.db.models import F
 from django.http import HttpRequest
 
 from accounts.entry import make_link
+from accounts.may import RANK
 from accounts.models import EntryLink, Role, User
 from accounts.not_done import NotDone
 from accounts.sessions import end_all
@@ -116,7 +117,8 @@ def change_role(user: User, role: str, *, actor: User | str, request: HttpReques
         return
     if actor == user:
         raise NotDone("You can't change your own role. Another administrator can.")
-    _guarded(new, actor)
+    if RANK.get(new, 0) > RANK.get(before, -1):
+        _guarded(new, actor)
     if before == Role.ADMINISTRATOR:
         _not_the_last_administrator(user)
     user.role = new

@@ -11,8 +11,8 @@ from django.db.models import Q
 from audit import lease_facts
 from audit.closed import END
 from audit.event import ALIVE
+from audit.grades import grade
 from audit.lease_models import Lease
-from audit.pods import grade
 from audit.principal import Kind as Who
 from inventory.leases import ASKS, OPEN, Kind, State
 from inventory.sightings import HeldLease, LeaseEnd, TokenUse

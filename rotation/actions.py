@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -25,7 +25,10 @@ LONGEST_KEY = 200
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asks, and how: `by` is page, api, command, schedule or playbook; `key` is the Idempotency-Key."""
+    """Who asks, and how: `by` is page, api, command, schedule or playbook; `key` is the Idempotency-Key.
+
+    `review_due` is set where the glass is broken (`rotation.glass`), and nowhere else.
+    """
 
     by: str = "page"
     token_id: int | None = None
@@ -33,6 +36,7 @@ class Asked:
     body: Mapping[str, Any] = field(default_factory=dict)
     evidence: str = ""
     request: HttpRequest | None = None
+    review_due: datetime | None = None
 
 
 class KeyUsed(Exception):
@@ -83,6 +87,7 @@ def _make(asker: User, plan: Plan, reason: str, asked: Asked, rule: Mapping[str,
         subject=whole["subject"], reason=reason, evidence=asked.evidence, asker_id=asker.pk, asker_name=asker.username,
         asked_by=asked.by, token_id=asked.token_id, risk=plan.risk, rule=dict(rule), plan=whole, plan_hash=plan.hash,
         expires_at=timezone.now() + timedelta(hours=hours), key=asked.key or None, body_hash=body,
+        break_glass=asked.review_due is not None, review_due=asked.review_due,
     )  # fmt: skip
     told = {"target": made.target, "plan": made.plan_hash, "by": asked.by, "reason": reason[:200]}
     record(asker, "rotation.change.requested", moves.subject(made), details=told, request=asked.request)

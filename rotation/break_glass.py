@@ -43,18 +43,22 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Glass:
-    """What somebody wants to do without a second person: the acts, why, and how many targets the last hour had."""
+    """What somebody wants to do without a second person: the acts, why, and how many targets the last hour had.
+
+    `revoked` names what was revoked through a broken glass a short while ago: a restart may heal that too.
+    """
 
     acts: Sequence[Act]
     reason: str
     role: str
     proved_at: datetime | None  # when they last proved who they are
     last_hour: int = 0
+    revoked: frozenset[str] = frozenset()
 
 
 def may_break(glass: Glass, now: datetime, ceilings: Ceilings = Ceilings()) -> Answer:
     """Return whether this may be done without a second person; a refusal says what keeps it."""
-    found = (_who(glass, now), _acts(glass.acts), _reason(glass.reason))
+    found = (_who(glass, now), _acts(glass.acts, glass.revoked), _reason(glass.reason))
     refusal = next((no for no in found if no is not None), None)
     return within(ceilings, len(glass.acts), glass.last_hour) if refusal is None else refusal
 
@@ -78,10 +82,10 @@ def _who(glass: Glass, now: datetime) -> No | None:
     return None
 
 
-def _acts(acts: Sequence[Act]) -> No | None:
+def _acts(acts: Sequence[Act], before: frozenset[str]) -> No | None:
     if not acts:
         return No("There is nothing to revoke.", "empty")
-    revoked = {act.subject for act in acts if act.family == REVOKE}
+    revoked = before | {act.subject for act in acts if act.family == REVOKE}
     for act in acts:
         if act.family not in {REVOKE, RESTART}:
             return No(f"The glass is for revocations: {act.subject} would be changed otherwise ({act.family}). Ask for "

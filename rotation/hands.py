@@ -7,7 +7,7 @@ from django.conf import settings
 from accounts.models import TrailEntry
 from rotation import assertions, freeze, preflight, redraw, standing
 from rotation.approvers import database_time
-from rotation.assertions import AssertionRefused, Party
+from rotation.assertions import Party
 from rotation.books import books, witness
 from rotation.doors import OpenDoors
 from rotation.models import Change
@@ -28,10 +28,10 @@ def hands(worker: str) -> Hands:
 
 
 def party() -> Party | None:
-    """Return whom passkeys are made for, None where KEYBOOK_URL is not set, or is nothing that has passkeys."""
+    """Return whom passkeys are made for, None where KEYBOOK_URL is none that browsers give a passkey to."""
     try:
-        return assertions.party(settings.KEYBOOK.url) if settings.KEYBOOK.url else None
-    except AssertionRefused:
+        return assertions.party(settings.KEYBOOK.url)
+    except assertions.AssertionRefused:
         return None
 
 

@@ -35,7 +35,7 @@ def make(target: str, args: Mapping[str, Any], books: Books, wish: Wish | None =
     given, wished = _args(kind, target, args), wish or Wish(target)
     drawn = kind.draw(given, wished, Estate(books, datetime.now(UTC), may_generate()))
     whole = document(target, msgspec.to_builtins(given), drawn, [describe(one) for one in drawn.steps])
-    whole["wish"] = asdict(wished)
+    whole["wish"] = msgspec.json.decode(msgspec.json.encode(wished))
     return Plan(whole, digest(whole), kind.risk(given), kind.FAMILY)
 
 

@@ -20,11 +20,13 @@ _VOID = "What was approved is no longer what would happen, so the approvals are 
 def check(change: Change, hands: Hands) -> dict[str, Any]:
     """Look at every step and return {"ok", "facts", "lines": [{"step", "ok", "says"}], "drawn"}; nothing is changed.
 
-    `drawn` tells that the worker drew the same plan itself. One that it did not draw is not looked at any further.
+    `drawn` tells that the worker drew the same plan itself: once, right after it was asked for, because leases and pods
+    come and go. One that it did not draw is not looked at any further.
     """
     facts: dict[str, Any] = {}
     lines: list[dict[str, Any]] = []
-    if why := hands.drawn(change):
+    known = change.redrawn.filter(plan_hash=change.plan_hash).exists()
+    if not known and (why := hands.drawn(change)):
         return {"ok": False, "facts": {}, "lines": [{"step": 0, "ok": False, "says": why}], "drawn": False}
     for one in change.plan["steps"]:
         found, said = _look(change, one, hands)

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from accounts.models import TrailEntry
-from rotation import assertions, rules
+from rotation import assertions, glass, rules
 from rotation.approvers import facts_of, key_of, policies, rule_of, votes_of
 from rotation.assertions import AssertionRefused, Key, Party
 from rotation.ballot import Answer, No, Proof, Risk, Verdict, Yes
+from rotation.break_glass import GOOD_FOR
 from rotation.models import ApproverKey, Change
 from rotation.models import Verdict as VerdictRow
 from rotation.plan import risk_of
@@ -29,6 +30,8 @@ def unsure(change: Change, now: datetime, by: Party | None) -> tuple[str, str]:
     The verbs are reject (it is not what it says to be, or somebody rejected it), expire, and void (approvals are
     missing now). `now` is PostgreSQL's time; `by` is None where KEYBOOK_URL is not set.
     """
+    if change.break_glass:
+        return _broken(change, now)
     rule = judged_rule(change)
     if isinstance(rule, No):
         return "reject", rule.sentence
@@ -36,6 +39,17 @@ def unsure(change: Change, now: datetime, by: Party | None) -> tuple[str, str]:
     if now >= asked + rule.lasts or now >= change.expires_at:
         return "expire", f"An approval is good for {rule.hours} h from asking, and those are over. Ask for it anew."
     return _said(*count(change, rule, asked, now, by))
+
+
+def _broken(change: Change, now: datetime) -> tuple[str, str]:
+    """Judge a broken glass as it was judged when it was broken: nobody approved it, so nothing else speaks for it."""
+    asked, refusal = asked_at(change), _contradicts(change)
+    if asked is None or refusal is not None:
+        return "reject", (_unknown(change) if refusal is None else refusal).sentence
+    if now >= asked + GOOD_FOR:
+        return "expire", "A broken glass is good for an hour, and it is over. Ask for it anew."
+    answer = glass.judge(change, asked)
+    return ("reject", answer.sentence) if isinstance(answer, No) else ("", "")
 
 
 def _said(found: Tally, lies: list[No]) -> tuple[str, str]:
@@ -77,7 +91,7 @@ def judged_rule(change: Change) -> Rule | No:
     if isinstance(kept, No):
         return kept
     if at is None:
-        return No(f"The trail does not tell that {change.name} was asked for.", "trail")
+        return _unknown(change)
     if (refusal := _untrue(change)) is not None:
         return refusal
     risk = max(risk_of(change.target, change.args), change.risk, key=rules.RISKS.__getitem__)
@@ -87,14 +101,24 @@ def judged_rule(change: Change) -> Rule | No:
     return No(f"{change.name} carries another approval policy than what held when it was asked for.", "rule")
 
 
+def _unknown(change: Change) -> No:
+    return No(f"The trail does not tell that {change.name} was asked for.", "trail")
+
+
 def _untrue(change: Change) -> No | None:
     """Return what in the row contradicts the plan, or what the worker drew itself."""
+    if (refusal := _contradicts(change)) is not None:
+        return refusal
+    if not change.redrawn.filter(plan_hash=change.plan_hash).exists():
+        return No(f"The worker did not come to the plan of {change.name} itself.", "redrawn")
+    return None
+
+
+def _contradicts(change: Change) -> No | None:
     if digest(change.plan) != change.plan_hash:
         return No(f"The plan of {change.name} is not the one that its hash names.", "plan")
     if any(change.plan.get(name) != getattr(change, name) for name in _SAME):
         return No(f"{change.name} says something else than its plan.", "plan")
-    if not change.redrawn.filter(plan_hash=change.plan_hash).exists():
-        return No(f"The worker did not come to the plan of {change.name} itself.", "redrawn")
     return None
 
 

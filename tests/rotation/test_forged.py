@@ -24,9 +24,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _roles(db, monkeypatch):
+def _toys(db, made_roles, monkeypatch):
     toys(monkeypatch)
-    roles.make()
 
 
 class Scene:
@@ -93,7 +92,7 @@ def test_a_state_without_a_verdict_is_nothing(scene):
         ({"proof": "step_up"}, "asks for a passkey"),
         ({"proof": "api_token"}, "asks for a passkey"),
         ({"proof": "command"}, "A command can't approve"),
-        ({"plan_hash": "0" * 64}, "The plan of C-"),
+        ({"plan_hash": "0" * 64, "proof": "step_up"}, "was changed after bob voted"),
         ({"facts_hash": "0" * 64}, "before the worker found"),
     ],
 )
@@ -231,10 +230,10 @@ def test_a_policy_that_was_loosened_after_asking_changes_nothing(scene):
 
 
 def test_a_rejection_that_came_first_wins_over_a_state(scene):
+    no = touched(scene.change, scene.keys[scene.eve.pk], standing.Verdict.REJECT)
     with as_role(roles.WEB):
-        reject(scene.change, scene.eve, scene.change.plan_hash, touched(scene.change, scene.keys[scene.eve.pk],
-                                                                       standing.Verdict.REJECT))  # fmt: skip
-        scene.forge(assertion=scene.assertion(scene.change, scene.bob))
+        reject(scene.change, scene.eve, scene.change.plan_hash, no)
+    scene.forge(assertion=scene.assertion(scene.change, scene.bob))
     assert scene.judged() == ("reject", "Somebody rejected it.")
 
 
