@@ -18,8 +18,8 @@ ROLE = "keybook-op-kv-write-secret"
 CALL = OurCall(
     event=7, seq=7, vault="demo", at=AT, request_id="r", kind="call", change="C-1", step="1", plan="p", head="",
     role=ROLE, minted=6, minted_by="keybook-executor", principal="token", principal_kind="token", entity="",
-    policies=(ROLE,), address="10.0.0.1", operation="patch", namespace="", path="secret/data/prod/key", secret="secret/prod/key",
-    version=2, versions=(), lease="", prefix="", outcome="ok",
+    policies=(ROLE,), address="10.0.0.1", operation="patch", namespace="", path="secret/data/prod/key",
+    secret="secret/prod/key", version=2, versions=(), lease="", prefix="", outcome="ok",
 )  # fmt: skip
 STEP = Known("C-1", "p", 1, "write_kv", ROLE, AT - timedelta(seconds=1), AT + timedelta(seconds=1), 1)
 

@@ -1,6 +1,7 @@
 // Keeps the drawer's focus and address in order, copies, walks by keys, and follows live. Pages read the same without it.
 
 import { startAsking } from "./asking.js";
+import { startPasskeys } from "./passkey.js";
 import { leaveBrush, startBrush } from "./brush.js";
 import { startCountdown } from "./countdown.js";
 import { show } from "./fetch.js";
@@ -98,3 +99,4 @@ startKeys();
 startLive();
 startCountdown();
 startAsking();
+startPasskeys();
