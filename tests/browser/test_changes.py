@@ -1,4 +1,4 @@
-"""Changes as a browser shows them: two people ask and decide, a change moves on by itself, and nothing needs scripts."""
+"""Changes as a browser shows them: two people ask and decide, a change moves on by itself; nothing needs scripts."""
 
 from __future__ import annotations
 
