@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from accounts import step_up
 from accounts.may import needs
 from accounts.models import User
+from dashboard import passkey_page
 from dashboard.change_form import ChangeForm
 from dashboard.change_page import ChangePage
 from dashboard.changes_page import ChangeList, InboxPage
@@ -139,6 +140,7 @@ def _verb(
     """Show the question, or do what was asked and lead to the change; a refusal stands on the question's page."""
     shown = _page(request, change_id)
     words = {**_words(shown), "verb": verb, "note": request.POST.get("note", request.GET.get("note", ""))[:2_000]}
+    words |= passkey_page.verdict(shown.change, shown.person, verb)
     template = part_of(request, "changes/confirm.html", ["asking"])
     if request.method != "POST":
         return render(request, template, words)
@@ -161,7 +163,10 @@ def _reject(request: HttpRequest, shown: ChangePage) -> None:
 
 def _word(request: HttpRequest) -> tuple[str, Given, str]:
     """Return the hash of the plan that was looked at, how the word came, and the note."""
-    given = Given(Channel.PAGE, request=request, proved_at=step_up.proved_at(request))
+    given = Given(
+        Channel.PAGE, request=request, proved_at=step_up.proved_at(request),
+        assertion=passkey_page.answer(request.POST.get("assertion", "")), by=passkey_page.party(),
+    )  # fmt: skip
     return request.POST.get("plan_hash", ""), given, request.POST.get("note", "").replace("\0", "")[:2_000]
 
 

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import PersonArea, Role, User
 from dashboard.change_offers import FROM
-from rotation.models import Change, Freeze
+from rotation.models import ApproverKey, Change, Freeze
 from tests.dashboard.conftest import Browser, Page
 from tests.dashboard.leases_made import vault
 from tests.rotation import toy_targets
@@ -445,3 +445,39 @@ def test_home_names_what_needs_the_person_and_leads_to_it(bobs, ann):
     assert "Needs me" in page.text and f"asked by ann, {23} h left" in page.text
     assert f"/changes/{change.name}/" in links(page, "small-button")
     assert "Changes under way, or stopped1" in page.text.replace(" 1", "1")
+
+
+# -- passkeys ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_change_of_the_highest_class_says_which_passkey_it_lacks_and_where_to_make_one(bobs, ann, settings):
+    change = asked(ann, rule={"proof": "passkey"})
+    address = f"/changes/{change.name}/approve/"
+    assert "Passkeys need KEYBOOK_URL" in bobs.get(address).text
+    settings.KEYBOOK = settings.KEYBOOK.model_copy(update={"url": "http://localhost:8000"})
+    page = bobs.get(address)
+    assert "No passkey is pinned for you." in page.text and page.all("a", href="/account/passkeys/")
+
+
+def test_a_word_without_the_passkey_that_is_asked_for_is_refused(bobs, ann, bob, settings):
+    settings.KEYBOOK = settings.KEYBOOK.model_copy(update={"url": "http://localhost:8000"})
+    change = asked(ann, rule={"proof": "passkey"})
+    ApproverKey.objects.create(user_id=bob.pk, user_name="bob", credential=b"k" * 32, public_key=b"p")
+    page = bobs.get(f"/changes/{change.name}/approve/")
+    (form,) = page.all("form", class_="ask-form")
+    assert '"challenge"' in form["data-passkey"] and page.all("input", name="assertion")
+    for answer in ("", "{", "[]", "7", '{"id": "x"}'):
+        sent = {"plan_hash": change.plan_hash, "typed": "bank-sftp", "assertion": answer}
+        bobs.send(f"/changes/{change.name}/approve/", 409, **sent)
+    assert not change.verdicts.exists()
+
+
+def test_registering_a_passkey_needs_the_browsers_answer(bobs, settings):
+    settings.KEYBOOK = settings.KEYBOOK.model_copy(update={"url": "http://localhost:8000"})
+    page = bobs.get("/account/passkeys/")
+    (form,) = page.all("form", class_="person-form")
+    assert '"challenge"' in form["data-registers"] and "No passkey is pinned for you." in page.text
+    assert "The browser sent no passkey." in Page.of(bobs.send("/account/passkeys/", 400)).text
+    bobs.get("/account/passkeys/")
+    answer = bobs.send("/account/passkeys/", 400, assertion='{"id": "x"}')
+    assert "The browser's answer is no passkey of ours" in Page.of(answer).text and not Change.objects.exists()

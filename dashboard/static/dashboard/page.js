@@ -6,6 +6,7 @@ import { startCountdown } from "./countdown.js";
 import { show } from "./fetch.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
+import { startPasskeys } from "./passkeys.js";
 import { startQuery } from "./query.js";
 
 const drawer = () => document.getElementById("drawer");
@@ -98,3 +99,4 @@ startKeys();
 startLive();
 startCountdown();
 startAsking();
+startPasskeys();
