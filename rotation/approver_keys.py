@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +14,7 @@ from accounts.not_done import NotDone
 from accounts.people import find
 from rotation import actions, assertions, lifecycle, moves, plan, rules
 from rotation.actions import Asked
-from rotation.approvers import pinned, rule_for
+from rotation.approvers import key_of, pinned, rule_for
 from rotation.assertions import Key, Party
 from rotation.models import ApproverKey, Change
 from rotation.planning import Wish
@@ -22,6 +24,21 @@ from rotation.world import Books
 TARGET = "enrol_key"
 LONGEST_NAME = 100
 SET_UP = 2  # administrators whose keys are pinned without an approval: nobody could give one before
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A pinned passkey as pages show it."""
+
+    name: str
+    fingerprint: str
+    pinned_at: datetime
+
+
+def of(user: User) -> list[Pinned]:
+    """Return the passkeys that are pinned for a person, the oldest first."""
+    rows = ApproverKey.objects.filter(user_id=user.pk, ended_at=None).order_by("pk")
+    return [Pinned(row.name, assertions.fingerprint(key_of(row)), row.pinned_at) for row in rows]
 
 
 def begin(user: User, by: Party) -> tuple[dict[str, Any], dict[str, Any]]:

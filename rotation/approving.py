@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
@@ -66,6 +67,22 @@ def asked_of(change: Change, user: User, verdict: Verdict, by: Party) -> dict[st
     """Return what the browser asks a passkey of `user` for this verdict. Raises `AssertionRefused`."""
     asked = assertions.challenge(change.name, change.plan_hash, verdict.value, change.facts_hash)
     return assertions.options(pinned(user.pk), asked, by)
+
+
+def party() -> Party | None:
+    """Return whom passkeys are made for, None where KEYBOOK_URL is none that browsers give a passkey to."""
+    try:
+        return assertions.party(settings.KEYBOOK.url)
+    except AssertionRefused:
+        return None
+
+
+def passkey_for(change: Change, user: User, verdict: Verdict) -> dict[str, Any] | None:
+    """Return what the browser asks a passkey for this verdict; None where the rule takes less, or nothing is pinned."""
+    rule, by = rule_of(change), party()
+    if isinstance(rule, No) or rule.proof != Proof.PASSKEY or by is None or not pinned(user.pk):
+        return None
+    return asked_of(change, user, verdict, by)
 
 
 def may(change: Change, user: User, given: Given) -> No | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.conf import settings
 
 from accounts.models import TrailEntry
-from rotation import assertions, freeze, preflight, redraw, standing
+from rotation import freeze, preflight, redraw, standing
 from rotation.approvers import database_time
-from rotation.assertions import Party
+from rotation.approving import party
 from rotation.books import books, witness
 from rotation.doors import OpenDoors
 from rotation.models import Change
@@ -25,14 +25,6 @@ def hands(worker: str) -> Hands:
 
     ours = Hands(worker, _doors, witness(), freeze.over, unsure, drawn=lambda change: redraw.differs(change, books()))
     return ours
-
-
-def party() -> Party | None:
-    """Return whom passkeys are made for, None where KEYBOOK_URL is none that browsers give a passkey to."""
-    try:
-        return assertions.party(settings.KEYBOOK.url)
-    except assertions.AssertionRefused:
-        return None
 
 
 def _doors(change: Change, step: int) -> OpenDoors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import cast
 
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_safe
 from accounts import step_up
 from accounts.may import needs
 from accounts.models import User
-from dashboard import passkey_page
+from dashboard import passkeys
 from dashboard.change_form import ChangeForm
 from dashboard.change_page import ChangePage
 from dashboard.changes_page import ChangeList, InboxPage
@@ -25,7 +26,7 @@ from dashboard.views.sign_in import page
 from rotation import actions, approving, asking, queries
 from rotation.actions import Asked, KeyUsed
 from rotation.approving import Given, NotApproved
-from rotation.ballot import Channel
+from rotation.ballot import Channel, Verdict
 from rotation.lifecycle import Forbidden
 from rotation.models import Change
 from rotation.moves import LostRace
@@ -139,8 +140,12 @@ def _verb(
 ) -> HttpResponse:
     """Show the question, or do what was asked and lead to the change; a refusal stands on the question's page."""
     shown = _page(request, change_id)
-    words = {**_words(shown), "verb": verb, "note": request.POST.get("note", request.GET.get("note", ""))[:2_000]}
-    words |= passkey_page.verdict(shown.change, shown.person, verb)
+    words = {
+        **_words(shown),
+        "verb": verb,
+        "passkey": _passkey(shown, verb),
+        "note": request.POST.get("note", request.GET.get("note", ""))[:2_000],
+    }
     template = part_of(request, "changes/confirm.html", ["asking"])
     if request.method != "POST":
         return render(request, template, words)
@@ -149,6 +154,12 @@ def _verb(
     except (NotApproved, Forbidden, LostRace) as why:
         return render(request, template, {**words, "why": str(why)}, status=409)
     return redirect("change-detail", change_id)
+
+
+def _passkey(shown: ChangePage, verb: str) -> str:
+    """Return what the browser asks a passkey for this verb, as JSON; "" where none is asked for."""
+    asked = approving.passkey_for(shown.change, shown.person, Verdict(verb)) if verb in set(Verdict) else None
+    return json.dumps(asked) if asked else ""
 
 
 def _approve(request: HttpRequest, shown: ChangePage) -> None:
@@ -164,8 +175,8 @@ def _reject(request: HttpRequest, shown: ChangePage) -> None:
 def _word(request: HttpRequest) -> tuple[str, Given, str]:
     """Return the hash of the plan that was looked at, how the word came, and the note."""
     given = Given(
-        Channel.PAGE, request=request, proved_at=step_up.proved_at(request),
-        assertion=passkey_page.answer(request.POST.get("assertion", "")), by=passkey_page.party(),
+        Channel.PAGE, request=request, proved_at=step_up.proved_at(request), impersonator=step_up.opened_by(request),
+        assertion=passkeys.answer(request.POST.get("assertion", "")), by=approving.party(),
     )  # fmt: skip
     return request.POST.get("plan_hash", ""), given, request.POST.get("note", "").replace("\0", "")[:2_000]
 

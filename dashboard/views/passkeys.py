@@ -1,61 +1,56 @@
-"""One's own passkeys for approvals: those that are pinned, those that wait for an administrator, and a new one."""
+"""One's own passkeys for approving: which are pinned, and registering one, which asks for a change."""
 
 from __future__ import annotations
 
 import json
 from typing import cast
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from accounts import step_up
 from accounts.may import needs
 from accounts.models import User
-from dashboard import passkey_page
+from dashboard import passkeys as answers
 from dashboard.views.sign_in import page
-from rotation import approver_keys, assertions
+from rotation import approver_keys, approving
 from rotation.actions import Asked
 from rotation.assertions import AssertionRefused
 from rotation.books import books
-from rotation.models import ApproverKey
 from rotation.planning import Refused
 
-STATE = "keybook_passkey"
+STATE = "passkey_to_be"  # the session's place for what the browser was asked
 
 
 @page
 @needs("changes.approve")
 @step_up.required
 def passkeys(request: HttpRequest) -> HttpResponse:
-    """Show one's passkeys and register one; it is good once another administrator has approved its change."""
+    """List one's own passkeys and offer to register one; its answer asks for the change that pins it."""
     if request.method != "POST":
-        return _page(request)
-    state, answer = request.session.pop(STATE, None), passkey_page.answer(request.POST.get("assertion", ""))
-    if state is None or answer is None:
-        return _page(request, "The browser sent no passkey. Begin again.", 400)
+        return _shown(request)
     try:
-        made = approver_keys.ask(
-            cast(User, request.user), answer, state, request.POST.get("name", "").replace("\0", ""),
-            by=assertions.party(settings.KEYBOOK.url), books=books(), asked=Asked(request=request),
-        )  # fmt: skip
+        return _asked(request)
     except (AssertionRefused, Refused) as why:
-        return _page(request, str(why), 400)
-    return redirect("change-detail", made.pk)
+        return _shown(request, str(why))
 
 
-def _page(request: HttpRequest, why: str = "", status: int = 200) -> HttpResponse:
-    user = cast(User, request.user)
-    words: dict[str, object] = {
-        "why": why,
-        "pinned": ApproverKey.objects.filter(user_id=user.pk, ended_at=None).order_by("pk"),
-        "waiting": approver_keys.waiting(user.username),
-    }
-    try:
-        asked, state = approver_keys.begin(user, assertions.party(settings.KEYBOOK.url))
-    except AssertionRefused as refused:
-        words["no_key"] = str(refused)
-    else:
-        request.session[STATE] = state
-        words["registers"] = json.dumps(asked.get("publicKey", asked))
-    return render(request, "accounts/passkeys.html", words, status=status)
+def _asked(request: HttpRequest) -> HttpResponse:
+    by, answer = approving.party(), answers.answer(request.POST.get("assertion", ""))
+    state = request.session.pop(STATE, None)
+    if by is None or answer is None or not isinstance(state, dict):
+        raise AssertionRefused("The browser sent no passkey. Register one with the button.")
+    name = request.POST.get("name", "").replace("\0", "")
+    asked = Asked(request=request)
+    change = approver_keys.ask(cast(User, request.user), answer, state, name, by=by, books=books(), asked=asked)
+    return redirect("change-detail", change.pk)
+
+
+def _shown(request: HttpRequest, why: str = "") -> HttpResponse:
+    user, by = cast(User, request.user), approving.party()
+    asked = ""
+    if by is not None:
+        options, request.session[STATE] = approver_keys.begin(user, by)
+        asked = json.dumps(options)
+    words = {"keys": approver_keys.of(user), "asked": asked, "why": why}
+    return render(request, "accounts/passkeys.html", words, status=400 if why else 200)

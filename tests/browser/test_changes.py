@@ -1,4 +1,4 @@
-"""Changes as a browser shows them: two people decide, a change moves on by itself, and nothing needs scripts."""
+"""Changes as a browser shows them: two people ask and decide, a change moves on by itself; nothing needs scripts."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ for one in (runs, stops, ends, evil):
         one.proofs.create(step=2, kind="pod", subject={HOSTILE!r}, state="short", says={HOSTILE!r}, holds="v15")
 print(waits.name, broken.name, runs.name, stops.name, ends.name, evil.name)
 """
+SETTINGS = {"KEYBOOK_REQUIRE_MFA": "false", "KEYBOOK_URL": "http://localhost:{port}"}
 FORM = "/changes/new/?target=kv&secret=secret/prod/ledger/bank-sftp&evidence=F-41&vault=demo&way=generated"
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory) -> Iterator[Site]:
     """A Keybook with changes in every state, and ann who asks and bob who decides."""
-    more = {"KEYBOOK_REQUIRE_MFA": "false", "KEYBOOK_URL": "http://localhost:{port}"}
-    with served(tmp_path_factory.mktemp("none"), {}, {}, **more) as running:
+    with served(tmp_path_factory.mktemp("none"), {}, {}, **SETTINGS) as running:
         names = running.manage("shell", "-v", "0", "-c", MAKE).split()
         running.truth.update(zip(("waits", "broken", "runs", "stops", "ends", "evil"), names, strict=True))
         yield running
@@ -139,12 +139,6 @@ def test_the_question_lies_over_the_page_with_the_focus_on_cancel_and_waits_for_
     assert page.url.endswith(f"/changes/{desk.truth['waits']}/")
 
 
-def another(desk: Site, secret: str) -> str:
-    """Let ann ask for one more change, and return its name."""
-    asks = f"print(asked(User.objects.get(username='ann'), {secret!r}).name)"
-    return desk.manage("shell", "-v", "0", "-c", TOYS + asks)
-
-
 def test_one_person_asks_and_another_approves_what_they_saw(desk, person):
     made = desk.manage(
         "shell", "-v", "0", "-c", f"{TOYS}print(asked(User.objects.get(username='ann'), 'secret/prod/two').name)"
@@ -164,12 +158,13 @@ def test_one_person_asks_and_another_approves_what_they_saw(desk, person):
 def test_a_running_change_moves_on_by_itself_and_keeps_the_focus(desk, person):
     page = person("bob").go(f"/changes/{desk.truth['runs']}/")
     page.locator("#cancel").focus()
-    number = desk.truth["runs"].removeprefix("C-")
-    more = f"Change.objects.get(pk={number}).steps.filter(number=2).update(progress={{}}, says='All are new.')"
-    desk.manage("shell", "-v", "0", "-c", TOYS + more)
+    more = (
+        "Change.objects.get(pk={0}).steps.filter(number=2).update(progress={{'done': 2, 'of': 2}}, says='All are new.')"
+    )
+    desk.manage("shell", "-v", "0", "-c", TOYS + more.format(desk.truth["runs"].removeprefix("C-")))
     expect(page.locator("#step-2")).to_contain_text("All are new.", timeout=20_000)
     expect(page.locator("#cancel")).to_be_focused()
-    ends = f"Change.objects.filter(pk={number}).update(state='succeeded', ended_at=now)"
+    ends = f"Change.objects.filter(pk={desk.truth['runs'].removeprefix('C-')}).update(state='succeeded', ended_at=now)"
     desk.manage("shell", "-v", "0", "-c", TOYS + ends)
     expect(page.locator(".mark-now")).to_contain_text("Done, short of proof", timeout=20_000)
 
@@ -225,7 +220,7 @@ def test_the_highest_class_is_approved_with_a_passkey_that_was_registered_here(d
     page = visit.go(f"/changes/{name}/")
     page.get_by_role("link", name="Approve: rotate").click()
     question = page.get_by_role("alertdialog")
-    expect(question).to_contain_text("Your passkey is asked for")
+    expect(question).to_contain_text("The button asks for your passkey")
     question.get_by_label("Type the target").fill("root")
     question.get_by_role("button", name="Rotate").click()
     page.wait_for_url(re.compile(rf"/changes/{name}/$"))

@@ -9,7 +9,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import faults
 from tests.browser.conftest import opened_by
@@ -127,7 +127,7 @@ def test_a_pod_that_is_stuck_in_init_is_two_clicks_from_home_with_its_cause(demo
     expect(page.locator("#doctor")).to_contain_text(re.compile(r"cause \d+"))
     expect(page.locator("#doctor")).to_contain_text("Do:")
     expect(page.locator(".sentence")).to_contain_text("Stuck before its start since")
-    assert _serious(page) == []
+    assert faults(page) == []
 
 
 def test_a_pod_on_an_old_version_is_two_clicks_from_home(demo, newcomer):
@@ -139,7 +139,7 @@ def test_a_pod_on_an_old_version_is_two_clicks_from_home(demo, newcomer):
     page.wait_for_url(re.compile(r"/pods/[^/]+/[^/]+/"))
     expect(page.locator("#gets")).to_contain_text(re.compile(r"v\d+ old"))
     expect(page.locator(".sentence")).to_contain_text("it is on an old version of")
-    assert _serious(page) == []
+    assert faults(page) == []
     page.goto(f"{demo.url}/pods/?old=yes")
     expect(page.locator("#rows .row-link")).not_to_have_count(0)
     expect(page.locator("#rows")).to_contain_text("old version of")
@@ -152,4 +152,4 @@ def test_a_lease_that_outlives_its_pod_is_two_clicks_from_home(demo, newcomer):
     page.locator(".leases .row-link").first.click()
     page.wait_for_url(re.compile(r"/leases/\d+/"))
     expect(page.locator(".sentence")).to_contain_text("It outlives its pod by")
-    assert _serious(page) == []
+    assert faults(page) == []

@@ -86,10 +86,10 @@ TABLE = {
     "second-factor": row("/account/second-factor/", get=200, post=400),
     "account-time-zone": row("/account/time-zone/", get=405, post=400),
     "session-end": row("/account/sessions/999999/end/", get=405, post=404),
-    "account-passkeys": row("/account/passkeys/", get=(403, 403, 200, 200), post=(403, 403, 400, 400)),
     "account-tokens": row("/account/tokens/", get=200, post=405),
     "account-token-new": row("/account/tokens/new/", get=200, post=400),
     "account-token-revoke": row("/account/tokens/999999/revoke/", get=405, post=404),
+    "account-passkeys": row("/account/passkeys/", get=(403, 403, 200, 200), post=(403, 403, 400, 400)),
     # Settings.
     "settings-sources": row("/settings/sources/", get=ADMINISTRATOR_ONLY, post=405),
     "settings-sources-change": row("/settings/sources/change/", get=(403, 403, 403, 302), post=(403, 403, 403, 400)),

@@ -450,15 +450,6 @@ def test_home_names_what_needs_the_person_and_leads_to_it(bobs, ann):
 # -- passkeys ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_change_of_the_highest_class_says_which_passkey_it_lacks_and_where_to_make_one(bobs, ann, settings):
-    change = asked(ann, rule={"proof": "passkey"})
-    address = f"/changes/{change.name}/approve/"
-    assert "Passkeys need KEYBOOK_URL" in bobs.get(address).text
-    settings.KEYBOOK = settings.KEYBOOK.model_copy(update={"url": "http://localhost:8000"})
-    page = bobs.get(address)
-    assert "No passkey is pinned for you." in page.text and page.all("a", href="/account/passkeys/")
-
-
 def test_a_word_without_the_passkey_that_is_asked_for_is_refused(bobs, ann, bob, settings):
     settings.KEYBOOK = settings.KEYBOOK.model_copy(update={"url": "http://localhost:8000"})
     change = asked(ann, rule={"proof": "passkey"})
@@ -473,10 +464,11 @@ def test_a_word_without_the_passkey_that_is_asked_for_is_refused(bobs, ann, bob,
 
 
 def test_registering_a_passkey_needs_the_browsers_answer(bobs, settings):
+    assert "KEYBOOK_URL" in bobs.get("/account/passkeys/").text
     settings.KEYBOOK = settings.KEYBOOK.model_copy(update={"url": "http://localhost:8000"})
     page = bobs.get("/account/passkeys/")
-    (form,) = page.all("form", class_="person-form")
-    assert '"challenge"' in form["data-registers"] and "No passkey is pinned for you." in page.text
+    (form,) = [own for _, own in page.elements if "data-passkey-new" in own]
+    assert '"challenge"' in form["data-passkey-new"] and "No passkey is pinned for you." in page.text
     assert "The browser sent no passkey." in Page.of(bobs.send("/account/passkeys/", 400)).text
     bobs.get("/account/passkeys/")
     answer = bobs.send("/account/passkeys/", 400, assertion='{"id": "x"}')

@@ -1,12 +1,12 @@
 // Keeps the drawer's focus and address in order, copies, walks by keys, and follows live. Pages read the same without it.
 
 import { startAsking } from "./asking.js";
+import { startPasskeys } from "./passkey.js";
 import { leaveBrush, startBrush } from "./brush.js";
 import { startCountdown } from "./countdown.js";
 import { show } from "./fetch.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
-import { startPasskeys } from "./passkeys.js";
 import { startQuery } from "./query.js";
 
 const drawer = () => document.getElementById("drawer");
