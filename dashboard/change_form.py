@@ -34,7 +34,7 @@ OPEN_TO = {"govern": "administrator"}  # who finds these among the targets; the 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One argument as the form asks for it; `kind` is text, lines, yes or one."""
+    """One argument as the form asks for it; `kind` is text, number, lines, yes or one."""
 
     name: str
     kind: str
@@ -143,7 +143,7 @@ class ChangeForm:
     @property
     def key(self) -> str:
         """Return the key by which sending the form twice asks once."""
-        return self.text("key", 100) or self._fresh_key
+        return self.text("once", 100) or self._fresh_key
 
     def text(self, name: str, most: int = LONGEST) -> str:
         """Return what stands in a field, without what no text has."""
@@ -153,8 +153,7 @@ class ChangeForm:
     def want(self) -> Want:
         """Return what is wanted, as targets take it."""
         args = {one.name: _value(one) for one in self.fields if one.value or one.kind == "yes"}
-        vault, namespace, cluster = (self.text(name, 200) for name in WHERE)
-        return Want(self.target, args, vault, namespace, cluster)
+        return Want(self.target, args, **{one.name: one.value for one in self.where})
 
     @property
     def error(self) -> str:
@@ -191,6 +190,8 @@ def _kind(hint: Any) -> tuple[str, tuple[str, ...]]:
         return "yes", ()
     if get_origin(hint) is Literal:
         return "one", tuple(map(str, get_args(hint)))
+    if hint is int:
+        return "number", ()
     return ("lines" if get_origin(hint) in (tuple, list) else "text"), ()
 
 
@@ -199,4 +200,5 @@ def _value(one: Field) -> Any:
         return bool(one.value)
     if one.kind == "lines":
         return [line.strip() for line in one.value.replace(",", "\n").splitlines() if line.strip()]
-    return one.value.strip()
+    plain = one.value.strip()
+    return int(plain) if one.kind == "number" and plain.isascii() and plain.isdecimal() and len(plain) < 10 else plain

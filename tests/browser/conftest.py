@@ -87,7 +87,8 @@ def own_database() -> Iterator[str]:
 def served(logs: Path, files: dict[tuple[str, str], list[str]], truth: dict, **more: str) -> Iterator[Site]:
     """Ingest files of a folder, by vault and device, into a database of their own, and serve it to cat.
 
-    `more` is added to the environment.
+    `more` is added to the environment; `{port}` in it is the server's. Its own address is `KEYBOOK_URL`, if that is
+    there: browsers give passkeys to `localhost` alone.
     """
     with own_database() as database, socket.create_server(("127.0.0.1", 0)) as door:
         environment = {
@@ -97,9 +98,10 @@ def served(logs: Path, files: dict[tuple[str, str], list[str]], truth: dict, **m
             "KEYBOOK_SECURE_COOKIES": "false",
             "KEYBOOK_LOG_ROOTS": str(logs),
             "DJANGO_SETTINGS_MODULE": "config.settings",
-            **more,
+            **{name: value.format(port=door.getsockname()[1]) for name, value in more.items()},
         }
-        running = Site(f"http://127.0.0.1:{door.getsockname()[1]}", environment, truth)
+        address = environment["KEYBOOK_URL"] if "KEYBOOK_URL" in more else f"http://127.0.0.1:{door.getsockname()[1]}"
+        running = Site(address, environment, truth)
         for (vault, device), names in files.items():
             running.manage("ingest_file", *(str(logs / name) for name in names), "--vault", vault, "--device", device)
         running.manage(

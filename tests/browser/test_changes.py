@@ -63,18 +63,17 @@ for one in (runs, stops, ends, evil):
         one.proofs.create(step=2, kind="pod", subject={HOSTILE!r}, state="short", says={HOSTILE!r}, holds="v15")
 print(waits.name, broken.name, runs.name, stops.name, ends.name, evil.name)
 """
+SETTINGS = {"KEYBOOK_REQUIRE_MFA": "false", "KEYBOOK_URL": "http://localhost:{port}"}
 FORM = "/changes/new/?target=kv&secret=secret/prod/ledger/bank-sftp&evidence=F-41&vault=demo&way=generated"
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory) -> Iterator[Site]:
     """A Keybook with changes in every state, and ann who asks and bob who decides."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KEYBOOK_REQUIRE_MFA", "false")
-        with served(tmp_path_factory.mktemp("none"), {}, {}) as running:
-            names = running.manage("shell", "-v", "0", "-c", MAKE).split()
-            running.truth.update(zip(("waits", "broken", "runs", "stops", "ends", "evil"), names, strict=True))
-            yield running
+    with served(tmp_path_factory.mktemp("none"), {}, {}, **SETTINGS) as running:
+        names = running.manage("shell", "-v", "0", "-c", MAKE).split()
+        running.truth.update(zip(("waits", "broken", "runs", "stops", "ends", "evil"), names, strict=True))
+        yield running
 
 
 @pytest.fixture
@@ -191,3 +190,38 @@ def test_without_scripts_a_change_is_asked_for_and_decided(desk, person):
     page.get_by_label("Type the target").fill("x")
     page.get_by_role("button", name="Rotate").click()
     expect(page.locator(".mark-now")).to_contain_text("Approved")
+
+
+PIN = """
+from rotation.models import ApproverKey
+from rotation import assertions
+bob = User.objects.get(username="bob")
+made = Change.objects.get(target="enrol_key", asker_id=bob.pk)
+key = {name: assertions.unpack(made.args[name]) for name in ("credential", "public_key")}
+ApproverKey.objects.create(user_id=bob.pk, user_name="bob", **key)
+grave = asked(User.objects.get(username="ann"), "secret/prod/root", rule={"proof": "passkey"}, risk="highest")
+print(grave.name)
+"""
+
+
+def test_the_highest_class_is_approved_with_a_passkey_that_was_registered_here(desk, person):
+    visit = person("bob")
+    devices = visit.context.new_cdp_session(visit.page)
+    devices.send("WebAuthn.enable")
+    kind = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
+            "isUserVerified": True}  # fmt: skip
+    devices.send("WebAuthn.addVirtualAuthenticator", {"options": kind})
+    page = visit.go("/account/passkeys/")
+    page.get_by_label("Name").fill("the laptop")
+    page.get_by_role("button", name="Register a passkey").click()
+    page.wait_for_url(re.compile(r"/changes/C-\d+/$"))
+    expect(page.locator(".approval")).to_contain_text("Compare the fingerprint")
+    name = desk.manage("shell", "-v", "0", "-c", TOYS + PIN)
+    page = visit.go(f"/changes/{name}/")
+    page.get_by_role("link", name="Approve: rotate").click()
+    question = page.get_by_role("alertdialog")
+    expect(question).to_contain_text("The button asks for your passkey")
+    question.get_by_label("Type the target").fill("root")
+    question.get_by_role("button", name="Rotate").click()
+    page.wait_for_url(re.compile(rf"/changes/{name}/$"))
+    expect(page.locator(".words-of")).to_contain_text("With a passkey.")

@@ -57,6 +57,8 @@ TABLE = {
     "change-running": row("/changes/running/", get=200, post=405),
     "change-list": row("/changes/all/", get=200, post=405),
     "change-new": row("/changes/new/", get=(403, 200, 200, 200), post=(403, 400, 400, 400)),
+    "change-freeze": row("/changes/freeze/", get=200, post=(403, 400, 400, 400)),
+    "change-policies": row("/changes/policies/", get=200, post=405),
     "change-detail": row("/changes/C-999999/", get=404, post=405),
     "change-approve": row("/changes/C-999999/approve/", get=(403, 403, 404, 404), post=(403, 403, 404, 404)),
     "change-reject": row("/changes/C-999999/reject/", get=(403, 403, 404, 404), post=(403, 403, 404, 404)),

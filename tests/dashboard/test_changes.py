@@ -7,11 +7,13 @@ from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
+from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import PersonArea, Role, User
+from dashboard.change_form import ChangeForm
 from dashboard.change_offers import FROM
-from rotation.models import Change, Freeze
+from rotation.models import ApproverKey, Change, Freeze
 from tests.dashboard.conftest import Browser, Page
 from tests.dashboard.leases_made import vault
 from tests.rotation import toy_targets
@@ -348,9 +350,9 @@ FORM = {"target": "kv", "secret": SECRET, "way": "generated", "keys": "password\
 def test_the_plan_is_shown_before_anything_is_asked_and_then_asked_once(anns):
     page = Page.of(anns.send("/changes/new/", 200, **FORM, action="preview"))
     assert "What would happen" in page.text and "Destroy version 14" in page.text and not Change.objects.exists()
-    (key,) = (own["value"] for own in page.all("input", name="key") if own["name"] == "key")
+    (key,) = (own["value"] for own in page.all("input", name="once"))
     (plan,) = page.all("input", name="plan_hash")
-    more = {"action": "ask", "key": key, "plan_hash": plan["value"]}
+    more = {"action": "ask", "once": key, "plan_hash": plan["value"]}
     first = anns.send("/changes/new/", **FORM, **more)
     assert anns.send("/changes/new/", **FORM, **more).headers["Location"] == first.headers["Location"]
     change = Change.objects.get()
@@ -445,3 +447,65 @@ def test_home_names_what_needs_the_person_and_leads_to_it(bobs, ann):
     assert "Needs me" in page.text and f"asked by ann, {23} h left" in page.text
     assert f"/changes/{change.name}/" in links(page, "small-button")
     assert "Changes under way, or stopped1" in page.text.replace(" 1", "1")
+
+
+# -- passkeys ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_word_without_the_passkey_that_is_asked_for_is_refused(bobs, ann, bob, settings):
+    settings.KEYBOOK = settings.KEYBOOK.model_copy(update={"url": "http://localhost:8000"})
+    change = asked(ann, rule={"proof": "passkey"})
+    ApproverKey.objects.create(user_id=bob.pk, user_name="bob", credential=b"k" * 32, public_key=b"p")
+    page = bobs.get(f"/changes/{change.name}/approve/")
+    (form,) = page.all("form", class_="ask-form")
+    assert '"challenge"' in form["data-passkey"] and page.all("input", name="assertion")
+    for answer in ("", "{", "[]", "7", '{"id": "x"}'):
+        sent = {"plan_hash": change.plan_hash, "typed": "bank-sftp", "assertion": answer}
+        bobs.send(f"/changes/{change.name}/approve/", 409, **sent)
+    assert not change.verdicts.exists()
+
+
+def test_registering_a_passkey_needs_the_browsers_answer(bobs, settings):
+    assert "KEYBOOK_URL" in bobs.get("/account/passkeys/").text
+    settings.KEYBOOK = settings.KEYBOOK.model_copy(update={"url": "http://localhost:8000"})
+    page = bobs.get("/account/passkeys/")
+    (form,) = [own for _, own in page.elements if "data-passkey-new" in own]
+    assert '"challenge"' in form["data-passkey-new"] and "No passkey is pinned for you." in page.text
+    assert "The browser sent no passkey." in Page.of(bobs.send("/account/passkeys/", 400)).text
+    bobs.get("/account/passkeys/")
+    answer = bobs.send("/account/passkeys/", 400, assertion='{"id": "x"}')
+    assert "The browser's answer is no passkey of ours" in Page.of(answer).text and not Change.objects.exists()
+
+
+# -- who may decide what, and the freeze -------------------------------------------------------------------------------
+
+
+def test_the_policies_that_hold_are_listed_and_changed_by_a_change(bobs, db):
+    page = bobs.get("/changes/policies/")
+    assert "everything" in page.text and "1 approval" in page.text and "fresh proof" in page.text
+    assert not page.all("a", href="target=approval_policy")
+    eve = Window(someone("eve", Role.ADMINISTRATOR))
+    hrefs = [own["href"] for own in eve.get("/changes/policies/").all("a", href="target=approval_policy")]
+    assert len(hrefs) == 3 and "name=everything" in hrefs[0]
+
+
+def test_one_person_freezes_and_its_lifting_is_asked_for(anns, ann, monkeypatch):
+    assert "Nothing is frozen." in anns.get("/changes/freeze/").text
+    page = Page.of(anns.send("/changes/freeze/", 400, scope="vault", subject="", reason="Black Friday"))
+    assert "Name one vault." in page.text and not Freeze.objects.exists()
+    anns.send("/changes/freeze/", scope="vault", subject="eu-prod", reason="Black Friday")
+    one = Freeze.objects.get()
+    page = anns.get("/changes/freeze/")
+    assert "vault eu-prod" in page.text and "Black Friday" in page.text
+    monkeypatch.undo()
+    form = anns.get(f"/changes/new/?target=freeze_off&freeze={one.pk}")
+    assert [own["value"] for own in form.all("input", name="freeze")] == [str(one.pk)]
+    sent = {"target": "freeze_off", "freeze": str(one.pk), "reason": "It is over.", "action": "preview"}
+    assert "freeze of vault eu-prod" in Page.of(anns.send("/changes/new/", 200, **sent)).text
+
+
+def test_a_restart_keeps_the_namespace_for_itself(ann, monkeypatch):
+    monkeypatch.undo()
+    query = QueryDict("target=restart&cluster=prod&kind=Deployment&namespace=pay&name=api&vault=demo")
+    want = ChangeForm(query, ann).want
+    assert (want.vault, want.namespace, want.cluster) == ("demo", "", "") and want.args["namespace"] == "pay"
