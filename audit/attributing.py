@@ -364,15 +364,12 @@ def _named(pod: Pod) -> dict[str, str]:
 
 def _amendments(use: TokenUse, before: list[Attribution], after: list[Attribution]) -> list[AttributionAmendment]:
     """Return where something else is said now than before."""
-    found: list[AttributionAmendment] = []
-    for old in before:
-        for new in after:
-            since, until = max(old.since, new.since), min(old.until, new.until)
-            if since < until and _said(old) != _said(new):
-                found.append(
-                    AttributionAmendment(use=use, since=since, until=until, before=_said(old), after=_said(new))
-                )
-    return found
+    return [
+        AttributionAmendment(use=use, since=since, until=until, before=_said(old), after=_said(new))
+        for old in before
+        for new in after
+        if (since := max(old.since, new.since)) < (until := min(old.until, new.until)) and _said(old) != _said(new)
+    ]
 
 
 def _lasts(before: list[Attribution], after: list[Attribution]) -> bool:
@@ -400,5 +397,4 @@ def forget_before(day: datetime) -> int:
 def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+        return list(cursor.fetchall())

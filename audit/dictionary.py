@@ -108,6 +108,7 @@ class Target:
     path_id: int = 0
     secret_id: int = 0
     kv2: bool = False
+    writes: bool = False  # a version of KV 2
     nameless: bool = False
     collapsed: bool = False
     refused: bool = False

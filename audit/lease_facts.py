@@ -79,13 +79,12 @@ def calls_of(seen: Iterable[Sight]) -> list[tuple[Sight, Call]]:
         by_block[one.block, day].append(one)
     found = []
     for (block, day), some in by_block.items():
-        bodies = bodies_of(block, day)
+        bodies = _bodies(block, day)
         found += [(one, call) for one in some if one.line < len(bodies) and (call := _call(bodies[one.line]))]
     return found
 
 
-def bodies_of(block: int, day: datetime) -> list[bytes]:
-    """Return the lines of a block as stored, none of one that is past retention; `day` is the midnight before it."""
+def _bodies(block: int, day: datetime) -> list[bytes]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT body FROM audit_block WHERE id = %s AND time >= %s AND time < %s",

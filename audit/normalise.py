@@ -22,6 +22,7 @@ from vault.shapes import Memory
 
 _HMAC = "hmac-sha256:"
 _OPERATION = {name: number for number, name in enumerate(OPERATIONS)}
+_WRITES = frozenset(("create", "update", "patch"))
 _LONG = 400  # of a path that is kept whole in every column
 _PROBE = "sys/audit/test"  # a device writes it when it starts: nobody calls it
 
@@ -241,6 +242,7 @@ class Normaliser:
             operation=_OPERATION.get(asked.operation, 0),
         )
         target.kv2 = mount.type == "kv" and mount.kv_version != 1 and where.rest.startswith("data/")
+        target.writes = target.kv2 and asked.operation in _WRITES
         target.nameless = who.nameless and asked.path != _PROBE and not (login and mount.type)
         target.refused = refused
         target.mints = asked.path.startswith(our_tokens.MINTED_AT)
@@ -313,7 +315,7 @@ class Kin:
             self._print + logical if self._print else "", like.engine, False, False, False, "data/" + logical,
             like.operation,
         )  # fmt: skip
-        target.kv2, target.forms = True, self._forms
+        target.kv2, target.writes, target.forms = True, like.writes, self._forms
         return target
 
 

@@ -21,10 +21,12 @@ from cluster.held import Held
 from cluster.versions import Version
 from inventory.cluster_models import SecretConsumer
 from inventory.holding import held_of
+from kit.arrays import numbers
 from vault.reads import Outcome
 
 _DELETE = OPERATIONS.index("delete")
 _WRITES = [OPERATIONS.index(name) for name in ("create", "update", "patch")]
+_WRITTEN = numbers(_WRITES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class OldCopy:
 def versions_made(secret_id: int, path: str, newest: int) -> list[Version]:
     """Return the versions that a KV v2 secret's newest calls name or write, with when each was written, if it is sure.
 
-    `path` is how the vault's API names the secret. Only reads name a version and only writes make one: see `number`.
+    `path` is how the vault's API names the secret. What a write says of its number is left out, for older records lack
+    it: see `number`.
     """
     return versions_of({secret_id: path}, newest)[secret_id]
 
@@ -54,7 +57,8 @@ def versions_of(paths: Mapping[int, str], newest: int) -> dict[int, list[Version
     sql = f"""
         SELECT s.id, e.time, e.version, e.operation
         FROM unnest(%s::int[], %s::text[], %s::text[]) AS s(id, path, metadata) CROSS JOIN LATERAL (
-            SELECT time, version, operation, path, outcome FROM audit_event
+            SELECT time, CASE WHEN operation = ANY('{_WRITTEN}') THEN 0 ELSE version END AS version, operation, path,
+                   outcome FROM audit_event
             WHERE secret = s.id AND secret > 0 AND time >= %s AND time < %s AND {ALIVE} ORDER BY time DESC LIMIT %s) e
         JOIN audit_path a ON a.id = e.path
         WHERE e.version > 0 OR e.outcome = {Outcome.OK.value} AND (

@@ -14,7 +14,6 @@ import psycopg
 
 from audit.event import OPERATIONS, Event
 from audit.normalise import bounded
-from vault import reads
 from vault.audit_line import EMPTY, Line, decode_auth
 from vault.lease_calls import Verb, call_of
 from vault.our_tokens import NO_MARK, SHOWN, Mark, mark_of, role_minted
@@ -22,7 +21,7 @@ from vault.reads import Outcome
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 _LONG, _SHORT, _MOST = 1_000, 200, 100  # bytes of a path or a lease id, of a claim; policies and versions of one call
-_LARGEST = 2_147_483_647
+_LARGEST = 2_147_483_647  # no vault counts further
 _COLUMNS = (
     "event_id, seq, vault_id, time, request_id, kind, change, step, plan, head, role, policies, principal_id, "
     "address_id, operation, namespace, path, secret_id, version, versions, lease, prefix, outcome"
@@ -92,7 +91,7 @@ def _row(vault_id: int, told: Told) -> list[Any]:
         *(bounded(text, _SHORT) for text in (mark.change, mark.step, mark.plan, mark.head, role_minted(target.path))),
         [bounded(one, _SHORT) for one in mark.policies[:_MOST]],
         event.who.principal_id, event.address.id, OPERATIONS[event.operation], target.namespace, target.path,
-        event.secret_id or target.secret_id or None, _written(event), _versions(line),
+        event.secret_id or target.secret_id or None, event.version if target.writes else 0, _versions(line),
         bounded(about.lease, _LONG) if about and about.verb is not Verb.ISSUE else "",
         bounded(about.prefix, _LONG) if about else "", Outcome(event.outcome).label,
     ]  # fmt: skip
@@ -116,15 +115,6 @@ def _sight(event: Event) -> list[str]:
     subject = about.token.accessor if about and about.verb in (Verb.REVOKE_TOKEN, Verb.RENEW_TOKEN) else ""
     given = decode_auth(_given(event)).accessor
     return [bounded(text, _SHORT) for text in (caller, given, subject, about.hmac if about else "")]
-
-
-def _written(event: Event) -> int:
-    """Return the version that a write of KV v2 made, 0 for any other call."""
-    answer = event.response.line.response if event.response is not None else None
-    if answer is None or answer.data is EMPTY or not event.target.kv2 or event.outcome != Outcome.OK:
-        return 0
-    version = reads.kv_version_written(bytes(answer.data)) or 0
-    return version if 0 < version <= _LARGEST else 0
 
 
 class _Versions(msgspec.Struct, gc=False):

@@ -93,15 +93,15 @@ def copies_of(pods: Sequence[PodState], secrets: dict[str, Secret]) -> dict[tupl
 def secrets_of(rows: Iterable[SecretConsumer], scope: Scope) -> dict[str, Secret]:
     """Return the one secret that each path names; a path that may be of several vaults is left out."""
     by_path = {row.path: row for row in rows}
-    names = {
-        "/".join(part for part in (row.vault_namespace.strip("/"), name) if part): path
+    names = [
+        "/".join(part for part in (row.vault_namespace.strip("/"), name) if part)
         for path, row in by_path.items()
         for name in (path, *as_named(path))
-    }
+    ]
     found: dict[str, list[Secret]] = {}
     for secret in secrets_in(scope).filter(name__in=names):
-        path = names[secret.name]
-        if api_path(secret.mount, secret.path, 2 if secret.engine == "KV v2" else 0) == path:
+        path = api_path(secret.mount, secret.path, 2 if secret.engine == "KV v2" else 0)
+        if path in by_path and by_path[path].vault_namespace.strip("/") == secret.namespace.strip("/"):
             found.setdefault(path, []).append(secret)
     foreign = foreign_addresses({one.vault.name for some in found.values() for one in some})
     fitting = {

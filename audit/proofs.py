@@ -10,17 +10,15 @@ from django.db import connection
 from django.db.models import Q
 
 from accounts.scope import EVERYTHING
-from audit import coverage, lease_facts, our_calls, queries
+from audit import coverage, our_calls, queries
+from audit.answers import Gap
 from audit.closed import END
-from audit.event import ALIVE, SEEN_REQUEST, SEEN_RESPONSE
+from audit.event import ALIVE
 from audit.grades import grade
 from audit.models import Secret, Vault
 from audit.operations import OPERATIONS
 from audit.principal import Kind as Who
 from inventory.sightings import OurCall, Reach, VersionRead, Written
-from vault import reads
-from vault.audit_line import decode
-from vault.errors import NotAnAuditLine
 from vault.reads import Outcome
 
 MOST_READERS, MOST_WRITES = 5_000, 500
@@ -43,9 +41,29 @@ def reach(vault: str, since: datetime, now: datetime | None = None) -> Reach:
         return Reach(troubles=(f"No audit log of {vault} was ever read.",))
     until = now or datetime.now(UTC)
     records = coverage.vault_records(since, until, [one.pk], scope=EVERYTHING)
-    holes = [f"{gap.device}: {gap.detail or gap.kind}" for record in records for gap in record.gaps]
+    holes = [hole for record in records for hole in _holes(record)]
     troubles = [f"{device.name}: {said}" for record in records for device in record.devices for said in device.troubles]
     return Reach(queries.complete_until(one.pk), tuple(holes), tuple(troubles))
+
+
+def _holes(record: coverage.VaultRecord) -> list[str]:
+    """Return the gaps of a vault's devices that no other of its devices fills, as sentences."""
+    return [
+        f"{device.name}: {gap.detail or gap.kind}"
+        for device in record.devices
+        for gap in device.gaps
+        if not any(other is not device and _fills(other, gap) for other in record.devices)
+    ]
+
+
+def _fills(device: coverage.DeviceRecord, gap: Gap) -> bool:
+    """Whether a device covers all of another's gap, and has none of its own there."""
+    start, end = gap.start, gap.end
+    if start is None or end is None or not any(low <= start and end <= high for low, high in device.covered):
+        return False
+    return not any(
+        (one.start is None or one.start < end) and (one.end is None or one.end > start) for one in device.gaps
+    )
 
 
 # --- who reads a version
@@ -83,8 +101,7 @@ def _version_read(
 
 
 _WRITTEN = f"""
-    SELECT e.id, e.time, e.operation, a.path, e.outcome, p.name, p.kind, e.block, e.line + (e.flags & {SEEN_REQUEST}),
-           e.flags & {SEEN_RESPONSE} <> 0, s.mount, c.event_id
+    SELECT e.id, e.time, e.operation, a.path, e.outcome, p.name, p.kind, e.version, s.mount, c.event_id
     FROM audit_event e JOIN audit_path a ON a.id = e.path JOIN audit_principal p ON p.id = e.principal
     JOIN audit_secret s ON s.id = e.secret
     LEFT JOIN audit_ourcall c ON c.secret_id = e.secret AND c.time = e.time AND c.request_id = e.request_id
@@ -97,25 +114,22 @@ _WRITTEN = f"""
 def written_versions(secrets: Sequence[int], since: datetime, most: int = MOST_WRITES) -> list[Written]:
     """Return what changed a KV secret since a moment, or may have, the oldest first; at most the newest so many.
 
-    A version that was written without a call of ours is drift. Which one a write made stands in its stored line.
+    A version that was written without a call of ours is drift.
     """
     rows = _rows(_WRITTEN, [list(secrets), since, END, _WRITES, _MAY_HAVE, most])
-    ours = our_calls.calls_by_event([row[11] for row in rows if row[11] is not None])
-    found = [_written(row, ours.get(row[11])) for row in reversed(rows)]
+    ours = our_calls.calls_by_event([row[-1] for row in rows if row[-1] is not None])
+    found = [_written(row, ours.get(row[-1])) for row in reversed(rows)]
     return [one for one in found if one is not None]
 
 
 def _written(row: tuple[Any, ...], call: OurCall | None) -> Written | None:
-    event, at, operation, path, outcome, who, kind, block, line, answered, mount, _ = row
+    event, at, operation, path, outcome, who, kind, version, mount, _ = row
     did = _did(path.removeprefix(mount), OPERATIONS[operation])
     if not did:
         return None
-    told = call.version if call else 0
-    if did == "write" and not told and answered:
-        told = _version_in(block, line, at)
     named = call.versions if call else ()
-    change = call.change if call else ""
-    return Written(did, told, named, who, kind, at, event, Outcome(outcome).label, change, call)
+    made = version if did == "write" else 0
+    return Written(did, made, named, who, kind, at, event, Outcome(outcome).label, call.change if call else "", call)
 
 
 def _did(rest: str, operation: str) -> str:
@@ -126,19 +140,6 @@ def _did(rest: str, operation: str) -> str:
     if place == "metadata":
         return "delete_all" if operation == "delete" else ""
     return _BELOW.get(place, "")
-
-
-def _version_in(block: int, line: int, at: datetime) -> int:
-    """Return the version that a stored response line of a write tells; 0 where it does not, or is past retention."""
-    day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    bodies = lease_facts.bodies_of(block, day)
-    if line >= len(bodies):
-        return 0
-    try:
-        answer = decode(bodies[line])[0].response
-    except NotAnAuditLine:
-        return 0
-    return max(reads.kv_version_written(bytes(answer.data)) or 0, 0) if answer is not None else 0
 
 
 def newest_version(secrets: Sequence[int]) -> int:

@@ -61,7 +61,7 @@ class Desk:
         self._number = 0
         self._template = f"bench_{os.getpid()}"
         self._made: list[str] = []
-        self._make(self._template, "template0")
+        self._make(self._template, os.environ.get("KEYBOOK_BENCH_TEMPLATE") or "template0")
         self._enter(self._template)
         call_command("migrate", verbosity=0)
         self._leave()

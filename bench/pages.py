@@ -34,6 +34,7 @@ from bench.people import IDENTITIES, SECRETS, skewed
 from bench.report import Table
 
 _HOTTEST = 1
+_WARM = 3  # times that are not counted
 Ask = Callable[[random.Random, datetime], object]
 
 
@@ -147,7 +148,7 @@ def _ask_all(given: argparse.Namespace, events: int) -> dict[str, float]:
     draw, now = random.Random(7), datetime.now(UTC)
     found = {}
     for name, (ask, _) in QUESTIONS.items():
-        found[name] = p95([_timed(ask, draw, now) for _ in range(given.times + 3)][3:])
+        found[name] = p95([_timed(ask, draw, now) for _ in range(given.times + _WARM)][_WARM:])
         print(f"  {name}: p95 {found[name]:.1f} ms", flush=True)
     return found
 
@@ -157,14 +158,14 @@ def _fetch_all(given: argparse.Namespace, url: str) -> dict[str, float]:
     with served(url) as (address, session):
         for name, path in PAGES.items():
             took = []
-            for _ in range(max(8, given.times // 3) + 3):
+            for _ in range(max(2, given.times // 3) + _WARM):
                 began = time.perf_counter()
                 with session.get(address + path(draw), stream=True, allow_redirects=False) as answer:
                     took.append((time.perf_counter() - began) * 1000)
                     if answer.status_code != 200:
                         raise RuntimeError(f"the page {name} answered {answer.status_code}")
                     answer.content  # noqa: B018 - read, so that the connection can be used again
-            found[f"page {name}"] = p95(took[3:])
+            found[f"page {name}"] = p95(took[_WARM:])
             print(f"  page {name}: p95 {found[f'page {name}']:.1f} ms", flush=True)
     return found
 

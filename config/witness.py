@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 from audit import lease_proofs, our_calls, proofs
 from inventory.sightings import HeldLease, LeaseEnd, OurCall, Reach, TokenUse, VersionRead, Written
+from rotation.world import Books, Witness
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class AuditLog:
+class AuditLog(Books, Witness):
     """The record of all vaults: `rotation.world.Witness` and `Books`. A vault goes by the name of its record."""
 
     # --- Books

@@ -9,8 +9,9 @@ from django.db.models import Q
 from cluster.blast import Blast, blast
 from cluster.kinds.platform import PodDisruptionBudget
 from cluster.kinds.workload import DaemonSet, Deployment, StatefulSet
+from cluster.refresh import obstacle
 from cluster.restart_owner import restart_owner
-from cluster.rollouts import Restartable, fingerprint
+from cluster.rollouts import Obstacle, Restartable, fingerprint
 from cluster.scene import Ref, Scene, ref
 from inventory.cluster_rows import objects
 from inventory.models import Cluster
@@ -55,6 +56,22 @@ def restart_in(scene: Scene, kind: str, namespace: str, name: str, *, k8s_secret
     which = ref(found)
     touched = blast(found, scene.pods_of(which.uid), scene.all(PodDisruptionBudget))
     return Restart(which, fingerprint(found), restart_owner(scene, which, k8s_secret=k8s_secret), touched)
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What fills a Secret, and why asking its operator to read it anew would change nothing, if so."""
+
+    resource: Ref
+    obstacle: Obstacle | None
+
+
+def filling(cluster: str, uid: str) -> Filling | None:
+    """Return an ExternalSecret, VaultStaticSecret or VaultDynamicSecret of a cluster's picture by its uid, or None."""
+    home = Cluster.objects.filter(name=cluster).first()
+    which = Q(uid=uid, resource__in=("externalsecrets", "vaultstaticsecrets", "vaultdynamicsecrets"))
+    found = next(objects(home, which), None) if home is not None else None
+    return Filling(ref(found), obstacle(found)) if found is not None else None
 
 
 def restart_of(cluster: Cluster, kind: str, namespace: str, name: str, *, k8s_secret: str = "") -> Restart | None:

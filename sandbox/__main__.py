@@ -23,6 +23,7 @@ from sandbox.places import Account, server_account, take_folder
 from sandbox.ports import take_port
 from sandbox.postgres import Postgres
 from sandbox.programs import Health, Receiver, Web, beat, cluster, ingest, listen
+from sandbox.seed import SEED, seed
 from sandbox.valkey import Valkey
 from sandbox.yard import Yard
 
@@ -36,6 +37,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--workers", action="store_true", help="add the receiver, the worker and beat")
     parser.add_argument("--servers-only", action="store_true", help="leave out every process of Keybook")
     parser.add_argument("--no-migrate", action="store_true", help="leave the database empty")
+    parser.add_argument("--seed", action="store_true", help="have sandboxes within COMMAND copy the tables")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     options = parser.parse_args(arguments)
     if options.command[:1] == ["--"]:
@@ -48,7 +50,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def furnished(yard: Yard, options: argparse.Namespace, account: Account) -> Yard:
     """Add the parts that the options ask for."""
     folder = yard.folder
-    yard.add(Postgres(own_folder(folder, "pg", account), account), Valkey(own_folder(folder, "valkey")))
+    beginning = seed(laid=not options.no_migrate)
+    yard.add(Postgres(own_folder(folder, "pg", account), account, seed=beginning), Valkey(own_folder(folder, "valkey")))
     openbao = OpenBao(own_folder(folder, "openbao")) if options.vault else None
     if openbao:
         yard.add(openbao)
@@ -100,12 +103,13 @@ async def sandbox(options: argparse.Namespace, folder: Path, guardian: Guardian,
     controls = Controls(yard)
     try:
         await controls.open()
-        if not await yard.unless_interrupted(make_ready(yard, migrate=not options.no_migrate)):
+        keep = own_folder(folder, "seed") if options.seed else None
+        if not await yard.unless_interrupted(make_ready(yard, migrate=not options.no_migrate, keep=keep)):
             return yard.interrupted
         if isinstance(openbao, OpenBao) and options.web:
             await connect_vault(yard, openbao)
             await yard.ask("set_up_approvals", "--proof", "api_token", "--json")
-        return await yard.run(options.command, yard.environment())
+        return await yard.run(options.command, yard.environment() | ({SEED: str(keep)} if keep else {}))
     finally:
         controls.close()
         await yard.end()

@@ -15,7 +15,10 @@ from sandbox.openbao import OpenBao
 from sandbox.places import Account
 from sandbox.postgres import Postgres
 from sandbox.programs import Receiver
+from sandbox.seed import copy
 from sandbox.yard import Yard
+
+MIGRATE = ["migrate", "-v", "0"]
 
 
 def own_folder(folder: Path, name: str, account: Account | None = None) -> Path:
@@ -27,17 +30,22 @@ def own_folder(folder: Path, name: str, account: Account | None = None) -> Path:
     return made
 
 
-async def make_ready(yard: Yard, *, migrate: bool) -> None:
+async def make_ready(yard: Yard, *, migrate: bool, keep: Path | None = None) -> None:
     """Start the servers side by side, lay the schema while OpenBao still elects itself, then start our own processes.
 
+    In the folder `keep` are left copies of the data, for sandboxes within this one.
     Raises an ExceptionGroup with the YardError of the first that failed.
     """
+    postgres, openbao = yard.parts.get("postgres"), yard.parts.get("openbao")
 
     async def databases() -> None:
+        if keep and isinstance(postgres, Postgres):
+            await keep_seeds(yard, postgres, keep)
         await yard.start([name for name in ("postgres", "valkey", "cluster") if name in yard.parts])
         if migrate:
             began = time.monotonic()
-            said = await yard.ask_all(laying(yard))
+            commands = laying(yard)
+            said = await yard.ask_all(commands) if commands else [""]
             yard.on_step("schema", "Schema", time.monotonic() - began)
             await lines_by_http(yard, said[-1])
 
@@ -45,7 +53,6 @@ async def make_ready(yard: Yard, *, migrate: bool) -> None:
         group.create_task(databases())
         if "openbao" in yard.parts and "receiver" not in yard.parts:
             group.create_task(yard.start_part("openbao"))
-    postgres, openbao = yard.parts.get("postgres"), yard.parts.get("openbao")
     if isinstance(openbao, OpenBao):
         await asyncio.to_thread(furnish_mounts, openbao.client)
         await asyncio.to_thread(furnish_executor, openbao.client)
@@ -54,9 +61,20 @@ async def make_ready(yard: Yard, *, migrate: bool) -> None:
     await yard.start([part.name for part in yard.parts.values() if part.late])
 
 
+async def keep_seeds(yard: Yard, postgres: Postgres, folder: Path) -> None:
+    """Lay the schema, stop the server and copy its data, from which it goes on as others may begin."""
+    postgres.keep = folder / "empty"
+    await yard.start_part(postgres.name)
+    await yard.ask_all([MIGRATE])
+    await postgres.end(thrown_away=False)
+    postgres.seed = folder / "laid"
+    await copy(postgres.data(), postgres.seed)
+
+
 def laying(yard: Yard) -> list[list[str]]:
     """Return the commands that make the tables and, where processes of Keybook come, their roles and sources."""
-    commands = [["migrate", "-v", "0"]]
+    postgres = yard.parts.get("postgres")
+    commands = [] if isinstance(postgres, Postgres) and postgres.seed else [MIGRATE]
     if any(part.late for part in yard.parts.values()) and "postgres" in yard.parts:
         commands.append(["make_roles"])
     if "cluster" in yard.parts and "worker-cluster" in yard.parts:

@@ -36,14 +36,15 @@ def _state_file() -> Path:
     return Path(place)
 
 
-def ask(verb: str, part: str) -> None:
+def ask(verb: str, part: str, state_file: Path | None = None) -> None:
     """Have the supervisor kill (SIGKILL), stop (SIGSTOP), cont (SIGCONT), end (in order) or start a part.
 
-    Returns when it is done. A part that was killed or ended starts again on the same data, socket and port.
+    The sandbox is the one that we run in, or the one whose state file is given. Returns when it is done.
+    A part that was killed or ended starts again on the same data, socket and port.
     Raises YardError with the reason when the supervisor could not.
     """
     with socket.socket(socket.AF_UNIX) as wire:
-        wire.connect(str(_state_file().with_name("control")))
+        wire.connect(str((state_file or _state_file()).with_name("control")))
         wire.sendall(f"{verb} {part}\n".encode())
         answer = b"".join(iter(lambda: wire.recv(65536), b"")).decode()
     if answer.strip() != "ok":

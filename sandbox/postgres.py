@@ -18,6 +18,7 @@ from sandbox.errors import BAD_INPUT, YardError
 from sandbox.part import Part, run_quietly
 from sandbox.places import LONGEST_SOCKET, Account
 from sandbox.process import plain_environment
+from sandbox.seed import copy
 
 MAJOR = "18"
 SETTINGS = {
@@ -58,9 +59,18 @@ class Postgres(Part):
     gentle = signal.SIGINT  # "fast": ends sessions, writes a checkpoint
     abrupt = signal.SIGQUIT  # "immediate": no checkpoint, but no shared memory left behind either
 
-    def __init__(self, folder: Path, account: Account, data: Path | None = None, log: Path | None = None) -> None:
-        """Place the socket in `folder` and the data in `data`, or in `folder` too."""
+    def __init__(
+        self,
+        folder: Path,
+        account: Account,
+        data: Path | None = None,
+        log: Path | None = None,
+        seed: Path | None = None,
+    ) -> None:
+        """Place the socket in `folder`, the data in `data` or there too; new data begin as a copy of `seed`."""
         super().__init__(folder, account, log)
+        self.seed = seed
+        self.keep: Path | None = None  # a folder for a copy of the data before anything was made in them
         self._owner = account
         self._data = data or folder / "data"
         self._socket = folder / ".s.PGSQL.5432"
@@ -120,6 +130,9 @@ class Postgres(Part):
 
     async def _initialise(self) -> None:
         """Run initdb beside the final place and rename, so that a half-made folder is never taken for a whole one."""
+        if self.seed:
+            await copy(self.seed, self._data)
+            return
         making = self._data.with_name(f"{self._data.name}.{secrets.token_hex(4)}")
         command: list[str | Path] = [self._bin / "initdb", "-D", making]
         command += [
@@ -129,6 +142,8 @@ class Postgres(Part):
         ]
         await run_quietly(command, what="initdb", env=plain_environment(), account=self._owner)
         making.rename(self._data)
+        if self.keep:
+            await copy(self._data, self.keep)
 
     async def answers(self) -> bool:
         """Say hello in the wire protocol (version 3.0, "Message Formats"); ready when it says ReadyForQuery."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from pathlib import Path
@@ -19,6 +20,12 @@ AMBIENT = os.environ.get(STATE)
 def _servers() -> dict[str, int | None]:
     """Return the pid of each server that this run came with."""
     return {name: part["pid"] for name, part in json.loads(Path(AMBIENT).read_text()).items()} if AMBIENT else {}
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and tests, which stay to the end anyway, out of every later look for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -19,7 +19,7 @@ from vault.acl import Call, Policy, may_read
 EXECUTOR = "keybook-executor"
 PREFIX = "keybook-op-"  # how every role begins that the executor may mint from
 LIFE = 600  # seconds that a token of an operation lives at most
-USES = {"lease": 1000}  # calls that one token may make at most; a lease takes three
+USES = {"lease": 1000, "kv": 100}  # calls that one token may make at most: three a lease, one a generated value
 _USES = 20
 
 

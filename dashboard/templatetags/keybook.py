@@ -285,12 +285,6 @@ def _quiet(text: str) -> SafeString:
 
 
 @register.simple_tag
-def target_address(form: Any, kind: str) -> str:
-    """Return the address of the form of another target, with what was given already."""
-    return str(form.address(kind))
-
-
-@register.simple_tag
 def short_moment(value: datetime) -> str:
     """Print a time as URLs take it: in UTC, whoever reads."""
     return words.short_iso(value)

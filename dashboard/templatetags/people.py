@@ -9,8 +9,6 @@ from django import template
 from accounts.may import Person
 from accounts.may import may as _may
 from dashboard import words
-from dashboard.limits import scope_for
-from rotation import queries
 
 register = template.Library()
 
@@ -19,15 +17,6 @@ register = template.Library()
 def may(user: Person, verb: str) -> bool:
     """Return whether the reader may do `verb`, by the table that the views ask too."""
     return _may(user, verb)
-
-
-@register.simple_tag(takes_context=True)
-def changes_waiting(context: template.Context) -> int:
-    """Return how many changes need the person who reads: a reader decides nothing, and is asked for nothing."""
-    request = context["request"]
-    if not _may(request.user, "changes.ask"):
-        return 0
-    return queries.for_me(request.user, scope_for(request)).count()
 
 
 @register.filter

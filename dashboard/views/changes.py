@@ -146,7 +146,7 @@ def _verb(
         "passkey": _passkey(shown, verb),
         "note": request.POST.get("note", request.GET.get("note", ""))[:2_000],
     }
-    template = part_of(request, "changes/confirm.html", ["dialog"])
+    template = part_of(request, "changes/confirm.html", ["asking"])
     if request.method != "POST":
         return render(request, template, words)
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from rotation.failures import of_call
+from rotation.failures import WIRES, of_call
 from rotation.outcomes import Checked, Done, NotDone, Outcome, ProofLine, Refused, Sentence, Unknown
 from rotation.world import World
 
@@ -71,7 +71,7 @@ def _revoke(operator: Any, lease: str) -> Outcome | None:
             return None
         operator.revoke_lease(lease)
         return None if operator.lease(lease) is None else NotDone(f"{lease} still lives after Vault said yes.")
-    except Exception as error:  # of one lease: the others are still to be revoked
+    except WIRES as error:  # of one lease: the others are still to be revoked
         found = of_call(error)
         if found is None:
             raise

@@ -7,6 +7,7 @@ import msgspec
 from rotation.estate import Estate
 from rotation.planning import Drawn, Refused, StepSpec, Wish
 from rotation.restarting import restarts
+from rotation.syncing import syncs
 from vault.enrolment import Want
 
 TITLE = "Rotate a database role"
@@ -26,7 +27,7 @@ def risk(args: Args) -> str:
 
 
 def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
-    """Return the steps: rotate, then restart who holds the old password."""
+    """Return the steps: rotate, have it copied anew, then restart who holds the old password."""
     place = estate.place(args.secret, wish.vault, type="database")
     kind, _, name = place.path.partition("/")
     if kind != "static-creds" or not name:
@@ -39,8 +40,11 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     rotate = StepSpec(
         "rotate_role", {"mount": place.mount, "name": name, "role": need.role, "namespace": place.namespace}
     )
-    touched, needs = restarts(estate, estate.eaters(estate.consumers(place)), restart=args.restart)
+    rows = estate.consumers(place)
+    copying, asking, unread = syncs(rows)
+    touched, needs = restarts(estate, estate.eaters(rows), restart=args.restart)
+    touched.doubts += unread
     return Drawn(
-        "Rotate", args.secret.strip("/"), [rotate, *touched.steps], place.vault, "",
-        touched.blast(leases_caveat="a static role has none"), [need, *needs],
+        "Rotate", args.secret.strip("/"), [rotate, *copying, *touched.steps], place.vault, "",
+        touched.blast(leases_caveat="a static role has none"), [need, *asking, *needs],
     )  # fmt: skip

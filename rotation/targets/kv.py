@@ -10,6 +10,7 @@ import msgspec
 from rotation.estate import Estate
 from rotation.planning import Drawn, Refused, StepSpec, Wish
 from rotation.restarting import restarts
+from rotation.syncing import syncs
 from vault.enrolment import Want
 
 TITLE = "Rotate a KV secret"
@@ -33,7 +34,7 @@ def risk(args: Args) -> str:
 
 
 def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
-    """Return the steps: write or wait, restart what must be, prove, destroy."""
+    """Return the steps: write or wait, have it copied anew, restart what must be, prove, destroy."""
     place = estate.place(args.secret, wish.vault, type="kv")
     if place.kv_version != 2:
         raise Refused(
@@ -47,14 +48,17 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     begin = StepSpec("await_version", first)
     if args.way == "generated":
         begin = StepSpec("write_kv", {**first, "keys": list(args.keys), "policy": args.policy})
-    touched, restarting = restarts(estate, estate.eaters(estate.consumers(place)), restart=args.restart)
+    rows = estate.consumers(place)
+    copying, asking, unread = syncs(rows)
+    touched, restarting = restarts(estate, estate.eaters(rows), restart=args.restart)
+    touched.doubts += unread
     prove = StepSpec("verify_delivery", {"place": at, "replaced_by": begin.step})
-    steps, needs = [begin, *touched.steps, prove], [write]
+    steps, needs = [begin, *copying, *touched.steps, prove], [write]
     if args.retire:
         destroy = estate.need(place.connection, Want("kv", "destroy", place.mount, place.path))
         steps.append(StepSpec("retire_version", {"place": at, "role": destroy.role}))
         needs.append(destroy)
-    needs += restarting
+    needs += [*asking, *restarting]
     return Drawn(
         "Rotate", args.secret.strip("/"), steps, place.vault, "", touched.blast(leases_caveat="KV has none"), needs
     )

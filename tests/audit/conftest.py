@@ -18,8 +18,10 @@ import pytest
 import zstandard
 from django.apps import apps
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from psycopg.conninfo import make_conninfo
 
+from sandbox.control import STATE, ask
 from tests.audit.past import Past
 
 ROOT = Path(__file__).parents[2]
@@ -31,9 +33,11 @@ PLAIN = ["audit_pair", "audit_closed", *(f"audit_rollup_{kind}" for kind in ("ho
 def forget_everything() -> None:
     """Empty every table of the past and drop its days: in the tests' own database only."""
     assert connection.settings_dict["NAME"].startswith("test_")
-    connection.close()  # a test before may have killed PostgreSQL under it
+    connection.close()  # a test may have left something in the session
     tables = PARTITIONED + PLAIN + [model._meta.db_table for model in apps.get_app_config("audit").get_models()]
     with connection.cursor() as cursor:
+        if _is_new(cursor, tables):
+            return
         cursor.execute(
             "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = ANY(%s::regclass[])", [PARTITIONED]
         )
@@ -41,6 +45,17 @@ def forget_everything() -> None:
             cursor.execute(f"DROP TABLE {', '.join(days)}")
         cursor.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY")
         cursor.execute("SELECT setval('audit_event_seq', 1, false), setval('audit_block_seq', 1, false)")
+
+
+def _is_new(cursor: CursorWrapper, tables: list[str]) -> bool:
+    """Tell whether nothing was ever put there since they were emptied: looking costs a twentieth of emptying."""
+    rows = " OR ".join(f"EXISTS (SELECT FROM {table})" for table in tables)
+    cursor.execute(
+        f"""SELECT {rows} OR EXISTS (SELECT FROM pg_inherits WHERE inhparent = ANY(%s::regclass[]))
+            OR EXISTS (SELECT FROM pg_sequences WHERE sequencename ~ '^audit_' AND last_value IS NOT NULL)""",
+        [PARTITIONED],
+    )
+    return not cursor.fetchone()[0]
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +120,7 @@ class OwnSandbox(OwnDatabase):
 
     def control(self, verb: str, part: str = "postgres") -> None:
         """Have the supervisor kill, stop, cont or start a part."""
-        self.run("-m", "sandbox.control", verb, part)
+        ask(verb, part, Path(self.environment[STATE]))
 
     def empty(self) -> None:
         """Empty every table of the past; the trail of what people did can't be emptied."""

@@ -34,7 +34,17 @@ KEYS = {
     "audit_token": "device_id, hmac",
 }
 # What is copied of the first database besides. Which engines a vault has decides how a line of it is read.
-WHOLE = {"audit_event": "id, vault, request_id, flags, principal", "audit_vault": "*", "audit_mount": "*"}
+WHOLE = {"audit_event": "id, vault, request_id, flags, principal"} | dict.fromkeys(
+    ("audit_vault", "audit_mount", "audit_device", "audit_generation", "audit_gap", "audit_quarantine", "audit_alarm"),
+    "*",
+)
+# How far a vault's record reaches is told of it as a whole, so that is as the first database has it.
+HEALTH = ("audit_quarantine", "audit_alarm", "audit_gap", "audit_generation")
+AS_FIRST = f"""
+    {"".join(f"DELETE FROM {table};" for table in HEALTH)}
+    {"".join(f"INSERT INTO {table} SELECT * FROM first.{table};" for table in HEALTH)}
+    UPDATE audit_device SET last_time = of_first.last_time, seen_at = of_first.seen_at
+    FROM first.audit_device of_first WHERE of_first.id = audit_device.id"""
 NUMBERS_OF_THE_FIRST = """
     CREATE FUNCTION first_number() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE known bigint;
@@ -162,6 +172,7 @@ class Second:
             for table in KEYS:
                 cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 30000)")
             cursor.execute("INSERT INTO audit_vault SELECT * FROM first.audit_vault")
+            cursor.execute("INSERT INTO audit_device SELECT * FROM first.audit_device")
             cursor.execute("INSERT INTO audit_mount SELECT * FROM first.audit_mount")
             cursor.execute(NAMELESS)
 
@@ -172,6 +183,7 @@ class Second:
             cursor.execute(EMPTY, [hidden])
             assert cursor.rowcount == len(hidden)
             cursor.execute(FORGET_WHAT_NO_EVENT_HAS)
+            cursor.execute(AS_FIRST)
         rollups.close()
 
 

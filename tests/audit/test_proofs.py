@@ -11,8 +11,8 @@ from audit import attributing, lease_proofs, leasing, proofs
 from audit.models import Secret
 from config.witness import AuditLog
 from tests.audit.lines import START, Call, hmac, log, written
+from tests.audit.our_lines import OPERATION, WRITE, WROTE, lines, read_first, work
 from tests.audit.pictured import forget_pods, recorded_cluster, replay, told_proxies
-from tests.audit.test_our_calls import OPERATION, WRITE, WROTE, lines, read_first, work
 from tests.inventory import recording
 
 KEY = ("demo", "", "secret", "prod/ledger/key")
@@ -185,3 +185,6 @@ def test_a_proof_says_how_far_the_record_is_known_and_what_is_missing_from_it(ta
     holed = WITNESS.reach("demo", START)
     assert holed.holes == ("file: a file was cut",)
     assert not holed.covers(START)
+    around = log([Call(n, at=START + timedelta(seconds=2 * n - 1), seed="around") for n in range(3)], "http")
+    take(around, device="http")
+    assert WITNESS.reach("demo", START).holes == ()

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import html
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from difflib import unified_diff
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from django.db import transaction
+from django.test import Client
 
+from accounts.models import User
 from accounts.scope import EVERYTHING, Area, Scope
 from audit import callers, event_search, export, lookup, pull, pulse, queries, suggest
 from audit.closed import BEGIN, END
@@ -20,12 +27,15 @@ from audit.principal import Kind
 from audit.query_language import parse
 from audit.query_tree import EVERYTHING as EVERY
 from audit.query_tree import Tree
+from dashboard import limits
+from tests.api.conftest import _plain_http, let_in
 from tests.audit.past import Past
 from tests.audit.second import Lines, Second, lines_of, second_database
 from tests.audit.test_scope_oracle import QUERIES, WINDOWS
 from tests.audit.wide import NOW, Seen, Stored, everything, scopes, visible, write
 
-SCOPES, FAST = range(36), {2, 7}
+__all__ = ["_plain_http", "let_in"]
+SCOPES, FAST = range(18), {7}
 Question = Callable[[Scope], Any]
 
 
@@ -40,14 +50,26 @@ class Both:
 
     def differences(self, scope: Scope, questions: dict[str, Question]) -> str:
         """Say to which questions a limited person here and an unlimited one there get different answers."""
-        limited = {name: ask(scope) for name, ask in questions.items()}
+        limited = {name: alone(ask, scope) for name, ask in questions.items()}
         with self.second.asked():
-            whole = {name: ask(EVERYTHING) for name, ask in questions.items()}
-        return "\n".join(
-            f"{name}: {limited[name]}\n  but over what is seen: {whole[name]}"
-            for name in questions
-            if limited[name] != whole[name]
-        )
+            whole = {name: alone(ask, EVERYTHING) for name, ask in questions.items()}
+        return "\n".join(unlike(name, limited[name], whole[name]) for name in questions if limited[name] != whole[name])
+
+
+def unlike(name: str, limited: Any, whole: Any) -> str:
+    """Say in what two answers differ: of pages the lines, of all else the fields."""
+    if not isinstance(limited, tuple) or not isinstance(limited[-1], str):
+        return f"{name}: {limited}\n  but over what is seen: {whole}"
+    words = [[str(part) for part in one[:-1]] + one[-1].splitlines() for one in (limited, whole)]
+    return "\n".join(unified_diff(*words, name, "over what is seen", lineterm="", n=0))
+
+
+def alone(ask: Question, scope: Scope) -> Any:
+    """Ask, and undo what asking has left: an export stands in the trail."""
+    with transaction.atomic():
+        answer = ask(scope)
+        transaction.set_rollback(True)
+    return answer
 
 
 @pytest.fixture(scope="module", params=["made up", "recorded"])
@@ -256,3 +278,89 @@ def test_what_a_window_shows_is_what_it_would_show_if_no_more_had_ever_been(both
     monkeypatch.setattr(suggest, "PATIENCE", 60_000)
     both.second.fill(both.log, both.events, visible(scope, both.events, *window))
     assert both.differences(scope, in_a_window(number, window, both.events)) == ""
+
+
+# -- the same over HTTP: pages, files and the API ----------------------------------------------------------------------
+
+# What differs between two answers to the same question: marks of a session and of a moment; and what is told beyond
+# the view: how far the numbers of events have come, what an empty list would hold over 30 days, a nameless device.
+MOVING = re.compile(
+    r'nonce="[^"]*"|hx-nonce=\S+|value="[A-Za-z0-9]{64}"|[\d:]{8}|\b\d+(\.\d)? (s|min|h)\b|up to event \d+|"newest":\d+'
+    r'|"asked_at":"[^"]*"|^"export","","[^"]*"|<li><span>over 30 days, not .*?</li>'
+    r'|<span class="strip-part strip-device">\w+/ <b>no line yet</b></span>|(?<=\n)\s+(?=\n)',
+    re.DOTALL,
+)
+FACTS = ("next_cursor", "offset", "source")
+
+
+@pytest.fixture
+def page(monkeypatch) -> Callable[[str], Question]:
+    """Return what makes a question of a page's address: a person asks, limited as the question says."""
+
+    def at(address: str, **form: str) -> Question:
+        def ask(scope: Scope) -> Any:
+            monkeypatch.setattr(limits, "scope_of", lambda person: scope)
+            client = Client()
+            client.force_login(User.objects.create_user("cat"))
+            response = client.post(address, form) if form else client.get(address)
+            body = b"".join(response.streaming_content) if response.streaming else response.content
+            said = MOVING.sub("", MOVING.sub("", html.unescape(body.decode())))
+            return response.status_code, response.headers.get("Location"), said
+
+        return ask
+
+    return at
+
+
+@pytest.fixture
+def api(let_in) -> Callable[[str], Question]:
+    """Return what makes a question of an address of the API: a collector asks, limited as the question says."""
+
+    def at(address: str) -> Question:
+        def ask(scope: Scope) -> Any:
+            answer = let_in(scope=scope).ask(address)
+            return answer.status, plain(answer.json)
+
+        return ask
+
+    return at
+
+
+def plain(told: Any) -> Any:
+    """Return a document without signed places and places in files."""
+    if isinstance(told, dict):
+        return {name: plain(value) for name, value in told.items() if name not in FACTS}
+    return [plain(one) for one in told] if isinstance(told, list) else told
+
+
+def test_pages_and_api_tell_of_names_and_things_what_they_would(both, scope, number, page, api):
+    both.second.fill(both.log, both.events, visible(scope, both.events, BEGIN, END))
+    dice, all_of = random.Random(number), [one.seen for one in both.events]
+    addresses = ["/secrets/", "/principals/", "/secrets/999999/", "/principals/999999/", "/events/99999999/"]
+    for one in dice.sample(all_of, 3):
+        names = [quote(one.secret or one.path), quote(one.principal), one.address]
+        addresses += [f"/ask/?q={name}" for name in names] + [f"/secrets/?q={names[0]}", f"/principals/?q={names[1]}"]
+        addresses += [f"/secrets/{one.secret_id}/?range=all"] if one.secret_id else []
+        addresses += [f"/principals/{one.principal_id}/?range=all"]
+        addresses += [f"/events/{one.id}/?tab={tab}" for tab in ("summary", "who", "line")]
+    asked = {address: page(address) for address in addresses}
+    told = ["/secrets?limit=1000", "/principals?limit=1000", "/events/99999999", "/secrets/999999/readers"]
+    told += [f"/events/{one.id}" for one in dice.sample(all_of, 8)]
+    told += [f"/secrets/{id}/readers" for id in some(dice, {e.secret_id for e in all_of} - {0}, 4)]
+    assert both.differences(scope, asked | {f"/api/v1{address}": api(address) for address in told}) == ""
+
+
+def test_pages_files_and_api_tell_of_a_window_what_they_would(both, scope, number, window, page, api):
+    both.second.fill(both.log, both.events, visible(scope, both.events, *window))
+    dice, all_of = random.Random(number), [one.seen for one in both.events]
+    since, until = (f"{time:%Y-%m-%dT%H:%M:%S.%fZ}" for time in window)
+    span = f"since={since}&until={until}"
+    times = {"since": since, "until": until}
+    asked: dict[str, Question] = {}
+    for text in [*dice.sample(TELLING, 3), *dice.sample(about(dice.choice(all_of)), 2), "outcom:denied"]:
+        address = f"/events/?{span}&q={quote(text)}&facets=now"
+        asked[address] = page(address)
+        for kind in ("csv", "ndjson"):
+            asked[f"{kind} of {text}"] = page("/events/export/", **times, q=text, format=kind)
+        asked[f"API: {text}"] = api(f"/events?{span}&limit=50&q={quote(text)}")
+    assert both.differences(scope, asked) == ""

@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import zstandard
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from psycopg import sql
 
 from tests.browser.hostile import write
@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests/data/corpus"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PASSWORD = "a long enough password"
+PATIENCE = 30_000  # ms; a machine may be busy with other tests
+expect.set_options(timeout=PATIENCE)
 
 
 def _chromium() -> str | None:
@@ -71,17 +73,22 @@ class Site:
 
 @contextmanager
 def own_database() -> Iterator[str]:
-    """Make a database of our own beside the tests', and drop it at the end."""
+    """Make a database of our own beside the tests', a copy of the sandbox's empty one, and drop it at the end."""
     url, name = os.environ["DATABASE_URL"], f"keybook_browser_{os.getpid()}_{uuid.uuid4().hex[:8]}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    empty = sql.Identifier(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
+    # Nobody may be connected to a database that is copied.
+    with psycopg.connect(psycopg.conninfo.make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), empty))
         yield psycopg.conninfo.make_conninfo(url, dbname=name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @contextmanager
-def served(logs: Path, files: dict[tuple[str, str], list[str]], truth: dict) -> Iterator[Site]:
-    """Ingest files of a folder, by vault and device, into a database of their own, and serve it to cat."""
+def served(logs: Path, files: dict[tuple[str, str], list[str]], truth: dict, **more: str) -> Iterator[Site]:
+    """Ingest files of a folder, by vault and device, into a database of their own, and serve it to cat.
+
+    `more` is added to the environment.
+    """
     with own_database() as database, socket.create_server(("127.0.0.1", 0)) as door:
         environment = {
             **os.environ,
@@ -90,9 +97,9 @@ def served(logs: Path, files: dict[tuple[str, str], list[str]], truth: dict) -> 
             "KEYBOOK_SECURE_COOKIES": "false",
             "KEYBOOK_LOG_ROOTS": str(logs),
             "DJANGO_SETTINGS_MODULE": "config.settings",
+            **more,
         }
         running = Site(f"http://127.0.0.1:{door.getsockname()[1]}", environment, truth)
-        running.manage("migrate", "--verbosity", "0")
         for (vault, device), names in files.items():
             running.manage("ingest_file", *(str(logs / name) for name in names), "--vault", vault, "--device", device)
         running.manage(
@@ -175,7 +182,7 @@ def opened_by(site: Site, browser: Browser, **options) -> Visit:
     """Open a window that writes down whatever its browser complains about."""
     options.setdefault("viewport", {"width": 1440, "height": 900})
     context = browser.new_context(**options)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     visit = Visit(site, context, page)
     context.expose_binding("report", lambda _, words: visit.trouble.append(words))

@@ -9,9 +9,9 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.axe import faults
 from tests.browser.conftest import opened_by
 from tests.sandbox.shows import ROOT, environment, own_home, shown
 
@@ -45,10 +45,6 @@ def newcomer(demo, chromium):
     assert visit.trouble == []
 
 
-def _serious(page: Page) -> list[str]:
-    return [one["id"] for one in Axe().run(page).response["violations"] if one["impact"] in {"serious", "critical"}]
-
-
 def test_the_printed_link_lets_a_newcomer_in_once(demo, chromium):
     visit = opened_by(demo, chromium)
     visit.page.goto(demo.link)
@@ -76,7 +72,7 @@ def test_home_answers_who_read_the_banks_login(demo, newcomer):
     assert {"payments/ledger", "payments/payout", "alice", "root"} <= readers
     for name in readers:
         expect(page.locator("#readers")).to_contain_text(name)
-    assert _serious(page) == []
+    assert faults(page) == []
 
 
 def test_a_principals_page_shows_what_it_read_and_where_its_stolen_token_was_used(demo, newcomer):
@@ -86,7 +82,7 @@ def test_a_principals_page_shows_what_it_read_and_where_its_stolen_token_was_use
     page.wait_for_url(re.compile(r"/principals/\d+/"))
     expect(page.locator("main")).to_contain_text("bank-sftp")
     expect(page.locator("main")).to_contain_text(ELSEWHERE)
-    assert _serious(page) == []
+    assert faults(page) == []
 
 
 def test_the_address_that_the_demo_says_to_try_shows_the_thefts_reads(demo, newcomer):
@@ -99,7 +95,7 @@ def test_the_address_that_the_demo_says_to_try_shows_the_thefts_reads(demo, newc
         expect(row).to_contain_text(ELSEWHERE)
         expect(row).to_contain_text("ledger")
     expect(page.locator("main")).to_contain_text("denied")
-    assert _serious(page) == []
+    assert faults(page) == []
 
 
 def test_what_was_not_recorded_is_hatched_and_told(demo, newcomer):
@@ -131,7 +127,7 @@ def test_a_pod_that_is_stuck_in_init_is_two_clicks_from_home_with_its_cause(demo
     expect(page.locator("#doctor")).to_contain_text(re.compile(r"cause \d+"))
     expect(page.locator("#doctor")).to_contain_text("Do:")
     expect(page.locator(".sentence")).to_contain_text("Stuck before its start since")
-    assert _serious(page) == []
+    assert faults(page) == []
 
 
 def test_a_pod_on_an_old_version_is_two_clicks_from_home(demo, newcomer):
@@ -143,7 +139,7 @@ def test_a_pod_on_an_old_version_is_two_clicks_from_home(demo, newcomer):
     page.wait_for_url(re.compile(r"/pods/[^/]+/[^/]+/"))
     expect(page.locator("#gets")).to_contain_text(re.compile(r"v\d+ old"))
     expect(page.locator(".sentence")).to_contain_text("it is on an old version of")
-    assert _serious(page) == []
+    assert faults(page) == []
     page.goto(f"{demo.url}/pods/?old=yes")
     expect(page.locator("#rows .row-link")).not_to_have_count(0)
     expect(page.locator("#rows")).to_contain_text("old version of")
@@ -156,4 +152,4 @@ def test_a_lease_that_outlives_its_pod_is_two_clicks_from_home(demo, newcomer):
     page.locator(".leases .row-link").first.click()
     page.wait_for_url(re.compile(r"/leases/\d+/"))
     expect(page.locator(".sentence")).to_contain_text("It outlives its pod by")
-    assert _serious(page) == []
+    assert faults(page) == []

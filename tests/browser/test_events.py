@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.browser.axe import faults
 from tests.browser.hostile import strings
 from tests.browser.story import BUSY
 
@@ -25,8 +25,7 @@ def test_no_page_has_a_serious_fault_for_those_who_see_or_point_otherwise(pages,
     visit = window(signed_in=True, color_scheme=scheme, reduced_motion="reduce")
     found = {}
     for name, address in pages.items():
-        report = Axe().run(visit.go(address)).response["violations"]
-        found[name] = [f"{v['id']} {v['nodes'][0]['html']}" for v in report if v["impact"] in {"serious", "critical"}]
+        found[name] = faults(visit.go(address), scheme)
     visit.trouble.clear()  # the browser's own note of the page that is not there
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
@@ -193,11 +192,3 @@ def test_a_drawer_that_slides_in_never_widens_the_page(window, width):
     page.locator("#rows .row-link").first.click()
     expect(page.locator("#drawer h2")).to_be_focused()
     assert page.evaluate(SLIDING) == [1, 0]
-
-
-@pytest.mark.long
-def test_all_hostile_names_stay_text_on_their_own_pages(window):
-    visit = window(signed_in=True)
-    rows = _walk(visit, ALL_HOSTILE, "#older", 10_000)
-    people = _walk(visit, "/principals/?kind=human", ".closing-action", 10_000)
-    _is_only_text(visit, [f"/events/{row}&tab={tab}" for row in rows for tab in ("who", "line")] + people)

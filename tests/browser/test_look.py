@@ -17,20 +17,19 @@ SCREENS = [
 # Each text with the first painted ground behind it, as the screen shows both.
 CONTRAST = """() => {
     const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
-    const bytes = (colour) => {
+    const known = new Map(), grounds = new Map();
+    const remembered = (kept, key, work) => kept.has(key) ? kept.get(key) : kept.set(key, work()).get(key);
+    const bytes = (colour) => remembered(known, colour, () => {
         canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
         return [...canvas.getImageData(0, 0, 1, 1).data];
-    };
+    });
     const light = ([r, g, b]) => [r, g, b].map((part) => part / 255)
         .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
         .reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
-    const ground = (element) => {
-        for (let at = element; at; at = at.parentElement) {
-            const paint = bytes(getComputedStyle(at).backgroundColor);
-            if (paint[3] === 255) return paint;
-        }
-        return bytes("Canvas");
-    };
+    const ground = (element) => !element ? bytes("Canvas") : remembered(grounds, element, () => {
+        const paint = bytes(getComputedStyle(element).backgroundColor);
+        return paint[3] === 255 ? paint : ground(element.parentElement);
+    });
     const poor = [];
     const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walk.nextNode()) {

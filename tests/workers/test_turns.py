@@ -39,10 +39,12 @@ def test_a_worker_killed_inside_a_turn_is_followed_by_one_that_ends_it(staffed, 
     file.write_bytes(log(calls(12_000, seed="interrupted")))
     size = file.stat().st_size
     follow(staffed, file, "interrupted")
-    while not (read := position(staffed, "interrupted")):
-        time.sleep(0.005)
-    staffed.control("kill", "worker-ingest")
+    with staffed.connect() as wire:
+        while not (read := wire.execute(POSITION, {"device": "interrupted"}).fetchone()[0]):
+            time.sleep(0.001)
+    staffed.control("stop", "worker-ingest")
     assert 0 < read < size, "the turn was over before it could be interrupted"
+    staffed.control("kill", "worker-ingest")
     assert position(staffed, "interrupted") < size
     staffed.control("start", "worker-ingest")
     staffed.until(POSITION, size, device="interrupted")

@@ -1,6 +1,6 @@
 // Asks once more before a verb: in a dialog where there is one, with the last button off until the target is typed.
 
-const dialog = () => document.getElementById("ask-again");
+const dialog = () => document.getElementById("asking");
 
 function startTyped(root) {
   for (const field of root.querySelectorAll("[data-typed]")) {
@@ -23,7 +23,7 @@ export function startAsking() {
     box.querySelector("[autofocus]")?.focus();
   });
   document.addEventListener("click", (event) => {
-    if (!event.target.closest("#ask-again [data-leaves]")) return;
+    if (!event.target.closest("#asking [data-leaves]")) return;
     event.preventDefault();
     dialog().close();
   });
