@@ -17,7 +17,6 @@ class Command(BaseCommand):
 
     help = "Lists the passkeys that an administrator registered, or pins one; only until two administrators have one."
     requires_system_checks = ()
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add NAME, `--pin` and `--json`."""

@@ -18,7 +18,6 @@ class Command(BaseCommand):
 
     help = "Says what the approval policy “everything” asks for, as long as nobody has asked for a change yet."
     requires_system_checks = ()
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the policy's parts and `--json`."""
