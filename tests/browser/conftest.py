@@ -87,7 +87,7 @@ def own_database() -> Iterator[str]:
 def served(logs: Path, files: dict[tuple[str, str], list[str]], truth: dict, **more: str) -> Iterator[Site]:
     """Ingest files of a folder, by vault and device, into a database of their own, and serve it to cat.
 
-    `more` is added to the environment.
+    `more` is added to the environment; `{port}` in it is the port.
     """
     with own_database() as database, socket.create_server(("127.0.0.1", 0)) as door:
         environment = {
@@ -97,7 +97,7 @@ def served(logs: Path, files: dict[tuple[str, str], list[str]], truth: dict, **m
             "KEYBOOK_SECURE_COOKIES": "false",
             "KEYBOOK_LOG_ROOTS": str(logs),
             "DJANGO_SETTINGS_MODULE": "config.settings",
-            **more,
+            **{name: value.replace("{port}", str(door.getsockname()[1])) for name, value in more.items()},
         }
         running = Site(f"http://127.0.0.1:{door.getsockname()[1]}", environment, truth)
         for (vault, device), names in files.items():
