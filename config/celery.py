@@ -97,6 +97,11 @@ app.conf.update(
             "schedule": timedelta(seconds=5),
             "options": {"expires": 5.0},
         },
+        "hear of our calls": {
+            "task": "rotation.hear",
+            "schedule": timedelta(seconds=5),
+            "options": {"queue": "operations", "expires": 4.0},
+        },
         "sweep changes": {"task": "rotation.sweep", "schedule": timedelta(seconds=1), "options": {"expires": 5.0}},
         "keep house": {
             "task": "audit.keep_house",

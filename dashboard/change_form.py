@@ -22,6 +22,12 @@ from rotation.planning import Refused
 
 WHERE = ("vault", "namespace", "cluster")
 FAMILIES = {"rotate": "Rotate", "revoke": "Revoke", "restart": "Restart", "govern": "Who may do what"}
+WORDS = {
+    "restart": "Restart what would keep the old value",
+    "retire": "Destroy the old version at the end",
+    "policy": "Password policy of the vault",
+    "enable": "Let it in again instead",
+}
 LONGEST = 4_000
 OPEN_TO = {"govern": "administrator"}  # who finds these among the targets; the plan itself is open to any operator
 
@@ -39,7 +45,7 @@ class Field:
     @property
     def words(self) -> str:
         """Return its name as people say it."""
-        return self.name.replace("_", " ").capitalize()
+        return WORDS.get(self.name) or self.name.replace("_", " ").capitalize()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,11 @@ class ChangeForm:
     def title(self) -> str:
         """Return what the target does."""
         return str(targets.kinds()[self.target].TITLE) if self.target else "New change"
+
+    @property
+    def help(self) -> str:
+        """Return what the target asks for, as its own module says it."""
+        return str(targets.kinds()[self.target].Args.__doc__ or "") if self.target else ""
 
     @cached_property
     def fields(self) -> list[Field]:

@@ -187,7 +187,7 @@ class ChangePage:
     @property
     def typed(self) -> str:
         """Return what is to be typed before something that can't be undone: the end of the subject's name."""
-        return self.change.subject.rstrip("/").rpartition("/")[2] or self.change.subject
+        return change_words.leaf(self.change.subject)
 
     @cached_property
     def steps(self) -> list[StepRow]:

@@ -100,8 +100,14 @@ def ago(since: datetime, now: datetime) -> str:
 
 
 def deed(change: Change) -> str:
-    """Return what it does as the end of a button: `revoke 37 leases`."""
-    return change.verb[:1].lower() + change.verb[1:]
+    """Return what it does as the end of a button: `revoke 37 leases`, or `rotate bank-sftp` where the verb is all."""
+    words = change.verb[:1].lower() + change.verb[1:]
+    return words if " " in words else f"{words} {leaf(change.subject)}"
+
+
+def leaf(subject: str) -> str:
+    """Return the end of a subject's name: what is typed before something that can't be undone."""
+    return subject.rstrip("/").rpartition("/")[2] or subject
 
 
 def decided(change: Change, done: int = 0, of: int = 0) -> str:

@@ -263,3 +263,34 @@ class Freeze(models.Model):
 
     def __str__(self) -> str:
         return f"freeze of {self.scope} {self.subject}".rstrip()
+
+
+class Mismatch(models.Model):
+    """Vault's log and our journal disagree: a write in our name without a step, or a step without its line.
+
+    `event` is the call's event, 0 for a step without one; `ended_at` is when somebody looked into it.
+    """
+
+    change = models.CharField(max_length=40, blank=True)
+    step = models.CharField(max_length=10, blank=True)
+    vault = models.CharField(max_length=200, blank=True)
+    event = models.BigIntegerField(default=0)
+    says = models.TextField()
+    found_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["change", "step", "event"], name="rotation_mismatch_once")]
+
+    def __str__(self) -> str:
+        return self.says
+
+
+class Heard(models.Model):
+    """How far Vault's log was heard for what our identities did."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    seq = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} until {self.seq}"

@@ -13,8 +13,9 @@ from django.db import Error, connection
 from django.db.models import Q
 from django.utils import timezone
 
-from rotation import lifecycle, turns
+from rotation import hearing, lifecycle, turns
 from rotation.bells import ring
+from rotation.books import witness
 from rotation.models import Change
 
 MOST = 100  # changes that one sweep rings for
@@ -60,6 +61,13 @@ def run_change(change_id: int) -> None:
         except Exception as error:  # a fault of ours in one change must not stop the others, and must be seen
             _log.exception("Keybook failed on C-%s.", change_id)
             turns.note_fault(change_id, type(error).__name__)
+
+
+@_doorbell("rotation.hear")
+def hear() -> None:
+    """Hear what Vault's log says of our own calls."""
+    with _the_database_may_be_away("Hearing Vault's log"):
+        hearing.hear(witness())
 
 
 @contextmanager

@@ -39,6 +39,10 @@ class Witness(Protocol):
         """Return what identities of ours did for one change, in the order of acceptance."""
         ...
 
+    def calls_since(self, seq: int, limit: int) -> Sequence[OurCall]:
+        """Return what became known of our calls after an item's number, at most so many, in that order."""
+        ...
+
     def reach(self, vault: str, since: datetime) -> Reach:
         """Return how far the record of a vault is known, with its holes since a time."""
         ...

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cluster import answers, operating, refresh, rollouts
+from cluster import answers, guarded, operating, refresh, rollouts
 from cluster.client import Client
 from cluster.decoding import Failure
 from cluster.errors import (
@@ -168,7 +168,7 @@ def test_an_object_that_is_changed_all_the_time_is_given_up_with_nothing_done(ku
     kube.faults.add(Fault("patch", times=None, refusal=Refusal(409, "the object has been modified")))
     with pytest.raises(Conflict, match="was changed meanwhile"):
         Operator(client).restart(*WEB, "C-215", AT)
-    assert len(sent(kube)) == operating.TRIES
+    assert len(sent(kube)) == guarded.TRIES
 
 
 def test_a_workload_that_was_made_anew_is_not_the_one_of_the_plan(client, web):
@@ -365,14 +365,14 @@ def test_a_selector_of_expressions_is_asked_as_the_api_takes_it(kube, client):
 def test_a_list_of_many_pages_is_read_to_its_end_and_one_without_an_end_is_not(client, web, monkeypatch):
     pages = iter([b'{"items": [], "metadata": {"continue": "more"}}', b'{"items": [], "metadata": {}}'])
     client.page = lambda *_, **also: next(pages) if also.get("namespace") else b"{}"
-    assert list(operating._listed(client, operating.KINDS["Deployment"], "shop")) == []
+    assert list(guarded.listed(client, operating.KINDS["Deployment"], "shop")) == []
     client.page = lambda *_, **__: b'{"items": [], "metadata": {"continue": "more"}}'
-    monkeypatch.setattr(operating, "MOST_PAGES", 3)
+    monkeypatch.setattr(guarded, "MOST_PAGES", 3)
     with pytest.raises(ClusterError, match="does not end"):
-        list(operating._listed(client, operating.KINDS["Deployment"], "shop"))
+        list(guarded.listed(client, operating.KINDS["Deployment"], "shop"))
     client.page = lambda *_, **__: b"no list"
     with pytest.raises(ClusterError, match="is not a list"):
-        list(operating._listed(client, operating.KINDS["Deployment"], "shop"))
+        list(guarded.listed(client, operating.KINDS["Deployment"], "shop"))
 
 
 # Secrets that operators fill --------------------------------------------------------------------------------------

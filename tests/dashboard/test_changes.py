@@ -171,7 +171,7 @@ def test_the_plan_is_read_before_it_is_decided_on(bobs, ann):
                   "F-41", "1 approval needed", "ann cannot approve it", "2 holders are likely, not sure",
                   "it can be done", change.plan_hash[:6]):  # fmt: skip
         assert words in page.text, words
-    assert "Approve: rotate…" in page.text and page.by_id("checked")["hx-trigger"] == "every 3s"
+    assert "Approve: rotate bank-sftp…" in page.text and page.by_id("checked")["hx-trigger"] == "every 3s"
 
 
 def test_whoever_asked_reads_why_there_is_no_button(anns, ann):

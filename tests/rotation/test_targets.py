@@ -116,7 +116,7 @@ def test_what_is_not_enrolled_is_refused_with_the_policy_to_apply(demo):
 
 
 @pytest.mark.parametrize("target, args, code, words", [
-    ("kw", {}, "unknown_target", "No target is called 'kw'. Known are database_role"),
+    ("kw", {}, "unknown_target", "No target is called 'kw'. Known are approval_policy, database_role"),
     ("kv", {"secret": "secret/a"}, "bad_args", "missing required field way"),
     ("kv", {**KV, "way": "guessed"}, "bad_args", "guessed"),
     ("kv", {**KV, "keys": "password"}, "bad_args", "Expected array"),
