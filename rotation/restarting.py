@@ -21,6 +21,6 @@ def restarts(estate: Estate, eaters: Iterable[Eater], *, restart: bool) -> tuple
             touched.doubts.append(f"{name} is restarted by {one.restarted_by}, not by this change.")
             continue
         found = estate.restart(one.cluster, one.kind, one.namespace, one.name, one.k8s_secret)
-        touched.restart(one.cluster, found.blast)
+        touched.restart(one.cluster, found.blast, found.fingerprint)
         needs.append(Need("cluster", "", f"{one.cluster}/{one.namespace}/{one.kind}/{one.name}", "patch"))
     return touched, needs

@@ -21,9 +21,12 @@ class Touched:
     leases: list[str] = field(default_factory=list)
     restarted: int = 0
 
-    def restart(self, cluster: str, one: OfOne) -> None:
+    def restart(self, cluster: str, one: OfOne, fingerprint: str) -> None:
         """Add the restart of a workload of ours."""
-        args = {"cluster": cluster, "kind": one.kind, "namespace": one.namespace, "name": one.name, "uid": one.uid}
+        args = {
+            "cluster": cluster, "kind": one.kind, "namespace": one.namespace, "name": one.name, "uid": one.uid,
+            "fingerprint": fingerprint,
+        }  # fmt: skip
         self.steps.append(StepSpec("restart_rollout", args))
         self.restarted += 1
         self.budgets += [f"{one.namespace}/{each.name} allows {each.allows}" for each in one.budgets]

@@ -40,6 +40,7 @@ Try   1  who read the bank's log-in:   {url}/secrets/?q={secret}
       3  which pod is stuck, and why:   {url}/pods/?troubled=yes
          and what OpenBao answers its agent:   {url}/events/?q=address:{stuck}
          and which is on an old version:   {url}/secrets/?q={old}
+      4  approve a rotation that ann asked for, and watch it to its proof:   {url}/changes/
 
 Ctrl-C stops everything; `make demo` goes on with these data, `make demo RESET=1` starts afresh.
 """
@@ -106,6 +107,7 @@ class Show:
         if openbao:
             token = f"{openbao.vault}={self._token_file()}@{openbao.client.url}"
             found["KEYBOOK_REQUIRE_MFA"] = "false"  # the demo's person sees the settings at once
+            found["KEYBOOK_MAY_GENERATE"] = f"{openbao.vault}:secret/*"
             return found | {"KEYBOOK_LOG_ROOTS": str(openbao.audit_log.parent), "KEYBOOK_VAULT_TOKEN_FILES": token}
         return found | {name: os.environ[name] for name in found if name in os.environ}
 
@@ -158,6 +160,7 @@ class Show:
         """Connect OpenBao; people are at work on the pages already."""
         try:
             await connect_vault(self.yard, openbao)
+            await self.yard.ask("demo_changes", "--vault", openbao.vault, "--secret", BANK, "--json")
         except YardError as trouble:
             say(f"Connecting OpenBao did not work; `bin/keybook doctor` says more. {trouble}")
 

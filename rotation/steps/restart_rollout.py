@@ -11,13 +11,14 @@ from rotation.world import World
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The workload as it was when this was planned; another object of the name is refused."""
+    """The workload as it was when this was planned; another object of the name, or template, is refused."""
 
     cluster: str
     kind: str
     namespace: str
     name: str
     uid: str = ""
+    fingerprint: str = ""
 
 
 def describe(args: Args) -> Sentence:
@@ -31,7 +32,7 @@ def describe(args: Args) -> Sentence:
 def check(args: Args, world: World) -> Checked:
     """Ask the API server and its admission by a dry run."""
     with world.doors.cluster(args.cluster) as kube:
-        kube.restart(args.kind, args.namespace, args.name, world.change, world.now(), dry_run=True, uid=args.uid)
+        _restart(kube, args, world, dry_run=True)
         seen = kube.look(args.kind, args.namespace, args.name)
     return Checked({"uid": args.uid}, (), (f"The API server would take it; {len(seen.pods)} pods now.",))
 
@@ -52,8 +53,13 @@ def done(args: Args, world: World) -> Outcome:
 def run(args: Args, world: World) -> Outcome:
     """Patch the template."""
     with world.doors.cluster(args.cluster) as kube:
-        kube.restart(args.kind, args.namespace, args.name, world.change, world.now(), uid=args.uid)
+        _restart(kube, args, world, dry_run=False)
         return _far(kube.progress(args.kind, args.namespace, args.name, world.change))
+
+
+def _restart(kube: Any, args: Args, world: World, *, dry_run: bool) -> None:
+    planned = {"uid": args.uid, "fingerprint": args.fingerprint}
+    kube.restart(args.kind, args.namespace, args.name, world.change, world.now(), dry_run, **planned)
 
 
 def _far(found: Any) -> Outcome:

@@ -34,7 +34,7 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     name = f"{args.kind} {args.namespace}/{args.name}"
     touched = Touched()
     touched.reach(args.kind, args.namespace, args.name, found.blast.pods)
-    touched.restart(args.cluster, found.blast)
+    touched.restart(args.cluster, found.blast, found.fingerprint)
     if found.owner:
         touched.doubts.append(f"{name} is also restarted by {found.owner} when one of its secrets changes.")
     if not found.blast.total:

@@ -9,12 +9,14 @@ from dataclasses import replace
 import pytest
 from fido2 import cbor
 from fido2.utils import websafe_decode, websafe_encode
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rotation import assertions
 from rotation.assertions import AssertionRefused, Key, challenge, party
 from tests.rotation.passkeys import CHECKED, PARTY, TOUCHED, Authenticator
+
+often = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 BOB = 2
 PLAN = "a" * 64
@@ -96,6 +98,7 @@ GOOD = MINE.answer(ASKED)
 PARTS = ["clientDataJSON", "authenticatorData", "signature"]
 
 
+@often
 @given(st.sampled_from(PARTS), st.integers(0, 10_000), st.integers(1, 255))
 def test_any_changed_byte_of_an_assertion_voids_it(part, place, change):
     answer = copy.deepcopy(GOOD)
@@ -113,6 +116,7 @@ JUNK = st.recursive(
 )
 
 
+@often
 @given(JUNK)
 def test_whatever_comes_instead_of_an_assertion_is_a_refusal(junk):
     with pytest.raises(AssertionRefused):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rotation import assertions
@@ -16,6 +16,8 @@ from rotation.planning import Blast, Drawn, Figure, Need, StepSpec, digest, docu
 from rotation.policy import counts
 from tests.rotation.ballots import NOW, RULE, change, vote
 from tests.rotation.passkeys import PARTY, Authenticator
+
+often = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 DRAWN = Drawn(
     "Rotate", "secret/prod/ledger/bank-sftp",
@@ -142,6 +144,7 @@ DOCUMENTS = st.dictionaries(
 )
 
 
+@often
 @given(DOCUMENTS)
 def test_plans_that_nobody_wrote_by_hand_are_bound_as_well(plan):
     whole = digest(plan)
@@ -150,6 +153,7 @@ def test_plans_that_nobody_wrote_by_hand_are_bound_as_well(plan):
             assert digest(mutant) != whole, at
 
 
+@often
 @given(DOCUMENTS, st.randoms(use_true_random=False))
 def test_the_order_of_names_is_no_part_of_a_plan(plan, random):
     names = list(plan)

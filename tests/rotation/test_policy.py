@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rotation.ballot import Channel, Group, Means, Proof, Tie, Tied, Token, Verdict
 from rotation.policy import counts, may_approve, may_reject, tally
 from tests.rotation.ballots import ANN, BOB, EVE, NOW, RULE, change, days, vote, voter
+
+often = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 TWO = replace(RULE, approvers=2)
 
@@ -130,6 +132,7 @@ VOTES = st.lists(
 )  # fmt: skip
 
 
+@often
 @given(VOTES, st.randoms(use_true_random=False))
 def test_whatever_the_order_the_asker_is_never_counted_and_a_valid_rejection_always_wins(votes, random):
     found = tally(votes, change(TWO), TWO, NOW)

@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rotation.ballot import Group, No, Proof, Risk
 from rotation.rules import STRENGTH, Rule, choose, document, read, rule_digest
+
+often = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 KV = "kv:secret/prod/ledger"
 
@@ -88,6 +90,7 @@ RULES = st.builds(
 )
 
 
+@often
 @given(st.lists(RULES, min_size=1, max_size=4), RULES, st.sampled_from(Risk))
 def test_another_rule_never_makes_it_easier(rules, other, risk):
     before, after = choose(rules, KV, risk), choose([*rules, other], KV, risk)
@@ -99,6 +102,7 @@ def test_another_rule_never_makes_it_easier(rules, other, risk):
         assert not before.people or (after.people and after.people <= before.people)
 
 
+@often
 @given(RULES)
 def test_a_rule_that_was_kept_is_read_as_it_was(rule):
     whole = replace(rule, groups=frozenset({Group("idp", "g", "name")}))

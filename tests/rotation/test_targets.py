@@ -206,7 +206,7 @@ def test_a_workload_that_keeps_the_old_value_is_restarted_and_one_of_an_operator
     )
     monkeypatch.setattr(Estate, "consumers", lambda *_: [])
     monkeypatch.setattr(Estate, "eaters", lambda *_: eaters)
-    monkeypatch.setattr(Estate, "restart", lambda *_, **__: SimpleNamespace(blast=found, owner=""))
+    monkeypatch.setattr(Estate, "restart", lambda *_, **__: SimpleNamespace(blast=found, owner="", fingerprint="f"))
     made = draw("kv", KV)
     assert kinds(made) == ["write_kv", "restart_rollout", "verify_delivery", "retire_version"]
     blast = made.document["blast_radius"]
