@@ -26,11 +26,11 @@ def test_every_route_of_the_api_says_which_scope_it_needs():
 
 @pytest.fixture
 def eve(db) -> User:
+    ApprovalPolicy.objects.update(proof="api_token")  # else no token may approve, and none is made
     return User.objects.create_user("eve", role=Role.ADMINISTRATOR)
 
 
 def token(owner, scopes, **more) -> Collector:
-    ApprovalPolicy.objects.update(proof="api_token")  # else no token may approve, and none is made
     return Collector(tokens.create(owner, Wish("one", scopes, allow_approve=True, **more), actor=owner)[1])
 
 
