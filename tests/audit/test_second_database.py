@@ -286,7 +286,7 @@ def test_what_a_window_shows_is_what_it_would_show_if_no_more_had_ever_been(both
 # the view: how far the numbers of events have come, what an empty list would hold over 30 days, a nameless device.
 MOVING = re.compile(
     r'nonce="[^"]*"|hx-nonce=\S+|value="[A-Za-z0-9]{64}"|[\d:]{8}|\b\d+(\.\d)? (s|min|h)\b|up to event \d+|"newest":\d+'
-    r'|"asked_at":"[^"]*"|^"export","","[^"]*"|<li><span>over 30 days, not .*?</li>'
+    r'|"asked_at":"[^"]*"|"export","","[^"]*"|data-copy="[^"]*"|<li><span>over 30 days, not .*?</li>'
     r'|<span class="strip-part strip-device">\w+/ <b>no line yet</b></span>|(?<=\n)\s+(?=\n)',
     re.DOTALL,
 )
@@ -333,15 +333,20 @@ def plain(told: Any) -> Any:
     return [plain(one) for one in told] if isinstance(told, list) else told
 
 
+SECOND = timedelta(seconds=1)
+ENDS = [(-1, -SECOND), (0, SECOND)]  # the oldest event and the newest, and how much further to look
+
+
 def test_pages_and_api_tell_of_names_and_things_what_they_would(both, scope, number, page, api):
     both.second.fill(both.log, both.events, visible(scope, both.events, BEGIN, END))
     dice, all_of = random.Random(number), [one.seen for one in both.events]
+    first, last = (f"{both.events[place].seen.time + more:%Y-%m-%dT%H:%M:%S}Z" for place, more in ENDS)
     addresses = ["/secrets/", "/principals/", "/secrets/999999/", "/principals/999999/", "/events/99999999/"]
     for one in dice.sample(all_of, 3):
         names = [quote(one.secret or one.path), quote(one.principal), one.address]
         addresses += [f"/ask/?q={name}" for name in names] + [f"/secrets/?q={names[0]}", f"/principals/?q={names[1]}"]
         addresses += [f"/secrets/{one.secret_id}/?range=all"] if one.secret_id else []
-        addresses += [f"/principals/{one.principal_id}/?range=all"]
+        addresses += [f"/principals/{one.principal_id}/?since={first}&until={last}"]
         addresses += [f"/events/{one.id}/?tab={tab}" for tab in ("summary", "who", "line")]
     asked = {address: page(address) for address in addresses}
     told = ["/secrets?limit=1000", "/principals?limit=1000", "/events/99999999", "/secrets/999999/readers"]
