@@ -19,6 +19,7 @@ import zstandard
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from psycopg import sql
 
+from sandbox.seed import BLANK, SEED
 from tests.browser.hostile import write
 from tests.browser.story import BUSY, HOSTILE, month
 
@@ -70,14 +71,25 @@ class Site:
 
 @pytest.fixture(scope="session")
 def database():
-    """Make a database of our own beside the tests', as a copy of the sandbox's empty one; drop it at the end."""
+    """Make a database of our own beside the tests', in bin/test with the schema; drop it at the end."""
     url, own = os.environ["DATABASE_URL"], f"keybook_browser_{os.getpid()}"
-    name, empty = map(sql.Identifier, (own, psycopg.conninfo.conninfo_to_dict(url)["dbname"]))
-    # Nobody may be connected to a database that is copied.
+    name, empty = map(sql.Identifier, (own, BLANK if os.environ.get(SEED) else "template1"))
     with psycopg.connect(psycopg.conninfo.make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, empty))
         yield psycopg.conninfo.make_conninfo(url, dbname=own)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def _ingest(vault: str, device: str, *logs: Path) -> list[str]:
+    """Return the command that ingests some logs of a device."""
+    return ["ingest_file", *map(str, logs), "--vault", vault, "--device", device]
+
+
+def _manage_all(environment: dict[str, str], commands: list[list[str]]) -> None:
+    """Run management commands one after the other in one process."""
+    argv = [sys.executable, "-m", "sandbox.manage", json.dumps(commands)]
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")
@@ -101,16 +113,15 @@ def site(database, tmp_path_factory):
     with socket.create_server(("127.0.0.1", 0)) as door:
         url = f"http://127.0.0.1:{door.getsockname()[1]}"
         running = Site(url, environment, json.loads((logs / "truth.json").read_text()))
-        running.manage("ingest_file", str(logs / "audit.log"), "--vault", "demo", "--device", "file")
-        running.manage("ingest_file", str(logs / "audit-http.log"), "--vault", "demo", "--device", "http")
-        running.manage("ingest_file", str(logs / "hostile.log"), "--vault", "hostile", "--device", "file")
-        running.manage(
-            "ingest_file", *map(str, (logs / "old.log", logs / "new.log")), "--vault", "eu-prod", "--device", "file"
-        )
-        running.manage(
-            "shell", "-v", "0", "-c",
-            f"from accounts.models import User; User.objects.create_user('cat', password={PASSWORD!r})",
-        )  # fmt: skip
+        _manage_all(environment, [
+            ["migrate", "-v", "0"],
+            _ingest("demo", "file", logs / "audit.log"),
+            _ingest("demo", "http", logs / "audit-http.log"),
+            _ingest("hostile", "file", logs / "hostile.log"),
+            _ingest("eu-prod", "file", logs / "old.log", logs / "new.log"),
+            ["shell", "-v", "0", "-c",
+             f"from accounts.models import User; User.objects.create_user('cat', password={PASSWORD!r})"],
+        ])  # fmt: skip
         server = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{door.fileno()}", "--threads", "4",
                   "--no-control-socket", "--log-level", "warning", "config.wsgi"]  # fmt: skip
         process = subprocess.Popen(server, cwd=ROOT, env=environment, pass_fds=[door.fileno()])
