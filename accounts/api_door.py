@@ -49,6 +49,7 @@ class Caller:
     scope: Scope
     expires: datetime | None = None
     networks: tuple[str, ...] = ()
+    token_id: int | None = None
 
 
 class ByToken(BaseAuthentication):
@@ -68,7 +69,15 @@ class ByToken(BaseAuthentication):
             raise Problem("token-refused", str(refused), CHALLENGE, reason=refused.kind) from None
         key = f"token {found.token_id}"
         return found.owner, Caller(
-            "token", key, found.name, found.owner, found.scopes, found.scope, found.expires, found.networks
+            "token",
+            key,
+            found.name,
+            found.owner,
+            found.scopes,
+            found.scope,
+            found.expires,
+            found.networks,
+            found.token_id,
         )
 
     def authenticate_header(self, request: Request) -> str:
@@ -103,7 +112,7 @@ class HasScope(BasePermission):
         caller = request.auth
         if not isinstance(caller, Caller):
             return False
-        wanted = getattr(view, "scope", "")
+        wanted = view.scope_of(str(request.method)) if isinstance(view, Door) else ""
         if wanted and wanted not in caller.scopes:
             raise _without(wanted, caller)
         if not caller.scope.everything and not getattr(view, "limits", False):
@@ -151,16 +160,18 @@ class Door(APIView):
     renderer_classes = [_Json, _Lines]
     parser_classes: list[Any] = []
     metadata_class = None
-    http_method_names = ["get", "head"]
+    http_method_names = ["get", "head", "post"]
+    methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
     scope: ClassVar[str] = ""
+    post_scope: ClassVar[str] = ""  # what a POST needs; it is done by token alone, never by a session
     told_too: Mapping[str, str] = {}  # headers of every answer, the errors too
     limits: ClassVar[bool] = False  # whether it shows somebody with a limited view no more than that
     parameters: ClassVar[tuple[str, ...]] = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse whatever is no question, before anybody is asked who they are."""
-        if request.method not in ("GET", "HEAD"):
-            raise MethodNotAllowed(str(request.method))
+        """Refuse what this address doesn't take, before anybody is asked who they are."""
+        if request.method not in self.methods:
+            raise _not_taken(request, self.methods)
         super().initial(request, *args, **kwargs)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -168,6 +179,10 @@ class Door(APIView):
         for name, value in self.told_too.items():
             response.headers[name] = value
         return super().finalize_response(request, response, *args, **kwargs)
+
+    def scope_of(self, method: str) -> str:
+        """Return the scope that a method needs."""
+        return self.post_scope if method == "POST" else self.scope
 
     def asked(self, request: Request) -> Parameters:
         """Return what stands behind the `?`."""
@@ -197,9 +212,11 @@ class Door(APIView):
         facts = msgspec.json.encode(told).decode()[1:]
         return self.told(f'{{"items":[{",".join(items)}],{facts}'.encode(), JSON, headers)
 
-    def document(self, value: object) -> HttpResponse:
+    def document(self, value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """Return one JSON document."""
-        return self.told(msgspec.json.encode(value), JSON, {})
+        response = self.told(msgspec.json.encode(value), JSON, headers or {})
+        response.status_code = status
+        return response
 
     def told(self, body: bytes, content_type: str, headers: Mapping[str, str]) -> HttpResponse:
         """Return a body, packed if the caller can unpack it and came by token (a packed secret can be guessed at)."""
@@ -236,6 +253,13 @@ _NO_WEIGHT = re.compile(r"q=0(\.0*)?")
 def _pack(body: bytes) -> bytes:
     packer = zlib.compressobj(1, wbits=31)
     return packer.compress(body) + packer.flush()
+
+
+def _not_taken(request: Request, methods: tuple[str, ...]) -> Exception:
+    if "POST" not in methods:
+        return MethodNotAllowed(str(request.method))
+    said = f"{request.method} can't be done at {request.path[:200]}. It takes {' and '.join(methods)}."
+    return Problem("method-not-allowed", said, {"Allow": ", ".join(methods)})
 
 
 def place_of(binding: Binding, text: str) -> tuple[int, int]:

@@ -24,6 +24,9 @@ LEAST: dict[str, Role] = {
     "people.read": Role.ADMINISTRATOR,
     "people.change": Role.ADMINISTRATOR,  # make, disable, change the role, make a link
     "trail.read": Role.ADMINISTRATOR,
+    "changes.read": Role.READER,  # what was asked for, decided and done
+    "changes.ask": Role.OPERATOR,  # ask, cancel, resume, break the glass, freeze
+    "changes.approve": Role.APPROVER,  # approve, reject, review: what others asked for
 }
 
 _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])

@@ -40,6 +40,7 @@ LEEWAY = 60  # seconds that the issuer's clock may differ from ours
 TIMEOUT = 10  # seconds for each answer of the issuer
 NOTE = "sign_in_note"  # the session's place for the sentence that the sign-in page shows next
 ACTOR = "single sign-on"
+MOST_GROUPS = 500  # of one person, that are kept
 
 
 def role_for(groups: list[str], words: str) -> str | None:
@@ -162,8 +163,18 @@ class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 def _admit(request: HttpRequest, sociallogin: SocialLogin, role: str) -> User:
     """Return the person of this issuer and subject, made if they are new, with `role`; raises `NotDone`."""
     user: User = sociallogin.user if sociallogin.is_existing else _make(sociallogin, role)
+    _keep_groups(sociallogin, user)
     change_role(user, role, actor=ACTOR, request=request)
     return user
+
+
+def _keep_groups(sociallogin: SocialLogin, user: User) -> None:
+    """Keep which groups the issuer names, under the issuer's own name: approval policies may ask for one of them."""
+    groups = groups_of(sociallogin.claims, settings.KEYBOOK.oidc_groups_claim)[:MOST_GROUPS]
+    account = sociallogin.account
+    account.extra_data = {"issuer": settings.KEYBOOK.oidc_issuer, "groups": groups}
+    rows = SocialAccount.objects.filter(user=user, provider=account.provider, uid=account.uid)
+    rows.update(extra_data=account.extra_data)
 
 
 def _make(sociallogin: SocialLogin, role: str) -> User:

@@ -6,9 +6,11 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.http import HttpRequest
 
 from accounts.entry import make_link
+from accounts.may import RANK
 from accounts.models import EntryLink, Role, User
 from accounts.not_done import NotDone
 from accounts.sessions import end_all
@@ -16,6 +18,7 @@ from accounts.tokens import revoke_all
 from accounts.trail import person, record
 
 LONGEST_NAME = 64
+GUARDED = frozenset({Role.APPROVER, Role.ADMINISTRATOR})  # who may approve what others ask for
 
 
 def _name(name: str) -> str:
@@ -44,12 +47,26 @@ def find(name: str) -> User:
     return user
 
 
+def _guarded(role: str, actor: User | str) -> None:
+    """Refuse to let one person give a role of power alone, once there are two who could do it together.
+
+    Whoever runs Keybook's commands, and the groups of the single sign-on, give roles outside of it.
+    """
+    if role not in GUARDED or not isinstance(actor, User):
+        return
+    if User.objects.filter(role=Role.ADMINISTRATOR, is_active=True).count() >= 2:
+        raise NotDone(
+            f"Nobody grants {role} alone: ask for a change “Grant a role”, which another administrator approves."
+        )
+
+
 @transaction.atomic
 def create(
     name: str, role: str, *, actor: User | str, request: HttpRequest | None = None, link: bool = True
 ) -> tuple[User, str]:
     """Make a person and return them with the code of the link that asks for their password ("" without one)."""
     user = User(username=_name(name), role=_role(role))
+    _guarded(user.role, actor)
     user.set_unusable_password()
     try:
         with transaction.atomic():
@@ -100,6 +117,8 @@ def change_role(user: User, role: str, *, actor: User | str, request: HttpReques
         return
     if actor == user:
         raise NotDone("You can't change your own role. Another administrator can.")
+    if RANK.get(new, 0) > RANK.get(before, -1):
+        _guarded(new, actor)
     if before == Role.ADMINISTRATOR:
         _not_the_last_administrator(user)
     user.role = new
@@ -107,6 +126,23 @@ def change_role(user: User, role: str, *, actor: User | str, request: HttpReques
     end_all(user)
     facts = {"before": before, "after": new.value}
     record(actor, "accounts.role.changed", person(user), details=facts, request=request)
+
+
+@transaction.atomic
+def grant(user_id: int, role: str, *, actor: User | str, by_change: str) -> None:
+    """Give somebody a role by a change that another administrator approved; their sessions end at once.
+
+    `actor` is whoever asked for it. Raises `NotDone` if they are gone or disabled.
+    """
+    new = _role(role)
+    user = User.objects.only("username", "role").select_for_update().filter(pk=user_id, is_active=True).first()
+    if user is None:
+        raise NotDone(f"Nobody active has the number {user_id}. Nothing was granted.")
+    if user.role == new:
+        return
+    User.objects.filter(pk=user_id).update(role=new, epoch=F("epoch") + 1)
+    facts = {"before": user.role, "after": new.value, "change": by_change}
+    record(actor, "accounts.role.changed", person(user), details=facts)
 
 
 @transaction.atomic

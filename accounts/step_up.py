@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import wraps
 from time import time
 from typing import Any, TypeVar, cast
@@ -14,7 +15,8 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.adapters import methods
+from accounts.models import TrailEntry, User
 from accounts.second_factor import spend, totp_of
 from accounts.sign_in import Refused, check_password
 from accounts.trail import person, record
@@ -28,6 +30,26 @@ def fresh(request: HttpRequest, seconds: float = SECONDS) -> bool:
     """Return whether the person proved who they are in this session within the last `seconds`."""
     records = get_authentication_records(request, cast(User, request.user))
     return any(0 <= time() - one["at"] <= seconds for one in records)
+
+
+def proved_at(request: HttpRequest) -> datetime | None:
+    """Return when the person last proved who they are in this session, None if it is not known."""
+    records = get_authentication_records(request, cast(User, request.user))
+    return max((datetime.fromtimestamp(one["at"], UTC) for one in records), default=None)
+
+
+def opened_by(request: HttpRequest) -> int | None:
+    """Return who made the link by which this session was opened, if that is somebody else and nothing else proves it.
+
+    Whoever makes a link for another person can use it: until the session was proved by a code or a password, it may be
+    theirs. None where the command line made the link.
+    """
+    user = cast(User, request.user)
+    if set(methods(request, user)) - {"link"} or not methods(request, user):
+        return None
+    made = TrailEntry.objects.filter(verb="accounts.link.made", subject_kind="user", subject_id=user.pk)
+    maker = made.order_by("-pk").values_list("actor_id", flat=True).first()
+    return maker if maker != user.pk else None
 
 
 def required(view: _View) -> _View:

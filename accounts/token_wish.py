@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from django.conf import settings
+from django.utils.module_loading import import_string
+
 from accounts.address import read_network
 from accounts.may import least, may
 from accounts.models import ApiToken, User
@@ -24,12 +27,12 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "principals:read": "record.read",
         "sources:read": "record.read",
         "trail:read": "trail.read",
+        "changes:read": "changes.read",
+        "changes:ask": "changes.ask",
+        "changes:approve": "changes.approve",
     }
 )
-NOT_YET = {
-    "changes:request": "Keybook makes no changes yet, so there is nothing that a token could ask for.",
-    "changes:approve": "No approval policy permits approving by API yet.",
-}
+APPROVE = "changes:approve"  # never offered on a page: a command makes it, where an approval policy takes tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Wish:
     areas: Iterable[Area] = ()
     networks: Iterable[str] = ()
     days: int = DAYS
+    allow_approve: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,22 @@ def terms(wish: Wish, owner: User) -> Terms:
     areas, networks = list(dict.fromkeys(wish.areas)), list(dict.fromkeys(map(_network, wish.networks)))
     if len(areas) > MOST_LIMITS or len(networks) > MOST_LIMITS:
         raise NotDone(f"A token has at most {MOST_LIMITS} areas and {MOST_LIMITS} networks. Make two tokens.")
-    return Terms(_name(wish.name), _scopes(wish.scopes, owner), areas, networks, wish.days)
+    scopes = _scopes(wish.scopes, owner)
+    if APPROVE in scopes:
+        _may_approve(wish.allow_approve)
+    return Terms(_name(wish.name), scopes, areas, networks, wish.days)
+
+
+def _may_approve(allowed: bool) -> None:
+    """Refuse a token that approves unless somebody says so on the command line and a policy would take its votes."""
+    if not allowed:
+        raise NotDone(
+            "A token that approves is made by `manage.py create_token` with --allow-approve, and no other way."
+        )
+    if not import_string(settings.APPROVING_BY_API)():
+        raise NotDone(
+            "No approval policy permits approving by API, so this token would be good for nothing. Change one."
+        )
 
 
 def _name(name: str) -> str:
@@ -83,8 +102,7 @@ def _scopes(scopes: Iterable[str], owner: User) -> list[str]:
     """Return the scopes in the table's order, if there are any and the owner's role allows each."""
     asked = set(scopes)
     for one in sorted(asked - set(SCOPES)):
-        why = NOT_YET.get(one, f"The scopes are {', '.join(SCOPES)}.")
-        raise NotDone(f"“{one[:40]}” is no scope that a token can have. {why}")
+        raise NotDone(f"“{one[:40]}” is no scope that a token can have. The scopes are {', '.join(SCOPES)}.")
     if not asked:
         raise NotDone(f"A token needs a scope. The scopes are {', '.join(SCOPES)}.")
     for one in sorted(asked - allowed(owner, asked)):

@@ -21,6 +21,18 @@ class SecretRef:
 
 
 @dataclass(frozen=True, slots=True)
+class ReaderPod:
+    """One pod among the calls of a principal, or with `pod` None those of no proven pod, with the grade of proof."""
+
+    pod: str | None  # namespace/name
+    uid: str
+    cluster: str
+    grade: str
+    delivered_by: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """One principal's dealings with a secret in a window; `count` counts disclosures, `denied` refusals.
 
@@ -42,6 +54,7 @@ class Reader:
     cluster: str = ""
     pod_uid: str = ""
     delivered_by: str = ""
+    pods: Sequence[ReaderPod] = ()  # where the question tells principals apart, but not their pods
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,13 @@ from audit import pull, queries, scoping
 from audit.answers import DeviceState, StoredLine
 from audit.api_lists import device
 from audit.event_filter import Filter, condition
+from audit.grades import NO_POD
 from audit.item import NOTES, SEEN, moment
 from audit.operations import OPERATIONS
 from audit.principal import Kind
 from audit.pull import Asked
 from audit.query_language import EVERYTHING, QueryError, Tree, parse, show
+from inventory.verdict import Grade
 from kit.cursor import Binding
 from kit.parameters import Parameters
 from kit.problem import Problem
@@ -177,11 +179,13 @@ class Types(Door):
                 "changes": {
                     "response": "the response came after its request had been accepted without one",
                     "sighting": "another audit device of the vault recorded the same request",
+                    "pod": "which pod made the request, or another grade of proof, was worked out later",
                 },
                 "operations": OPERATIONS,
                 "outcomes": [one.label for one in Outcome],
                 "disclosed": [one.label for one in Disclosure],
                 "kinds": [one.value for one in Kind],
+                "grades": [one.value for one in Grade] + [NO_POD],
                 "seen": [word for _, word in SEEN],
                 "notes": [word for _, word in NOTES],
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -50,10 +51,12 @@ class Pods(_Clustered):
     """Pods that exist, with what keeps each from its secrets; `picture` says how old that knowledge is."""
 
     scope, letter = "secrets:read", "o"
+    parameters: ClassVar[tuple[str, ...]] = (*_Clustered.parameters, "old")
 
     def rows(self, given: Parameters, scope: Scope) -> QuerySet[PodState]:
         """Return those that are asked for; a limited view has those that get a secret in scope."""
-        return consuming.pod_rows(self.wish(given, scope), scope=scope)
+        old = given.choice("old", ["false", "true"]) == "true"
+        return consuming.pod_rows(replace(self.wish(given, scope), old=old), scope=scope)
 
     def told_of(self, rows: Iterable[PodState]) -> list[dict[str, object]]:
         """Return them as they stand now."""

@@ -2,7 +2,8 @@
 
 A turn reads events in order of acceptance from its cursor and notes which token called from which address; it reads
 what changed of the pods from theirs. Both only mark uses as stale, in the transaction that moves the cursor. What is
-stale is attributed anew, and where that says something else than before, it leaves an amendment.
+stale is attributed anew, and where that says something else than before, it leaves an amendment. At last the stream
+is told (`audit/telling.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from audit import calibrating
+from audit import calibrating, telling
 from audit.bearers import LOGIN, Call, held, learn, tellers
 from audit.models import Vault
 from audit.pod_tables import (
@@ -24,6 +25,7 @@ from audit.pod_tables import (
     AttributionAmendment,
     AttributionCursor,
     Bearer,
+    Retelling,
     TokenUse,
     VaultCalibration,
 )
@@ -81,6 +83,7 @@ class Report:
     lives: int = 0
     uses: int = 0
     amendments: int = 0
+    told: int = 0
     drained: bool = True
 
 
@@ -99,7 +102,7 @@ def attribute(*, seconds: float | None = None, now: datetime | None = None) -> R
     with _alone() as ours:
         if not ours:
             return None
-        for step in (_read_events, _read_pods, _calibrate_all, _renew):
+        for step in (_read_events, _read_pods, _calibrate_all, _renew, _tell):
             while step(report, now or datetime.now(UTC)):
                 if over():
                     report.drained = False
@@ -268,7 +271,7 @@ def _renew(report: Report, _: datetime) -> bool:
             by_vault[use.vault].append(use)
         for vault, uses in by_vault.items():
             report.amendments += _renew_of(vault, uses)
-        TokenUse.objects.filter(pk__in=[use.pk for use in stale]).update(stale=False)
+        TokenUse.objects.filter(pk__in=[use.pk for use in stale]).update(stale=False, untold=False)
         report.uses += len(stale)
     return bool(stale)
 
@@ -284,6 +287,7 @@ def _renew_of(vault: Vault, uses: list[TokenUse]) -> int:
     old: list[Attribution] = []
     longer: list[Attribution] = []
     amendments: list[AttributionAmendment] = []
+    anew: list[Retelling] = []
     for use in uses:
         if use.token_id not in bearers:
             continue
@@ -291,6 +295,7 @@ def _renew_of(vault: Vault, uses: list[TokenUse]) -> int:
         told = stretches(token, use.address.address, micros(use.first), micros(use.last), world)
         mine = [_row(use, since, until, verdict) for since, until, verdict in told]
         amendments += _amendments(use, before[use.pk], mine)
+        anew += telling.retelling(use, before[use.pk], mine)
         if _lasts(before[use.pk], mine):
             longer.append(before[use.pk][-1])
         else:
@@ -300,7 +305,15 @@ def _renew_of(vault: Vault, uses: list[TokenUse]) -> int:
     Attribution.objects.bulk_create(after, batch_size=1_000)
     Attribution.objects.bulk_update(longer, ["until"], batch_size=1_000)
     AttributionAmendment.objects.bulk_create(amendments, batch_size=1_000)
+    Retelling.objects.bulk_create(anew, batch_size=1_000)
     return len(amendments)
+
+
+def _tell(report: Report, _: datetime) -> bool:
+    """Tell the stream a little of what is said now; tells whether there may be more."""
+    told, more = telling.step()
+    report.told += told
+    return more
 
 
 def _last_at_login(bearers: dict[int, Bearer]) -> dict[int, datetime]:
@@ -351,15 +364,12 @@ def _named(pod: Pod) -> dict[str, str]:
 
 def _amendments(use: TokenUse, before: list[Attribution], after: list[Attribution]) -> list[AttributionAmendment]:
     """Return where something else is said now than before."""
-    found: list[AttributionAmendment] = []
-    for old in before:
-        for new in after:
-            since, until = max(old.since, new.since), min(old.until, new.until)
-            if since < until and _said(old) != _said(new):
-                found.append(
-                    AttributionAmendment(use=use, since=since, until=until, before=_said(old), after=_said(new))
-                )
-    return found
+    return [
+        AttributionAmendment(use=use, since=since, until=until, before=_said(old), after=_said(new))
+        for old in before
+        for new in after
+        if (since := max(old.since, new.since)) < (until := min(old.until, new.until)) and _said(old) != _said(new)
+    ]
 
 
 def _lasts(before: list[Attribution], after: list[Attribution]) -> bool:
@@ -387,5 +397,4 @@ def forget_before(day: datetime) -> int:
 def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+        return list(cursor.fetchall())

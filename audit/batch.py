@@ -72,6 +72,7 @@ class Batch:
     last_micros: int = 0
     first_micros: int = 0
     spooled: list[int] = field(default_factory=list)
+    ours: bool = False  # some of the events may be calls of our own identities
 
     def saw(self, micros: int) -> None:
         """Note the time of a record that becomes no event; 0 for none."""

@@ -82,6 +82,12 @@ def _as_asked(prefix: str) -> list[str]:
     return [prefix, *("/".join([*parts[:at], "data", *parts[at:]]) for at in range(1, len(parts)))]
 
 
+def as_named(path: str) -> list[str]:
+    """Return the names that a secret may have which the API of a vault names so: without `data` after any mount."""
+    parts = path.split("/")
+    return ["/".join([*parts[:at], *parts[at + 1 :]]) for at in range(1, len(parts) - 1) if parts[at] == "data"]
+
+
 def _seen(rows: QuerySet[Row], scope: Scope, column: str) -> QuerySet[Row]:
     if scope.everything:
         return rows
@@ -91,7 +97,7 @@ def _seen(rows: QuerySet[Row], scope: Scope, column: str) -> QuerySet[Row]:
 
 def _asked(which: Filter, scope: Scope) -> Filter:
     """Return the question without the parts that would tell of what lies outside of a limited view."""
-    return which if scope.everything else replace(which, troubled=False, method="", state="")
+    return which if scope.everything else replace(which, troubled=False, old=False, method="", state="")
 
 
 def pod_rows(which: Filter, *, scope: Scope) -> QuerySet[PodState]:

@@ -15,6 +15,7 @@ import psycopg
 
 from kit.arrays import binaries, numbers, texts
 from vault.data_masking import Form
+from vault.our_tokens import Mark
 from vault.shapes import Memory
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -69,6 +70,7 @@ class Who:
     principal_id: int = 0
     token_id: int = 0
     pod: tuple[str, str, str, str] | None = None  # namespace, name, uid and node, where the token is bound to one
+    mark: Mark | None = None  # of a token that claims to be ours
 
     @property
     def nameless(self) -> bool:
@@ -106,9 +108,11 @@ class Target:
     path_id: int = 0
     secret_id: int = 0
     kv2: bool = False
+    writes: bool = False  # a version of KV 2
     nameless: bool = False
     collapsed: bool = False
     refused: bool = False
+    mints: bool = False  # tokens of ours
     forms: dict[str, Memory[Told]] | None = None
     memory: dict[str, dict[bytes, Answer]] = field(default_factory=lambda: {"request": {}, "response": {}})
 

@@ -260,6 +260,7 @@ class Turn:
         self.words.settle_targets(mind.new_targets)
         self._settle_wraps(batch)
         batch.findings, mind.keeper.findings = mind.keeper.findings, {}
+        batch.ours = mind.marked
         mind.changed_mounts, mind.new_whos, mind.new_addresses, mind.new_targets = [], [], [], []
         if batch.events:
             days = {event.micros // DAY for event in batch.events}

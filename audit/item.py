@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from audit.event import (
     SYNTHETIC,
     WRAPPED,
 )
+from audit.grades import grade
 from audit.operations import OPERATIONS
 from vault.reads import Disclosure, Outcome
 
@@ -27,6 +28,7 @@ COLUMNS = (
     "vault, device, operation, outcome, disclosed, flags"
 )
 Row = tuple[Any, ...]
+POD = -2  # the operation of a row that is what was found out of an event's pod, `version` the key of what is said
 Ask = Callable[[str, list[Any]], list[tuple[Any, ...]]]
 SEEN = ((SEEN_REQUEST, "request"), (SEEN_RESPONSE, "response"))
 NOTES = (
@@ -48,28 +50,39 @@ def text(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def lines(rows: Sequence[Row], names: Names, amends: dict[int, int]) -> list[str]:
-    """Return the JSON of rows, each the number of the event that a sighting is of, or 0, and then `COLUMNS`.
+def lines(
+    rows: Sequence[Row], names: Names, amends: dict[int, int], pods: Mapping[int, str] | None = None
+) -> list[str]:
+    """Return the JSON of rows, each the number of the event that a sighting or a pod is of, or 0, and then `COLUMNS`.
 
-    `amends` tells of which event a row with that flag is the amendment.
+    `amends` tells of which event a row with that flag is the amendment. `pods` has what is known now of the pods of
+    rows, by their number (see `pod`); without it each event is given as it was when it was accepted.
     """
     names.learn(rows)
-    who, where, what, whence, tails, devices = (
-        names.people, names.paths, names.secrets, names.addresses, names.tails, names.devices
+    who, where, what, whence, tails, devices, unproven = (
+        names.people, names.paths, names.secrets, names.addresses, names.tails, names.devices, names.unproven
     )  # fmt: skip
+    known = pods or {}
     made: list[str] = []
     add = made.append
     for of, number, time, request, principal, path, secret, address, version, duration, *coded in rows:
+        if of and coded[2] == POD:
+            add(_found(number, of, time, names.pods[version]))
+            continue
         if of:
             add(_sighting(number, of, time, devices[coded[1]], coded[-1]))
             continue
         if coded[2] < 0:
             add(_hidden(number, time, who[principal], whence[address], names.vaults[coded[0]], coded[3]))
             continue
-        head = _EVENT if coded[-1] < AMENDS else f'"type":"amendment","change":"response","amends":{amends[number]}'
+        said = known.get(number) or unproven[principal]
+        head = _EVENT
+        if coded[-1] >= AMENDS:
+            head = f'"type":"amendment","change":"response","amends":{amends[number]}'
+            said = said if pods is not None else ""  # what the stream told of the event's pod still holds
         add(
             f'{{{head},"id":{number},"time":"{time.isoformat("T", "microseconds")[:26]}Z","request_id":"{request}",'
-            f'{who[principal]},{where[path]},{what[secret]},{whence[address]},"version":{version or "null"},'
+            f'{who[principal]},{said}{where[path]},{what[secret]},{whence[address]},"version":{version or "null"},'
             f'"duration_us":{duration if duration >= 0 else "null"},{tails[tuple(coded)]}}}'
         )
     return made
@@ -85,6 +98,20 @@ def _sighting(number: int, event: int, time: datetime, device: str, sides: int) 
         f'{{"type":"amendment","change":"sighting","amends":{event},"id":{number},"time":"{moment(time)}",'
         f'"device":{device},"seen":{seen}}}'
     )
+
+
+def pod(grade: str, cluster: str = "", uid: str = "", namespace: str = "", name: str = "", operator: str = "") -> str:
+    """Return what is said of the pod of a call as fields, with a comma behind them."""
+    named = f"{namespace}/{name}" if uid else None
+    return (
+        f'"pod":{text(named)},"pod_uid":{text(uid or None)},"cluster":{text(cluster or None)},"grade":{text(grade)},'
+        f'"delivered_by":{text(operator or None)},'
+    )
+
+
+def _found(number: int, event: int, time: datetime, said: str) -> str:
+    """Return what was found out of an event's pod after its acceptance; `time` is the event's."""
+    return f'{{"type":"amendment","change":"pod","amends":{event},"id":{number},"time":"{moment(time)}",{said[:-1]}}}'
 
 
 def _hidden(number: int, time: datetime, who: str, whence: str, vault: str, outcome: int) -> str:
@@ -104,6 +131,8 @@ class Names:
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
         self.people = {0: '"principal_id":null,"principal":null,"kind":null'}
+        self.unproven = {0: pod(grade(""))}
+        self.pods: dict[int, str] = {}
         self.paths = {0: '"path":null,"namespace":null'}
         self.secrets = {0: '"secret_id":null,"secret":null'}
         self.addresses = {0: '"address":null'}
@@ -120,14 +149,20 @@ class Names:
         ):  # fmt: skip
             wanted = {row[column] for row in rows}.difference(known)
             if wanted:
-                known.update([(row[0], form(*row)) for row in self.ask(sql, [list(wanted)])])
+                told = self.ask(sql, [list(wanted)])
+                known.update([(row[0], form(*row)) for row in told])
+                if known is self.people:
+                    self.unproven.update([(row[0], pod(grade(row[2]))) for row in told])
+        said = {row[8] for row in rows if row[0] and row[12] == POD}.difference(self.pods)
+        if said:
+            self.pods.update([(key, pod(*told)) for key, *told in self.ask(_PODS, [list(said)])])
         for coded in {row[10:] for row in rows if not row[0]}.difference(self.tails):
             self.tails[coded] = self._tail(*coded)
 
     @property
     def many(self) -> bool:
         """Whether so much is known that it is time to begin anew."""
-        known = (self.people, self.paths, self.secrets, self.addresses)
+        known = (self.people, self.paths, self.secrets, self.addresses, self.pods)
         return max(len(one) for one in known) > _MOST or len(self.tails) > _MOST
 
     def _tail(self, vault: int, device: int, operation: int, outcome: int, disclosed: int, flags: int) -> str:
@@ -145,6 +180,9 @@ _PEOPLE = "SELECT id, name, kind FROM audit_principal WHERE id = ANY(%s)"
 _PATHS = "SELECT id, path, namespace FROM audit_path WHERE id = ANY(%s)"
 _SECRETS = "SELECT id, name FROM audit_secret WHERE id = ANY(%s)"
 _ADDRESSES = "SELECT id, address FROM audit_address WHERE id = ANY(%s)"
+_PODS = (
+    "SELECT id, grade, cluster, pod_uid, pod_namespace, pod_name, delivered_by FROM audit_toldpod WHERE id = ANY(%s)"
+)
 _VAULTS = "SELECT id, name FROM audit_vault WHERE id = ANY(%s)"
 _DEVICES = "SELECT id, name FROM audit_device WHERE id = ANY(%s)"
 

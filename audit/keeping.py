@@ -187,7 +187,8 @@ def _by_form(target: Target, data: bytes, side: str) -> Answer | None:
     if apart is None or told is None:
         return None
     form, outcome, disclosed, versioned = told
-    return (data if form is None else form.fill(data, apart[1])), outcome, disclosed, _version(data) if versioned else 0
+    version = _version(target, data) if versioned else 0
+    return (data if form is None else form.fill(data, apart[1])), outcome, disclosed, version
 
 
 def _answer(target: Target, operation: str, data: bytes, side: str) -> Answer:
@@ -205,18 +206,18 @@ def _answer(target: Target, operation: str, data: bytes, side: str) -> Answer:
             data=data,
             kv_version=mount.kv_version,
         )
-        versioned = bool(disclosed) and target.kv2
+        versioned = target.kv2 and (bool(disclosed) or (target.writes and outcome is Outcome.OK))
     found = form_of(data, rules)
     if found and _DIGITS_TELL.search(data) is None:
         if target.forms is None:
             target.forms = {"request": Memory(), "response": Memory()}
         target.forms[side].learn(found[0], (found[2], outcome, disclosed, versioned))
-    return masked, outcome, disclosed, _version(data) if versioned else 0
+    return masked, outcome, disclosed, _version(target, data) if versioned else 0
 
 
-def _version(data: bytes) -> int:
-    """The version that a KV v2 read gave; no vault counts beyond what a column holds, so then the line keeps it."""
-    version = reads.kv_version_read(data) or 0
+def _version(target: Target, data: bytes) -> int:
+    """The version that a KV v2 read gave or a write made; no vault counts beyond what a column holds."""
+    version = (reads.kv_version_written(data) if target.writes else reads.kv_version_read(data)) or 0
     return version if 0 <= version <= LARGEST else 0
 
 

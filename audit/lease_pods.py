@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from audit.pods import grade
+from audit.grades import grade
 from inventory.leases import Holding
 from inventory.models import Cluster
 

@@ -13,9 +13,9 @@ from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
 from accounts.scope import Scope
 from audit import lease_facts
+from audit.grades import grade
 from audit.lease_models import Lease
 from audit.models import Principal, Vault
-from audit.pods import grade
 from audit.queries import secrets_in
 from audit.reach import vaults_of
 from inventory.leases import Fact, How, Kind, Standing, State, exposure, is_orphan, is_overdue, standing

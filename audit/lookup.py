@@ -43,7 +43,10 @@ def what_is(text: str, *, scope: Scope) -> list[Match]:
     To a limited view only what it shows has a name: secrets in scope, their callers, and where these called from.
     """
     (inner, own), (known, ids) = secret_in(scope, "s"), _known(scope)
-    selects = [f"{_SECRETS} = ANY(%s){inner} LIMIT {MOST}", f"{_PRINCIPALS} = %s{known} LIMIT {MOST}"]
+    selects = [
+        f"{_SECRETS} = ANY(%s){inner} ORDER BY s.id LIMIT {MOST}",
+        f"{_PRINCIPALS} = %s{known} ORDER BY p.id LIMIT {MOST}",
+    ]
     values: list[Any] = [_spellings(text), *own, text, *ids]
     if scope.everything or _is_seen(text, scope):
         selects.append(f"{_ADDRESSES} = %s")
@@ -59,7 +62,10 @@ def what_begins(text: str, *, scope: Scope) -> list[Match]:
     """Return some of what begins so, of what the view shows."""
     (inner, own), (known, ids) = secret_in(scope, "s"), _known(scope)
     pattern = "".join(f"\\{char}" if char in "\\%_" else char for char in text) + "%"
-    selects = [f"{_SECRETS} LIKE %s{inner} ORDER BY s.name LIMIT {MOST}", f"{_PRINCIPALS} LIKE %s{known} LIMIT {MOST}"]
+    selects = [
+        f"{_SECRETS} LIKE %s{inner} ORDER BY s.name, s.id LIMIT {MOST}",
+        f"{_PRINCIPALS} LIKE %s{known} ORDER BY p.name, p.id LIMIT {MOST}",
+    ]
     return _matches(selects, [pattern, *own, pattern, *ids])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
-from audit import lease_models, pod_tables  # noqa: F401 - Django finds tables by way of this module
+from audit import lease_models, our_models, pod_tables  # noqa: F401 - Django finds tables by way of this module
 
 
 class Vault(models.Model):

@@ -14,7 +14,7 @@ from audit.dictionary import Address, MountInfo, Target, Told, Who
 from audit.event import BY_TOKEN, OPERATIONS, SEEN_REQUEST, SEEN_RESPONSE, SYNTHETIC, WRAPPED, Event, Held
 from audit.keeping import LARGEST, Keeper, cut_auth, same_call
 from kit.memory import LIMIT, remember
-from vault import masking, paths, reads
+from vault import masking, our_tokens, paths, reads
 from vault.audit_line import EMPTY, Line, Request, decode_auth, request_key
 from vault.plain_text import find_plain_token, scrub_tokens
 from vault.reads import Disclosure, Outcome
@@ -22,6 +22,7 @@ from vault.shapes import Memory
 
 _HMAC = "hmac-sha256:"
 _OPERATION = {name: number for number, name in enumerate(OPERATIONS)}
+_WRITES = frozenset(("create", "update", "patch"))
 _LONG = 400  # of a path that is kept whole in every column
 _PROBE = "sys/audit/test"  # a device writes it when it starts: nobody calls it
 
@@ -43,6 +44,7 @@ class Normaliser:
         self.new_addresses: list[Address] = []
         self.changed_mounts: list[MountInfo] = []
         self.keeper = Keeper()
+        self.marked = False  # whether a token of ours, or the making of one, has been seen
 
     def event(self, request: Held | None, response: Held | None) -> Event:
         """Join two lines of one request (either may be None, not both) into an event and settle how they are stored."""
@@ -114,6 +116,7 @@ class Normaliser:
         elif target.rest == "wrapping/unwrap":
             self._unwrap(event, line, data, has_auth)
         elif has_auth:
+            self.marked |= answer is not None and our_tokens.SHOWN in bytes(answer.auth)
             event.disclosed = reads.disclosure(
                 outcome=Outcome.OK,
                 operation=line.request.operation,
@@ -154,7 +157,8 @@ class Normaliser:
         cut = cut_auth(raw)
         like = self.forms.get(cut.form) if cut else None
         if cut and like:
-            who = Who(like.kind, like.name, like.namespace, like.entity_id, cut.token, cut.accessor, micros, like.safe)
+            who = Who(like.kind, like.name, like.namespace, like.entity_id, cut.token, cut.accessor, micros, like.safe,
+                      mark=like.mark)  # fmt: skip
         else:
             who = self._read_who(raw, micros)
             if cut and who.hmac == cut.token and who.accessor == cut.accessor and b'"display_name":"' in cut.form:
@@ -173,6 +177,9 @@ class Normaliser:
                   bounded(auth.accessor, 200), micros)  # fmt: skip
         who.unsigned = not hmac and who.nameless
         who.safe = self.keeper.auth_is_safe(raw)
+        if our_tokens.SHOWN in raw:
+            who.mark = our_tokens.mark_of(auth)
+            self.marked |= who.mark is not None
         return who
 
     def _by_token(self, digest: bytes, anonymous: Who, micros: int) -> Who:
@@ -235,8 +242,11 @@ class Normaliser:
             operation=_OPERATION.get(asked.operation, 0),
         )
         target.kv2 = mount.type == "kv" and mount.kv_version != 1 and where.rest.startswith("data/")
+        target.writes = target.kv2 and asked.operation in _WRITES
         target.nameless = who.nameless and asked.path != _PROBE and not (login and mount.type)
         target.refused = refused
+        target.mints = asked.path.startswith(our_tokens.MINTED_AT)
+        self.marked |= target.mints
         return target
 
     def _mount(self, line: Line, where: paths.Place) -> MountInfo:
@@ -305,7 +315,7 @@ class Kin:
             self._print + logical if self._print else "", like.engine, False, False, False, "data/" + logical,
             like.operation,
         )  # fmt: skip
-        target.kv2, target.forms = True, self._forms
+        target.kv2, target.writes, target.forms = True, like.writes, self._forms
         return target
 
 

@@ -7,7 +7,7 @@ always, so that nobody is called old by a guess.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,10 +21,12 @@ from cluster.held import Held
 from cluster.versions import Version
 from inventory.cluster_models import SecretConsumer
 from inventory.holding import held_of
+from kit.arrays import numbers
 from vault.reads import Outcome
 
 _DELETE = OPERATIONS.index("delete")
 _WRITES = [OPERATIONS.index(name) for name in ("create", "update", "patch")]
+_WRITTEN = numbers(_WRITES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +46,33 @@ class OldCopy:
 def versions_made(secret_id: int, path: str, newest: int) -> list[Version]:
     """Return the versions that a KV v2 secret's newest calls name or write, with when each was written, if it is sure.
 
-    `path` is how the vault's API names the secret. Only reads name a version and only writes make one: see `number`.
+    `path` is how the vault's API names the secret. What a write says of its number is left out, for older records lack
+    it: see `number`.
     """
+    return versions_of({secret_id: path}, newest)[secret_id]
+
+
+def versions_of(paths: Mapping[int, str], newest: int) -> dict[int, list[Version]]:
+    """Return the same of several secrets, whose paths are given by key, in one question."""
     sql = f"""
-        WITH e AS MATERIALIZED (
-            SELECT time, version, operation, path, outcome FROM audit_event
-            WHERE secret = %s AND time >= %s AND time < %s AND {ALIVE} ORDER BY time DESC LIMIT %s)
-        SELECT e.time, e.version, e.operation FROM e JOIN audit_path a ON a.id = e.path
+        SELECT s.id, e.time, e.version, e.operation
+        FROM unnest(%s::int[], %s::text[], %s::text[]) AS s(id, path, metadata) CROSS JOIN LATERAL (
+            SELECT time, CASE WHEN operation = ANY('{_WRITTEN}') THEN 0 ELSE version END AS version, operation, path,
+                   outcome FROM audit_event
+            WHERE secret = s.id AND secret > 0 AND time >= %s AND time < %s AND {ALIVE} ORDER BY time DESC LIMIT %s) e
+        JOIN audit_path a ON a.id = e.path
         WHERE e.version > 0 OR e.outcome = {Outcome.OK.value} AND (
-              e.operation = ANY(%s) AND a.path = %s OR e.operation = {_DELETE} AND a.path = %s)
+              e.operation = ANY(%s) AND a.path = s.path OR e.operation = {_DELETE} AND a.path = s.metadata)
         ORDER BY e.time
-    """  # noqa: S608 - only our own text is put together
-    values: list[Any] = [secret_id, BEGIN, END, newest, _WRITES, path, path.replace("/data/", "/metadata/", 1)]
+    """  # noqa: S608 - our own text
+    metadata = [path.replace("/data/", "/metadata/", 1) for path in paths.values()]
+    values: list[Any] = [list(paths), list(paths.values()), metadata, BEGIN, END, newest, _WRITES]
+    calls: dict[int, list[tuple[datetime, int, int]]] = {key: [] for key in paths}
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        return number(cursor.fetchall())
+        for key, *call in cursor.fetchall():
+            calls[key].append((call[0], call[1], call[2]))
+    return {key: number(some) for key, some in calls.items()}
 
 
 def number(calls: Iterable[tuple[datetime, int, int]]) -> list[Version]:

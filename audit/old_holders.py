@@ -42,6 +42,22 @@ class Old:
     more: int
 
 
+@dataclass(frozen=True, slots=True)
+class OldIn:
+    """A secret of which a pod holds an old version."""
+
+    id: int
+    name: str
+
+
+def of_pods(uids: Sequence[str]) -> dict[str, list[OldIn]]:
+    """Return of each of these pods, by uid, the secrets of which it was last found to hold an old version."""
+    found = holding.secrets_by_old_pod(uids)
+    wanted = {key for keys in found.values() for key in keys}
+    names = dict(Secret.objects.filter(pk__in=wanted).values_list("pk", "name")) if wanted else {}
+    return {uid: [OldIn(key, names[key]) for key in keys if key in names] for uid, keys in found.items()}
+
+
 def find(seconds: float = TURN) -> int:
     """Work out who holds an old version, secret by secret, until the time is over; returns how many were looked at."""
     until = time.monotonic() + seconds

@@ -8,11 +8,12 @@ from datetime import date, timedelta
 import psycopg
 from psycopg import sql
 
-PARTITIONED = ("audit_event", "audit_sighting", "audit_block")
+PARTITIONED = ("audit_event", "audit_sighting", "audit_told", "audit_block")
 UNIQUE = {
     # One event per request id and day: the exact backstop of dedupe. An amendment repeats its event's request id.
     "audit_event": "CREATE UNIQUE INDEX ON {leaf} (vault, request_id) WHERE flags < 8192",
     "audit_sighting": "CREATE UNIQUE INDEX ON {leaf} (event_id, device, flags)",
+    "audit_told": "CREATE UNIQUE INDEX ON {leaf} (event_id, seq)",
     "audit_block": "CREATE UNIQUE INDEX ON {leaf} (id)",
 }
 COUNTED = {
@@ -75,9 +76,10 @@ def _remember(connection: psycopg.Connection[tuple[object, ...]], day: date) -> 
     """Keep which numbers of the stream a day held, so that a collector who had not read them yet can be told."""
     statement = sql.SQL(
         """INSERT INTO audit_forgotten (day, first, last, items) SELECT {}, min(n), max(n), count(*)
-           FROM (SELECT id AS n FROM {} UNION ALL SELECT seq FROM {}) x HAVING count(*) > 0"""
+           FROM (SELECT id AS n FROM {} UNION ALL SELECT seq FROM {} UNION ALL SELECT seq FROM {}) x
+           HAVING count(*) > 0"""
     )
-    leaves = [sql.Identifier(leaf_name(table, day)) for table in ("audit_event", "audit_sighting")]
+    leaves = [sql.Identifier(leaf_name(table, day)) for table in ("audit_event", "audit_sighting", "audit_told")]
     connection.execute(statement.format(sql.Literal(day), *leaves))
 
 

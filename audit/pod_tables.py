@@ -37,7 +37,10 @@ class Bearer(models.Model):
 
 
 class TokenUse(models.Model):
-    """One address that a token called from, and when; `stale` until its calls are attributed anew."""
+    """One address that a token called from, and when; `stale` until its calls are attributed anew.
+
+    It is `untold` where the stream was walked past a call of it of which nothing was said yet.
+    """
 
     vault = models.ForeignKey("audit.Vault", models.PROTECT, db_index=False)
     token = models.ForeignKey("audit.Token", models.CASCADE, db_index=False)
@@ -45,6 +48,7 @@ class TokenUse(models.Model):
     first = models.DateTimeField()
     last = models.DateTimeField()
     stale = models.BooleanField(default=True)
+    untold = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["token", "address"], name="audit_use_once")]
@@ -98,8 +102,45 @@ class AttributionAmendment(models.Model):
         return f"{self.before.get('grade')} became {self.after.get('grade')}"
 
 
+class ToldPod(models.Model):
+    """What the stream says of the pod of calls: a row for each pod, grade and operator; a row never changes."""
+
+    grade = models.CharField(max_length=30)
+    cluster = models.TextField(blank=True)
+    pod_uid = models.TextField(blank=True)
+    pod_namespace = models.TextField(blank=True)
+    pod_name = models.TextField(blank=True)
+    delivered_by = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["pod_uid", "grade", "cluster", "pod_namespace", "pod_name", "delivered_by"],
+                name="audit_toldpod_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.grade} {self.pod_namespace}/{self.pod_name}"
+
+
+class Retelling(models.Model):
+    """Calls of one use in [since, until) of which the stream may have been told something else than holds now.
+
+    What is not after event `after` at the time `since` has been looked at.
+    """
+
+    use = models.ForeignKey(TokenUse, models.CASCADE)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    after = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"calls of use {self.use_id} from {self.since} to {self.until}"
+
+
 class AttributionCursor(models.Model):
-    """How far attribution has read: events, and the pods and service accounts of each cluster."""
+    """How far attribution has read: events, the pods and service accounts of each cluster, what the stream was told."""
 
     name = models.CharField(max_length=300, unique=True)
     position = models.BigIntegerField(default=0)

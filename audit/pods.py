@@ -12,13 +12,14 @@ from django.db import connection
 
 from accounts.scope import Scope
 from audit import scoping
-from audit.answers import Reader
+from audit.answers import Reader, ReaderPod, WhoRead
 from audit.closed import BEGIN, END
 from audit.event import ALIVE
+from audit.grades import grade
 from inventory.deliveries import NOBODY, Delivered, Read, delivered
+from inventory.models import Cluster
 from vault.reads import Outcome
 
-_KINDS = {"service_account": "service account only", "anonymous": "unknown", "token": "unknown"}
 _JOIN = """
     LEFT JOIN audit_tokenuse u ON u.token_id = e.token AND u.address_id = e.address
     LEFT JOIN audit_attribution t ON t.use_id = u.id AND t.since <= e.time AND t.until > e.time
@@ -49,15 +50,6 @@ class Proof:
     delivered: Delivered = NOBODY
 
 
-def grade(kind: str, told: str = "") -> str:
-    """Return how well a pod is proven: as worked out, else by the kind of principal alone.
-
-    People and pipelines are no pods.
-    """
-    by_kind = _KINDS.get(kind, "not a pod")
-    return by_kind if told in ("", "unknown") else told
-
-
 def proof_of(event_id: int, *, scope: Scope) -> Proof | None:
     """Return what is known of one event's pod; None for an event that is out of the scope, redacted or gone.
 
@@ -73,6 +65,24 @@ def proof_of(event_id: int, *, scope: Scope) -> Proof | None:
         return None
     proof = _proof(*rows[0])
     return replace(proof, delivered=_delivered(event_id, proof)) if proof.delivered_by else proof
+
+
+_KNOWN = f"""
+    SELECT e.id, p.kind, {_COLUMNS} FROM unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::int[], %s::int[])
+        AS e(id, time, principal, token, address) JOIN audit_principal p ON p.id = e.principal {_JOIN}
+    WHERE t.grade IS NOT NULL
+"""  # noqa: S608 - our own text
+
+
+def known_pods(calls: Sequence[tuple[int, datetime, int, int, int]]) -> dict[int, tuple[str, ...]]:
+    """Return {event: grade, cluster, uid, namespace, name, operator} of those of the calls that were attributed.
+
+    A call is (event, time, principal, token, address). Whoever asks was let see the events whole.
+    """
+    if not calls:
+        return {}
+    columns = list(map(list, zip(*calls, strict=True)))
+    return {event: (grade(kind, told), *pod) for event, kind, told, *pod in _rows(_KNOWN, columns)}
 
 
 _READ = """
@@ -160,6 +170,29 @@ def _together(one: Reader, other: Reader) -> Reader:
         versions=sorted({*one.versions, *other.versions}), entity_id=one.entity_id, cluster=one.cluster,
         pod_uid=one.pod_uid, delivered_by=one.delivered_by,
     )  # fmt: skip
+
+
+def pods_of(answer: WhoRead, principals: Sequence[int], newest: int) -> dict[int, list[ReaderPod]]:
+    """Return by which pods these principals read a secret or were denied, by its newest calls, most calls first.
+
+    Nothing is known of pods before there is a cluster.
+    """
+    if not principals or not Cluster.objects.exists():
+        return {}
+    sql = f"""
+        WITH e AS MATERIALIZED (
+            SELECT principal, token, address, time, disclosed, outcome FROM audit_event
+            WHERE secret = %s AND time >= %s AND time < %s AND {ALIVE} ORDER BY time DESC LIMIT %s)
+        SELECT e.principal, p.kind, {_COLUMNS}, count(*) FROM e JOIN audit_principal p ON p.id = e.principal {_JOIN}
+        WHERE e.principal = ANY(%s) AND (e.disclosed > 0 OR e.outcome = {Outcome.DENIED.value})
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY count(*) DESC, 3, 4, 5
+    """  # noqa: S608 - only our own text is put together
+    values = [answer.secret.id, answer.since or BEGIN, answer.until or END, newest, list(principals)]
+    found: dict[int, list[ReaderPod]] = {}
+    for who, kind, told, cluster, uid, namespace, name, by, calls in _rows(sql, values):
+        pod = f"{namespace}/{name}" if uid else None
+        found.setdefault(who, []).append(ReaderPod(pod, uid, cluster, grade(kind, told), by, calls))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

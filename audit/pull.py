@@ -1,7 +1,8 @@
 """The two ways in which a collector reads the record: the stream, in order of acceptance, and a window, by time.
 
-Events and sightings draw their numbers from one sequence under one lock that is held until the commit (decision 0006).
-So whatever one snapshot shows, it shows everything with a lower number, and "after number N" misses nothing.
+Events, sightings and what is found out of pods draw their numbers from one sequence under one lock that is held until
+the commit (decision 0006). So whatever one snapshot shows, it shows everything with a lower number, and "after number
+N" misses nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from audit import scoping
 from audit.closed import BEGIN, END
 from audit.event import AMENDS
 from audit.event_filter import Filter, condition
-from audit.item import COLUMNS, Names, Row, lines
+from audit.item import COLUMNS, POD, Names, Row, lines, pod
+from audit.pods import known_pods
 from audit.reach import Sql
 
 Place = tuple[datetime, int]
@@ -70,6 +72,11 @@ _SIGHTING = (
     "SELECT event_id AS of, seq AS id, time + delta * interval '1 microsecond' AS time, '' AS request_id, 0, 0, 0, 0, "
     "0, 0, 0::smallint, device, 0::smallint, 0::smallint, 0::smallint, flags FROM audit_sighting s"
 )
+_FOUND = f"""
+    SELECT event_id AS of, seq AS id, time, '' AS request_id, 0, 0, 0, 0, pod, 0, 0::smallint, 0::smallint,
+    ({POD})::smallint, 0::smallint, 0::smallint, 0::smallint FROM audit_told s
+"""  # noqa: S608 - our own text
+_BESIDE = ((_SIGHTING, "s.event_id = id"), (_FOUND, "id IN (s.event_id, s.row_id)"))  # and the rows of their events
 _ORIGINAL = "FROM audit_event WHERE vault = e.vault AND request_id = e.request_id AND time = e.time AND flags < 8192"
 _AMENDED = f"""
     SELECT e.id, o.id FROM unnest(%s::bigint[], %s::timestamptz[]) AS g(id, time)
@@ -94,8 +101,8 @@ def _next(after: int, limit: int) -> tuple[list[Row], int, bool]:
     """Return whatever comes next, one row more than wanted if there are so many."""
     most = f" LIMIT {limit + 1}"  # in the text: a plan for any number of rows would sort them all
     events = rows_of(f"{_EVENTS} ORDER BY id{most}", [after])
-    beside = rows_of(f"{_SIGHTING} WHERE seq > %s ORDER BY seq{most}", [after])
-    return (list(merge(events, beside, key=itemgetter(1))) if beside else events), after, False
+    beside = [rows_of(f"{sql} WHERE seq > %s ORDER BY seq{most}", [after]) for sql, _ in _BESIDE]
+    return (list(merge(events, *beside, key=itemgetter(1))) if any(beside) else events), after, False
 
 
 def _searched(after: int, limit: int, asked: Question) -> tuple[list[Row], int, bool]:
@@ -120,11 +127,12 @@ def _span(after: int, upto: int, limit: int, asked: Asked) -> list[Row]:
     late = f"flags >= {AMENDS} AND EXISTS (SELECT {_ORIGINAL}{cond})"
     fits = f"AND id <= %s{asked.seen} AND ((true{asked.sql}) OR ({late}))"
     events = f"{_EVENTS} {fits} ORDER BY id LIMIT {limit}"
-    own = f"JOIN LATERAL (SELECT FROM audit_event WHERE id = s.event_id AND time = s.time{cond} LIMIT 1) o ON true"
-    beside = f"{_SIGHTING} {own} WHERE seq > %s AND seq <= %s ORDER BY seq LIMIT {limit}"
-    some = rows_of(events, [after, upto, *asked.seen_values, *asked.values, *values], prepare=False)
-    more = rows_of(beside, [*values, after, upto], prepare=False)
-    return list(merge(some, more, key=itemgetter(1)))[:limit]
+    some = [rows_of(events, [after, upto, *asked.seen_values, *asked.values, *values], prepare=False)]
+    for sql, which in _BESIDE:
+        own = f"JOIN LATERAL (SELECT FROM audit_event WHERE {which} AND time = s.time{cond} LIMIT 1) o ON true"
+        beside = f"{sql} {own} WHERE seq > %s AND seq <= %s ORDER BY seq LIMIT {limit}"
+        some.append(rows_of(beside, [*values, after, upto], prepare=False))
+    return list(merge(*some, key=itemgetter(1)))[:limit]
 
 
 def _page(rows: list[Row], last: int, more: bool, limit: int) -> Page:
@@ -141,12 +149,23 @@ def _lines(rows: list[Row]) -> list[str]:
     return lines(rows, _names(), _amended(rows))
 
 
+def _lines_now(rows: list[Row]) -> list[str]:
+    """Return the JSON of events as they are known now; their tokens come first in each row."""
+    told = known_pods([(row[2], row[3], row[5], row[0], row[8]) for row in rows if row[0]])
+    pods = {event: pod(*said) for event, said in told.items()}
+    plain = [row[1:] for row in rows]
+    return lines(plain, _names(), _amended(plain), pods)
+
+
 def _amended(rows: Sequence[Row]) -> dict[int, int]:
     """Return of which event each amending row of a page is the late response."""
     late = [row for row in rows if row[-1] >= AMENDS]
     if not late:
         return {}
     return dict(rows_of(_AMENDED, [[row[1] for row in late], [row[2] for row in late]]))
+
+
+_NOW = f"token, 0::bigint, {COLUMNS}"
 
 
 def window(one: Filter, limit: int, after: Place | None = None) -> Window:
@@ -156,12 +175,12 @@ def window(one: Filter, limit: int, after: Place | None = None) -> Window:
     """
     where: Sql = (" AND time >= %s AND (time, id) > (%s, %s)", [after[0], *after]) if after else ("", [])
     known, order = condition(one), f" ORDER BY time, id LIMIT {limit + 1}"
-    sql, values = known.select(f"0::bigint, {COLUMNS}", (one.since, one.until), where, (order, []))
+    sql, values = known.select(_NOW, (one.since, one.until), where, (order, []))
     if not known.view.whole:
         sql = f"SELECT * FROM ({sql}) x{order}"  # noqa: S608 - our own text
     rows = rows_of(sql, values, prepare=False)
-    last = (rows[limit - 1][2], rows[limit - 1][1]) if len(rows) > limit else None
-    return Window(_lines(rows[:limit]), last)
+    last = (rows[limit - 1][3], rows[limit - 1][2]) if len(rows) > limit else None
+    return Window(_lines_now(rows[:limit]), last)
 
 
 def one(event_id: int, scope: Scope) -> str | None:
@@ -171,19 +190,21 @@ def one(event_id: int, scope: Scope) -> str | None:
     """
     who = rows_of("SELECT principal FROM audit_event WHERE id = %s LIMIT 1", [event_id])
     seen = scoping.view_of(scope, [row[0] for row in who], BEGIN, END)
-    rows = rows_of(*seen.select(f"0::bigint, {COLUMNS}", ("id = %s", [event_id])), prepare=False) if who else []
-    return next(iter(_lines(rows)), None)
+    rows = rows_of(*seen.select(_NOW, ("id = %s", [event_id])), prepare=False) if who else []
+    return next(iter(_lines_now(rows)), None)
 
 
 def newest() -> int:
     """Return the highest number that is committed; every lower one that ever will be is committed, too."""
-    sql = "SELECT greatest((SELECT max(id) FROM audit_event), (SELECT max(seq) FROM audit_sighting), 0)"
+    sql = """SELECT greatest((SELECT max(id) FROM audit_event), (SELECT max(seq) FROM audit_sighting),
+                             (SELECT max(seq) FROM audit_told), 0)"""
     return int(rows_of(sql, [])[0][0])
 
 
 def oldest() -> int:
     """Return the lowest number that is kept; one more than the newest ever when nothing is."""
-    sql = """SELECT coalesce(least((SELECT min(id) FROM audit_event), (SELECT min(seq) FROM audit_sighting)), 0)"""
+    sql = """SELECT coalesce(least((SELECT min(id) FROM audit_event), (SELECT min(seq) FROM audit_sighting),
+                                   (SELECT min(seq) FROM audit_told)), 0)"""
     return int(rows_of(sql, [])[0][0]) or forgotten().last + 1
 
 
@@ -248,7 +269,7 @@ def _raw() -> psycopg.Cursor[tuple[Any, ...]]:
 _MARK = """
     SELECT d.oid, s.system_identifier, c.timeline_id, pg_relation_filenode('audit_principal'),
            pg_relation_filenode('audit_path'), pg_relation_filenode('audit_secret'),
-           pg_relation_filenode('audit_address')
+           pg_relation_filenode('audit_address'), pg_relation_filenode('audit_toldpod')
     FROM pg_database d, pg_control_system() s, pg_control_checkpoint() c WHERE d.datname = current_database()
 """
 _known: list[tuple[tuple[Any, ...], Names]] = []

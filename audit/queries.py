@@ -22,6 +22,7 @@ from audit.answers import (
     Gap,
     NotOneSecret,
     Reader,
+    ReaderPod,
     ReadSecret,
     SecretRef,
     StoredLine,
@@ -32,8 +33,9 @@ from audit.answers import (
 from audit.closed import BEGIN, END
 from audit.event import ALIVE
 from audit.event_filter import Condition, Filter
+from audit.grades import grade
 from audit.models import RENAMED, Device, Generation, Principal, Secret, Source
-from audit.pods import Proof, grade
+from audit.pods import Proof
 from audit.reach import secret_in, vaults_of
 from audit.readers import Uses
 
@@ -60,6 +62,7 @@ __all__ = [
     "gaps_of",
     "grade",
     "lines_of",
+    "pods_of",
     "proof_of",
     "secret",
     "secrets",
@@ -151,6 +154,11 @@ def who_read(one: SecretRef, since: datetime | None = None, until: datetime | No
 def who_read_and_from_where(one: SecretRef, since: datetime | None = None, until: datetime | None = None) -> WhoRead:
     """Return the same by pod, with addresses and versions, for which every event is looked at."""
     return replace(who_read(one, since, until), readers=pods.readers_by_pod(one.id, since, until))
+
+
+def pods_of(answer: WhoRead, some: Sequence[Reader], newest: int) -> dict[int, list[ReaderPod]]:
+    """Return by which pods some of the readers called, from the secret's newest calls of that time."""
+    return pods.pods_of(answer, [reader.principal_id for reader in some], newest)
 
 
 def proof_of(event_id: int, *, scope: Scope) -> Proof | None:

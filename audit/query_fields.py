@@ -60,7 +60,7 @@ _ALL = (
     Field("address", Sort.TEXT, "the address that the call came from, as the vault wrote it", "10.2.*"),
     Field("vault", Sort.TEXT, "the vault by its name in Keybook", "eu-prod"),
     Field("namespace", Sort.TEXT, "the namespace of the path; the root namespace is the empty text", "analytics"),
-    Field("version", Sort.NUMBER, "the version of the secret that a read gave", "3", most=INTEGER),
+    Field("version", Sort.NUMBER, "the version of the secret that a read gave or a write made", "3", most=INTEGER),
     Field("request", Sort.REQUEST, "the id of the request", "6f1c0b7e-0d51-4a5e-9a3c-0f6b8e3f9a11"),
     Field("time", Sort.TIME, "when the call was made; a time without an offset is UTC", "2026-11-01T10:00Z"),
     Field("duration", Sort.DURATION, "how long the vault took to answer", "500ms"),

@@ -12,7 +12,7 @@ from django.db import connection
 from audit.answers import Reader
 from audit.closed import BEGIN, END, days_of, parts_of, union
 from audit.event import ALIVE
-from audit.pods import grade
+from audit.grades import grade
 from audit.principal import Kind
 from vault.reads import Outcome
 

@@ -7,7 +7,7 @@ order and a reader by id misses nothing. The unique index on (vault, request id)
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from audit import packing, rollups
+from audit import ours, packing, rollups
 from audit.batch import Appended, Batch, LostRace
 from audit.event import AMENDS, SEEN_RESPONSE, SUPERSEDED, SUSPICIOUS, Event
 from audit.packing import DAY, Blocks
@@ -166,6 +166,8 @@ class Store:
         self._send("audit_event", packing.EVENT_COLUMNS, self._rows(batch, fresh, block))
         self._amend(batch, late, first + len(fresh), block)
         first += len(fresh) + len(late)
+        if batch.ours:
+            ours.keep(self.connection, batch.vault_id, batch.device_id, _told(fresh, late, news, first))
         sightings = [
             packing.sighting_row(batch.device_id, event, known.id, known.micros, number, block)
             for number, (event, known) in enumerate(news, first)
@@ -355,6 +357,18 @@ def _moment(micros: int) -> datetime | None:
 
 def _secret(event: Event) -> int:
     return event.secret_id or event.target.secret_id
+
+
+def _told(
+    fresh: Sequence[Event], late: Sequence[tuple[Event, Known]], news: Sequence[tuple[Event, Known]], first: int
+) -> Iterator[ours.Told]:
+    """Return events as they were filed just now; `first` is the number of the first sighting among `news`."""
+    yield from (ours.Told(event, event.id, event.micros, event.id) for event in fresh)
+    yield from (ours.Told(event, known.id, known.micros, event.id, late=True) for event, known in late)
+    lately = {known.id for _, known in late}
+    for number, (event, known) in enumerate(news, first):
+        if known.id not in lately:
+            yield ours.Told(event, known.id, known.micros, number)
 
 
 def _is_late_response(event: Event, known: Known) -> bool:

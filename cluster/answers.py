@@ -9,9 +9,12 @@ from cluster.errors import (
     BrokenAnswer,
     Busy,
     ClusterError,
+    Conflict,
+    Denied,
     Expired,
     NotInstalled,
     NotPermitted,
+    NotThere,
     NotYet,
     Refused,
     TokenRefused,
@@ -20,6 +23,9 @@ from cluster.errors import (
 
 _SAID = 300  # characters of the server's own words that are repeated
 _OTHER = "check that its version is one that Keybook knows"
+# How the API server begins what admission says; it answers 400, 403 or 422 as whoever denies wants it.
+_DENIAL = re.compile(r"admission webhook \"|ValidatingAdmissionPolicy '|exceeded quota: |violates PodSecurity")
+_OF_ONE = frozenset({"get", "patch"})  # verbs that name one object: its absence says nothing of its resource
 
 
 def refusal(code: int, body: bytes, retry_after: float, *, verb: str, resource: str, where: str) -> ClusterError:
@@ -44,18 +50,35 @@ def meaning(failure: Failure, *, verb: str, resource: str, where: str) -> Cluste
     code = failure.code
     if code == 410 or failure.reason in ("Expired", "Gone"):
         return Expired("the version that we hold is gone", where, "everything is listed again")
-    if code == 401:
+    if 400 <= code < 500 and code != 429:
+        return _of_one(failure, verb, resource, where) or _refused(failure, verb, resource, where)
+    return _not_now(failure, where)
+
+
+def _of_one(failure: Failure, verb: str, resource: str, where: str) -> ClusterError | None:
+    """Return what an answer says of one object, or of its change; None when it is of the resource or of us."""
+    told = said(failure.message)
+    if _DENIAL.search(failure.message):
+        mend = "change what it denies, or let whoever set the rule allow it"
+        return Denied(f"the cluster's admission denies to {verb} {resource}{told}", where, mend)
+    if failure.code == 404 and verb in _OF_ONE and failure.reason == "NotFound":
+        return NotThere(f"there is no such object{told}", where, "check its name, or plan it anew")
+    if failure.code == 409:
+        return Conflict(f"{resource} was changed meanwhile{told}", where, "it is read again")
+    return None
+
+
+def _refused(failure: Failure, verb: str, resource: str, where: str) -> ClusterError:
+    if failure.code == 401:
         mend = "make a new token: it expired, was revoked, or is of another cluster"
         return TokenRefused("the API server does not know who asks", where, mend)
-    if code == 403:
+    if failure.code == 403:
         mend = f"add {verb} on {resource} to our ClusterRole"
         return NotPermitted(f"we may not {verb} {resource}{said(failure.message)}", where, mend)
-    if code == 404:
+    if failure.code == 404:
         return NotInstalled(f"the cluster has no {resource}", where, "install what brings it, or leave it")
-    if 400 <= code < 500 and code != 429:
-        what = f"the API server refused to {verb} {resource}: {code}{said(failure.message)}"
-        return Refused(what, where, _OTHER)
-    return _not_now(failure, where)
+    what = f"the API server refused to {verb} {resource}: {failure.code}{said(failure.message)}"
+    return Refused(what, where, _OTHER)
 
 
 def _not_now(failure: Failure, where: str) -> ClusterError:

@@ -27,6 +27,7 @@ from cluster.errors import (
     KubeconfigWrong,
     NotInCluster,
     Silence,
+    Unknown,
     Unreachable,
     Unusable,
 )
@@ -43,8 +44,17 @@ _REFUSAL = 64 * 1024  # bytes of an answer that refuses
 MOST_TIME = 120.0  # seconds for one page, however steadily it drips
 _GULP, _PIECE = 1024 * 1024, 64 * 1024
 _FRESH = 60.0  # seconds after which the token is read again: kubelets renew their files
+MANAGER = "keybook"  # as which we stand in an object's managedFields
+_MERGE, _STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
 _META = "g=meta.k8s.io;v=v1"
 _NETWORK = "check the address, the network and any proxy"
+_LOOK = "it is looked at before anything is done again"
+# What happens before the first byte of a call has left; everything else may happen after the server has acted.
+_UNSENT = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.LocationParseError,
+)
 
 
 def accept(resource: Resource, kind: str) -> str:
@@ -82,12 +92,15 @@ class Client:
                 self.logins += 1
                 self._open()
 
-    def page(self, resource: Resource, *, limit: int = 500, token: str = "", **params: str) -> bytes:
-        """Return a page of a list as it came (JSON); `token` is the `continue` of the page before."""
+    def page(
+        self, resource: Resource, *, limit: int = 500, token: str = "", namespace: str = "", **params: str
+    ) -> bytes:
+        """Return a page of a list, of all or of one namespace, as it came; `token` is the page before's `continue`."""
+        path = resource.place(namespace) if namespace else resource.path
         asked = {"limit": str(limit), **params} | ({"continue": token} if token else {})
         headers = {"Accept": accept(resource, "PartialObjectMetadataList"), "Accept-Encoding": "gzip"}
-        answer = self._ask("GET", resource.path, asked, headers, verb="list", resource=resource.plural)
-        return self._whole(answer, resource.path)
+        answer = self._ask("GET", path, asked, headers, verb="list", resource=resource.plural)
+        return self._whole(answer, path)
 
     def watch(self, resource: Resource, version: str, *, seconds: int, silence: float) -> Stream:
         """Open a watch from a version; the server ends it after `seconds`, and `silence` seconds without a byte do."""
@@ -111,29 +124,39 @@ class Client:
         answer = self._ask("POST", path, {}, headers, verb="create", resource=resource, body=sent)
         return self._whole(answer, path)
 
+    def patch(
+        self, path: str, body: Mapping[str, Any], *, resource: str, strategic: bool = False, dry_run: bool = False
+    ) -> bytes:
+        """Patch one object as the field manager `keybook` and return it as it came; a dry run stores nothing.
+
+        A plain error says that surely nothing was done. Raises `Unknown` when the call was sent and no answer tells
+        what became of it: a time-out, a cut, an answer of 500 or more.
+        """
+        params = {"fieldManager": MANAGER} | ({"dryRun": "All"} if dry_run else {})
+        headers = {"Accept": "application/json", "Content-Type": _STRATEGIC if strategic else _MERGE}
+        sent, where = msgspec.json.encode(body), f"{self.address}{path}"
+        try:
+            answer = self._send("PATCH", path, params, headers, body=sent)
+            told = _read(answer, _REFUSAL if answer.status >= 300 else MOST_PAGE, self._read)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError, zlib.error) as error:
+            if dry_run or isinstance(error, _UNSENT) or _is_untrusted(error):
+                raise _unreachable(error, where) from error
+            raise Unknown("the call was sent and no whole answer came", where, _LOOK) from error
+        if not dry_run and (answer.status >= 500 or (told is None and answer.status < 300)):
+            raise Unknown(f"the API server answered {answer.status} to a call that was sent", where, _LOOK)
+        if answer.status >= 300:
+            wait = _seconds(answer.headers.get("Retry-After"))
+            raise answers.refusal(answer.status, told or b"", wait, verb="patch", resource=resource, where=where)
+        return told or b""
+
     def _ask(
         self, method: str, path: str, params: Mapping[str, str], headers: dict[str, str], *, verb: str, resource: str,
         body: bytes | None = None, read: float = 0,
     ) -> urllib3.BaseHTTPResponse:  # fmt: skip
         """Send one question and return its answer with the body unread; every way to fail becomes a sentence."""
         where = f"{self.address}{path}"
-        with self._lock:
-            if time.monotonic() - self._opened > _FRESH:
-                self._open()
-            sent, pool = headers | self._identity(), self._pool
-        timeout = urllib3.Timeout(connect=self._connect, read=read or self._read)
-        url = f"{self.address}{path}" + (f"?{urlencode(params)}" if params else "")
         try:
-            answer = pool.request(
-                method,
-                url,
-                body=body,
-                headers=sent,
-                timeout=timeout,
-                preload_content=False,
-                redirect=False,
-                retries=False,
-            )
+            answer = self._send(method, path, params, headers, body=body, read=read)
             if answer.status < 300:
                 return answer
             told = _read(answer, _REFUSAL, self._read) or b""
@@ -141,6 +164,26 @@ class Client:
             raise _unreachable(error, where) from error
         wait = _seconds(answer.headers.get("Retry-After"))
         raise answers.refusal(answer.status, told, wait, verb=verb, resource=resource, where=where)
+
+    def _send(
+        self, method: str, path: str, params: Mapping[str, str], headers: dict[str, str], *, body: bytes | None = None,
+        read: float = 0,
+    ) -> urllib3.BaseHTTPResponse:  # fmt: skip
+        """Send one call as whoever we are by now; raises what the transport raises."""
+        with self._lock:
+            if time.monotonic() - self._opened > _FRESH:
+                self._open()
+            sent, pool = headers | self._identity(), self._pool
+        return pool.request(
+            method,
+            f"{self.address}{path}" + (f"?{urlencode(params)}" if params else ""),
+            body=body,
+            headers=sent,
+            timeout=urllib3.Timeout(connect=self._connect, read=read or self._read),
+            preload_content=False,
+            redirect=False,
+            retries=False,
+        )
 
     def _identity(self) -> dict[str, str]:
         token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
@@ -327,6 +370,16 @@ def _unreachable(error: Exception, where: str) -> ClusterError:
     if isinstance(error, ValueError) and not isinstance(error, urllib3.exceptions.HTTPError):
         return Away("the question could not be sent: address or token hold what no header may", where, "write it anew")
     return Unreachable(f"the API server gave no answer ({type(error).__name__})", where, _NETWORK)
+
+
+def _is_untrusted(error: BaseException) -> bool:
+    """Say whether it is a certificate that was not trusted: then nothing but the greeting was sent."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.__cause__ or (cause.args[0] if cause.args and isinstance(cause.args[0], Exception) else None)
+    return False
 
 
 def _seconds(header: str | None) -> float:

@@ -101,6 +101,37 @@ class NotInstalled(Refused):
     """The cluster has no such resource: the operator or driver that brings it is not installed."""
 
 
+class NotThere(Refused):
+    """The resource is served, and there is no object of this name in this namespace."""
+
+
+class Conflict(Refused):
+    """Somebody changed the object since it was read (409); nothing was changed."""
+
+
+class Denied(Refused):
+    """A webhook, an admission policy or a quota of the cluster says no, in its own words; nothing was changed."""
+
+
+class NotAsPlanned(Refused):
+    """The object is not the one, or not as, the plan says; nothing was changed."""
+
+
+class NotRestartable(Refused):
+    """A restart of this workload would do nothing, or nothing that can be waited for; nothing was changed."""
+
+
+class NotRefreshable(Refused):
+    """What fills this Secret reads nothing anew when it is asked to; nothing was changed."""
+
+
+class Unknown(ClusterError):
+    """A call that changes something was sent, and whether it was done is not known: look, and decide then.
+
+    An answer of 500 and more is such a one too, since the server may have failed after it had stored the change.
+    """
+
+
 class Expired(ClusterError):
     """The version or page that was asked for is gone (410); everything has to be listed again."""
 

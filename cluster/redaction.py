@@ -21,6 +21,7 @@ KEPT_DOMAINS = frozenset(
         "helm.toolkit.fluxcd.io",
         "meta.helm.sh",
         "reloader.stakater.com",
+        "keybook.dev",
     }
 )
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from cluster.kinds import eso, platform, pod, rights, store_csi, vso, workload
 _APPS, _RBAC = ("apps", "v1"), ("rbac.authorization.k8s.io", "v1")
 _CSI, _VSO = ("secrets-store.csi.x-k8s.io", "v1"), ("secrets.hashicorp.com", "v1beta1")
 _ESO, _GENERATORS = ("external-secrets.io", "v1"), ("generators.external-secrets.io", "v1alpha1")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")  # and so nothing that leads elsewhere in a path
 
 
 class Resource(msgspec.Struct, frozen=True, gc=False):
@@ -41,7 +43,18 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
 
     def path_in(self, version: str) -> str:
         """The path of all objects of the cluster, in one of the versions."""
-        return f"/apis/{self.group}/{version}/{self.plural}" if self.group else f"/api/{version}/{self.plural}"
+        return f"{self._root(version)}/{self.plural}"
+
+    def place(self, namespace: str, name: str = "", *, version: str = "") -> str:
+        """The path of one object, or of all, in a namespace; raises ValueError for what can be no such name."""
+        if not _NAME.fullmatch(namespace) or (name and not _NAME.fullmatch(name)):
+            raise ValueError(f"{namespace!r} and {name!r} can't be a namespace and a name")
+        return f"{self._root(version or self.version)}/namespaces/{namespace}/{self.plural}" + (
+            f"/{name}" if name else ""
+        )
+
+    def _root(self, version: str) -> str:
+        return f"/apis/{self.group}/{version}" if self.group else f"/api/{version}"
 
 
 def _known() -> list[tuple[Resource, Any]]:

@@ -12,11 +12,13 @@ from accounts.api import Introspect, Trail
 from accounts.api_door import Door
 from audit import api, api_cluster, api_lists
 from config.openapi import Schema
-from dashboard.keys import Key
+from dashboard.keys import ChangeKey, Key
 from kit.problem import Problem
+from rotation import api as changes
 
 app_name = "api"
 register_converter(Key, "number")
+register_converter(ChangeKey, "change")
 
 
 class Nothing(Door):
@@ -49,6 +51,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/pods", api_cluster.Pods.as_view(), name="api-pods"),
     path("v1/workloads", api_cluster.Workloads.as_view(), name="api-workloads"),
     path("v1/sources", api_lists.Sources.as_view(), name="api-sources"),
+    path("v1/changes", changes.Changes.as_view(), name="api-changes"),
+    path("v1/changes/<change:change_id>", changes.OneChange.as_view(), name="api-change"),
+    path("v1/changes/<change:change_id>/approve", changes.Approve.as_view(), name="api-change-approve"),
+    path("v1/changes/<change:change_id>/reject", changes.Reject.as_view(), name="api-change-reject"),
+    path("v1/changes/<change:change_id>/cancel", changes.Cancel.as_view(), name="api-change-cancel"),
+    path("v1/changes/<change:change_id>/resume", changes.Resume.as_view(), name="api-change-resume"),
     path("v1/trail", Trail.as_view(), name="api-trail"),
     path("v1/schema/", Schema.as_view(), name="api-schema"),
     path("v1/auth/introspect", Introspect.as_view(), name="api-introspect"),

@@ -16,6 +16,9 @@ from typing import Any
 from celery import Celery, bootsteps
 from django.conf import settings
 
+from inventory import executing
+from kit.undumpable import undumpable
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Django's checks load every page; a worker shows none, and must not fail to start because of one.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
@@ -56,6 +59,8 @@ app.conf.update(
         "audit.sweep": {"queue": "sweep"},
         "inventory.sweep_clusters": {"queue": "sweep"},
         "inventory.watch_cluster": {"queue": "cluster"},
+        "rotation.sweep": {"queue": "sweep"},
+        "rotation.run_change": {"queue": "operations"},
     },
     task_time_limit=TURN_ENDS,
     worker_max_tasks_per_child=2_000,
@@ -92,6 +97,12 @@ app.conf.update(
             "schedule": timedelta(seconds=5),
             "options": {"expires": 5.0},
         },
+        "hear of our calls": {
+            "task": "rotation.hear",
+            "schedule": timedelta(seconds=5),
+            "options": {"queue": "operations", "expires": 4.0},
+        },
+        "sweep changes": {"task": "rotation.sweep", "schedule": timedelta(seconds=1), "options": {"expires": 5.0}},
         "keep house": {
             "task": "audit.keep_house",
             "schedule": timedelta(minutes=1),
@@ -135,7 +146,7 @@ app.conf.update(
     worker_redirect_stdouts=False,
     timezone="UTC",
 )
-app.autodiscover_tasks(["accounts", "audit", "inventory"])
+app.autodiscover_tasks(["accounts", "audit", "inventory", "rotation"])
 app.autodiscover_tasks(["audit"], related_name="vault_tasks")
 
 
@@ -157,3 +168,16 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no typ
 
 
 app.steps["consumer"].add(Pulse)
+
+
+class Identity(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
+    """Lets the executor come to its identity before the worker divides into children; only `operations` has one."""
+
+    def create(self, worker: Any) -> None:
+        """Open what was handed over wrapped, and keep this process's memory to itself."""
+        if settings.KEYBOOK.executor:
+            undumpable()
+            executing.begin(settings.KEYBOOK.executor)
+
+
+app.steps["worker"].add(Identity)

@@ -17,6 +17,7 @@ from accounts.api_door import JSON, NDJSON, Door
 from accounts.api_errors import CONTENT_TYPE
 from audit.lease_questions import STATES
 from inventory.leases import Standing
+from rotation import lifecycle
 
 Shape = dict[str, Any]
 
@@ -48,6 +49,15 @@ MOMENT: Shape = {"type": "string", "format": "date-time"}
 WORDS = _list(TEXT)
 _PICTURE: Shape = {"nullable": True, "allOf": [_named("Picture")]}
 
+ANYTHING: Shape = {"type": "object", "additionalProperties": True}
+CHANGE: dict[str, Shape] = {
+    "id": TEXT, "state": _one_of(*lifecycle.STATES), "target": TEXT, "vault": _or_null(TEXT), "cluster": _or_null(TEXT),
+    "verb": TEXT, "subject": TEXT, "reason": TEXT, "evidence": _or_null(TEXT),
+    "risk": _one_of("routine", "high", "highest"), "break_glass": YES, "asked_by": TEXT, "asked_through": TEXT,
+    "asked_at": MOMENT, "expires_at": MOMENT, "approved_at": _or_null(MOMENT), "started_at": _or_null(MOMENT),
+    "ended_at": _or_null(MOMENT), "cancel_wanted": YES, "says": _or_null(TEXT), "plan_hash": TEXT,
+}  # fmt: skip
+
 SHAPES: dict[str, Shape] = {
     "Item": {
         "type": "object",
@@ -58,7 +68,7 @@ SHAPES: dict[str, Shape] = {
             "id": WHOLE,
             "time": MOMENT,
             "amends": WHOLE,
-            "change": _one_of("response", "sighting"),
+            "change": _one_of("response", "sighting", "pod"),
             "request_id": {"type": "string", "format": "uuid"},
             "principal_id": _or_null(WHOLE),
             "principal": _or_null(TEXT),
@@ -68,6 +78,11 @@ SHAPES: dict[str, Shape] = {
             "secret_id": _or_null(WHOLE),
             "secret": _or_null(TEXT),
             "address": _or_null(TEXT),
+            "pod": _or_null(TEXT),
+            "pod_uid": _or_null(TEXT),
+            "cluster": _or_null(TEXT),
+            "grade": TEXT,
+            "delivered_by": _or_null(TEXT),
             "version": _or_null(WHOLE),
             "duration_us": _or_null(WHOLE),
             "vault": TEXT,
@@ -131,6 +146,34 @@ SHAPES: dict[str, Shape] = {
         needs_restart=_one_of("always", "never", "unknown"), restarted_by=_or_null(TEXT), why=_or_null(TEXT), ended=YES,
     ),
     "Principal": _object(id=WHOLE, name=TEXT, kind=TEXT, vault=TEXT, entity_id=TEXT),
+    "Change": _object(**CHANGE),
+    "WholeChange": _object(
+        **CHANGE, args=ANYTHING, possible=WORDS, plan=_named("Plan"), rule=_named("ApprovalRule"),
+        check={"nullable": True, "allOf": [_named("Check")]}, verdicts=_list(_named("Verdict")),
+        steps=_list(_named("Step")), proofs=_list(_named("Proof")),
+    ),
+    "Plan": _object(hash=TEXT, steps=_list(_named("PlannedStep")), blast_radius=ANYTHING, needs=_list(ANYTHING)),
+    "PlannedStep": _object(number=WHOLE, step=TEXT, describe=ANYTHING, args=ANYTHING),
+    "ApprovalRule": _object(name=_or_null(TEXT), approvers=WHOLE, roles=WORDS, proof=_or_null(TEXT)),
+    "Check": _object(at=MOMENT, ok=YES, lines=_list(_object(step=WHOLE, ok=YES, says=TEXT))),
+    "Verdict": _object(
+        person=TEXT, verdict=_one_of("approve", "reject"), plan_hash=TEXT, proof=TEXT, note=_or_null(TEXT), at=MOMENT,
+        void=YES,
+    ),
+    "Step": _object(
+        number=WHOLE, step=TEXT, title=TEXT, state=_one_of("planned", "running", "waiting", "done", "stopped"),
+        says=_or_null(TEXT), progress=_or_null(ANYTHING), seen_in_audit_log=_or_null(MOMENT),
+        seen_event=_or_null(WHOLE), started_at=_or_null(MOMENT), ended_at=_or_null(MOMENT),
+        attempts=_list(_named("Attempt")),
+    ),
+    "Attempt": _object(
+        number=WHOLE, worker=TEXT, began_at=MOMENT, intent=ANYTHING, outcome=_or_null(TEXT), says=_or_null(TEXT),
+        receipt=ANYTHING, ended_at=_or_null(MOMENT),
+    ),
+    "Proof": _object(
+        step=WHOLE, kind=TEXT, subject=TEXT, holds=_or_null(TEXT), state=_one_of("proven", "waiting", "short"),
+        grade=_or_null(TEXT), says=_or_null(TEXT), event=_or_null(WHOLE), at=_or_null(MOMENT),
+    ),
     "TrailEntry": _object(
         type=_one_of("trail"), position=WHOLE, id=WHOLE, at=MOMENT, actor_id=_or_null(WHOLE), actor_name=TEXT,
         verb=TEXT, subject_kind=TEXT, subject_id=_or_null(WHOLE), subject_text=TEXT,
@@ -157,8 +200,8 @@ ANSWERS: dict[str, Shape] = {
         cursor=TEXT, oldest_cursor=TEXT, complete_until=_or_null(MOMENT), devices=_list(_named("Device"))
     ),
     "Types": _object(
-        types=_WORDS, changes=_WORDS, operations=WORDS, outcomes=WORDS, disclosed=WORDS, kinds=WORDS, seen=WORDS,
-        notes=WORDS,
+        types=_WORDS, changes=_WORDS, operations=WORDS, outcomes=WORDS, disclosed=WORDS, kinds=WORDS, grades=WORDS,
+        seen=WORDS, notes=WORDS,
     ),
     "OneEvent": _object(event=_named("Item"), lines=_list(_STORED)),
     "Secrets": _page("Secret"),
@@ -174,6 +217,8 @@ ANSWERS: dict[str, Shape] = {
         consumers=_list(_named("Consumer")),
     ),
     "Principals": _page("Principal"),
+    "Changes": _page("Change"),
+    **dict.fromkeys(("OneChange", "AskForChange", "Approve", "Reject", "Cancel", "Resume"), _named("WholeChange")),
     "Sources": _object(items=_list(_named("Device"))),
     "Trail": _page("TrailEntry"),
     "Introspect": _object(
@@ -182,7 +227,25 @@ ANSWERS: dict[str, Shape] = {
     ),
     "Schema": {"type": "object", "additionalProperties": True},
 }  # fmt: skip
-LINED = ("Events", "Secrets", "Leases", "Pods", "Workloads", "Principals", "Trail")
+# What a POST takes.
+BODIES: dict[str, Shape] = {
+    "AskForChange": {
+        **_object(target=TEXT, reason={"type": "string", "minLength": 1, "maxLength": 2_000}),
+        "additionalProperties": False,
+        "description": "`args` are those of the target; `vault`, `namespace` and `cluster` tell apart what has one "
+        "name in several.",
+    },
+    **{name: {**_object(plan_hash=TEXT), "additionalProperties": False} for name in ("Approve", "Reject")},
+    **{name: {**_object(), "additionalProperties": False} for name in ("Cancel", "Resume")},
+}  # fmt: skip
+BODIES["AskForChange"]["properties"] |= {
+    "args": ANYTHING, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
+}  # fmt: skip
+for _name in ("Approve", "Reject"):
+    BODIES[_name] = {**BODIES[_name], "properties": {**BODIES[_name]["properties"], "note": TEXT}}
+# What a POST is called, where the view answers GET too.
+POSTS = {"Changes": "AskForChange"}
+LINED = ("Events", "Secrets", "Leases", "Pods", "Workloads", "Principals", "Changes", "Trail")
 LIMITS = {"Events": 10_000, "Trail": 10_000}
 PARAMETERS: dict[str, tuple[Shape, str]] = {
     "cursor": (TEXT, "The `next_cursor` of the page before; in a stream `head` begins now, and nothing at the oldest."),
@@ -200,10 +263,31 @@ PARAMETERS: dict[str, tuple[Shape, str]] = {
     "cluster": (TEXT, "Only those of this cluster."),
     "namespace": (TEXT, "Only those of this namespace of Kubernetes."),
     "account": (TEXT, "Only those of this service account."),
+    "old": (_one_of("false", "true"), "Only those that were found on an old version of a secret."),
     "troubled": (_one_of("false", "true"), "Only those that something keeps from their secrets."),
     "orphaned": (_one_of("false", "true"), "Only leases that outlive their pod."),
+    "target": (TEXT, "Only changes of this target."),
+    "subject": (TEXT, "Only changes of this subject, as the vault or Kubernetes writes it."),
+    "change_id": (
+        {"type": "string", "pattern": "^(C-)?[1-9][0-9]{0,17}$"},
+        "The change's name, such as `C-215`, or its number.",
+    ),
     "event_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The event's number."),
     "secret_id": ({"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, "The secret's number."),
+}
+# Parameters that mean something of their own in one view.
+OWN: dict[tuple[str, str], tuple[Shape, str]] = {
+    ("Changes", "state"): (_one_of(*lifecycle.STATES), "Only changes in this state."),
+}
+KEY = OpenApiParameter(
+    "Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+    OpenApiParameter.HEADER, required=True, description="A new one for each change; asking again with it asks once.",
+)  # fmt: skip
+PROBLEMS_OF_POST = {
+    "409": "The change, its plan or what is enrolled does not allow it now.",
+    "413": "The body is too large.",
+    "415": "The body has a format that is not taken.",
+    "422": "What is asked for can't be planned, or the key was used for something else.",
 }
 PROBLEMS = {
     "400": "What is asked for is not well formed.",
@@ -227,29 +311,46 @@ class DoorSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         """Return the parameters of the address and those behind its `?`."""
-        names = [name for name in ("event_id", "secret_id") if f"{{{name}}}" in self.path]
+        names = [name for name in ("event_id", "secret_id", "change_id") if f"{{{name}}}" in self.path]
         found = [self._parameter(name, "path") for name in names]
+        if self.method == "POST":
+            return [*found, KEY] if self._name == "AskForChange" else found
         return found + [self._parameter(name, "query") for name in self.door.parameters]
 
     def _parameter(self, name: str, place: Literal["query", "path"]) -> OpenApiParameter:
         most = LIMITS.get(type(self.view).__name__, 1_000)
         limit = ({"type": "integer", "minimum": 1, "maximum": most}, "How many items a page has at most.")
-        shape, meaning = PARAMETERS.get(name, limit)
+        shape, meaning = OWN.get((type(self.view).__name__, name)) or PARAMETERS.get(name, limit)
         return OpenApiParameter(name, shape, place, required=place == "path", description=meaning)
 
     def get_response_serializers(self) -> Any:
         """Return the answers by status and form."""
-        name = type(self.view).__name__
-        answers: dict[Any, Any] = {("200", JSON): OpenApiResponse(ANSWERS[name], self.get_description())}
+        name, posts = self._name, self.method == "POST"
+        status = "201" if name == "AskForChange" else "200"
+        answers: dict[Any, Any] = {(status, JSON): OpenApiResponse(ANSWERS[name], self.get_description())}
         if name in LINED:
             told = OpenApiResponse({"type": "string"}, "One item a line; the rest of the page stands in headers.")
             answers["200", NDJSON] = told
-        wanted = PROBLEMS if self.door.permission_classes else {"406": PROBLEMS["406"]}
+        wanted = (
+            PROBLEMS | (PROBLEMS_OF_POST if posts else {}) if self.door.permission_classes else {"406": PROBLEMS["406"]}
+        )
         return answers | {(s, CONTENT_TYPE): OpenApiResponse(_named("Problem"), said) for s, said in wanted.items()}
 
     def get_operation_id(self) -> str:
-        """Return the view's name."""
-        return type(self.view).__name__
+        """Return the view's name, or the POST's own."""
+        return self._name
+
+    @property
+    def _name(self) -> str:
+        name = type(self.view).__name__
+        return POSTS.get(name, name) if self.method == "POST" else name
+
+    def _get_request_body(self, direction: Any = "request") -> Shape | None:
+        """Return what a POST takes."""
+        if self.method != "POST":
+            return None
+        name = self._name
+        return {"content": {JSON: {"schema": BODIES[name]}}, "required": "required" in BODIES[name]}
 
     def get_tags(self) -> list[str]:
         """Return the part of the API."""
@@ -261,8 +362,10 @@ class DoorSchema(AutoSchema):
 
     def get_description(self) -> str:  # type: ignore[override]
         """Return the view's own words."""
-        scope = f" Needs the scope `{self.door.scope}`." if self.door.scope else ""
-        return f"{(type(self.view).__doc__ or '').strip()}{scope}"
+        wanted = self.door.scope_of(self.method)
+        scope = f" Needs the scope `{wanted}`." if wanted else ""
+        own = getattr(self.view, "post_says", "") if self.method == "POST" else ""
+        return f"{own or (type(self.view).__doc__ or '').strip()}{scope}"
 
 
 @cache

@@ -15,11 +15,12 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-WEB, RECEIVER, INGEST, CLUSTER, BEAT, HEALTH = ROLES = (
+WEB, RECEIVER, INGEST, CLUSTER, OPERATIONS, BEAT, HEALTH = ROLES = (
     "keybook_web",
     "keybook_receiver",
     "keybook_ingest",
     "keybook_cluster",
+    "keybook_operations",
     "keybook_beat",
     "keybook_health",
 )
@@ -29,7 +30,10 @@ ENTRY = (  # all of an entry but its key
     "at, actor_id, actor_name, verb, subject_kind, subject_id, subject_text, details, address, session, position, "
     "previous, hash"
 )
-PARTITIONED = ("audit_event", "audit_sighting", "audit_block")
+DECIDED = (  # of a change, what people's verbs write
+    "state, says, cancel_wanted, due_at, approved_at, ended_at, reviewed_at, reviewed_by, review_due"
+)
+PARTITIONED = ("audit_event", "audit_sighting", "audit_told", "audit_block")
 STATEMENT_TIMEOUT = {WEB: "5s", BEAT: "10s", HEALTH: "5s"}
 
 
@@ -43,45 +47,79 @@ class Rule:
 
 # The first rule that fits counts.
 RULES = (
-    Rule("django_migrations", {WEB: READ, HEALTH: READ, INGEST: READ, CLUSTER: READ, BEAT: READ}),
+    Rule("django_migrations", {WEB: READ, HEALTH: READ, INGEST: READ, CLUSTER: READ, OPERATIONS: READ, BEAT: READ}),
     Rule("django_content_type", {WEB: ADD}),
     # The trail only grows: nobody but the owner of the schema can change or remove what stands in it. Nor does anybody
     # choose an entry's key: one that is taken ahead of the sequence would stop the verb that draws it.
     # The ingest worker reads it, to keep its head in the anchor.
-    Rule("accounts_trailentry", {WEB: f"SELECT, INSERT ({ENTRY})", INGEST: READ}),
+    Rule(
+        "accounts_trailentry", {WEB: f"SELECT, INSERT ({ENTRY})", OPERATIONS: f"SELECT, INSERT ({ENTRY})", INGEST: READ}
+    ),
     # A token's limits stay what they were when it was made: pages and the API only note its use and its end.
-    Rule("accounts_apitoken", {WEB: f"{ADD}, UPDATE (used, revoked, refused, refused_why, refused_from)"}),
+    Rule(
+        "accounts_apitoken",
+        {
+            WEB: f"{ADD}, UPDATE (used, revoked, refused, refused_why, refused_from)",
+            OPERATIONS: "SELECT (id, owner_id, scopes, revoked)",
+        },
+    ),
     Rule("accounts_tokenarea", {WEB: ADD}),
+    # The worker that runs changes judges approvals itself: by roles, addresses and subjects, never by a password.
+    # It gives a role where a change says so.
+    Rule(
+        "accounts_user",
+        {WEB: ALL, OPERATIONS: "SELECT (id, username, role, is_active, email, epoch), UPDATE (role, epoch)"},
+    ),
+    Rule("socialaccount_socialaccount", {WEB: ALL, OPERATIONS: "SELECT (id, user_id, uid, extra_data)"}),
     Rule("(accounts|account|auth|axes|mfa|socialaccount|usersessions)_.*|django_session|django_site", {WEB: ALL}),
     # Partitions belong to the ingest role, and are reached through their parents.
     Rule(rf"({'|'.join(PARTITIONED)})_\d{{8}}", {}),
     # Events and lines: the ingest role owns the parents, pages read them.
-    Rule("audit_(event|sighting)", {WEB: READ, HEALTH: READ}),
+    Rule("audit_(event|sighting|told)", {WEB: READ, OPERATIONS: READ, HEALTH: READ}),
     Rule("audit_block", {WEB: READ}),
     # What people add on the pages: sources, and the vaults and devices that they belong to. Whose events are whose
     # hangs on these, so pages change none; locking a device's row takes the right on a column, and its key can't move.
-    Rule("audit_source", {WEB: ALL, INGEST: ALL, BEAT: READ, HEALTH: READ}),
-    Rule("audit_vault", {WEB: ADD, INGEST: ALL, RECEIVER: READ, HEALTH: READ}),
-    Rule("audit_device", {WEB: f"{ADD}, UPDATE (id)", INGEST: ALL, RECEIVER: READ, HEALTH: READ}),
+    Rule("audit_source", {WEB: ALL, INGEST: ALL, OPERATIONS: READ, BEAT: READ, HEALTH: READ}),
+    Rule("audit_vault", {WEB: ADD, INGEST: ALL, OPERATIONS: READ, RECEIVER: READ, HEALTH: READ}),
+    Rule("audit_device", {WEB: f"{ADD}, UPDATE (id)", INGEST: ALL, OPERATIONS: READ, RECEIVER: READ, HEALTH: READ}),
     # The receiver adds records to the spool, ingestion takes them away; pages and metrics count them.
     Rule("audit_spool", {RECEIVER: "INSERT", INGEST: ALL, WEB: COUNT, HEALTH: COUNT}),
     Rule("audit_receivertoken", {WEB: f"{ADD}, UPDATE (revoked_at)", RECEIVER: "SELECT, UPDATE (used_at)"}),
     # A mount's KV version decides under which secret a read is filed, and which numbers are kept.
-    Rule("audit_mount", {WEB: READ, INGEST: ALL, RECEIVER: READ, HEALTH: READ}),
+    Rule("audit_mount", {WEB: READ, INGEST: ALL, OPERATIONS: READ, RECEIVER: READ, HEALTH: READ}),
     # Requests without their response yet, as masked lines: only ingestion needs them.
     Rule("audit_pending", {INGEST: ALL, WEB: READ, HEALTH: READ}),
-    Rule("audit_.*", {WEB: READ, INGEST: ALL, HEALTH: READ}),
+    Rule("audit_.*", {WEB: READ, INGEST: ALL, OPERATIONS: READ, HEALTH: READ}),
     # People add a vault's address on a page; what exists there is written by who holds its token.
-    Rule("inventory_connection", {WEB: ALL, INGEST: ALL, BEAT: READ, HEALTH: READ}),
+    Rule("inventory_connection", {WEB: ALL, INGEST: ALL, OPERATIONS: READ, BEAT: READ, HEALTH: READ}),
     # The picture of clusters is written by who watches them, and read by the others; beat finds whom to ring for.
-    Rule("inventory_(cluster|clusterlink)", {WEB: READ, CLUSTER: ALL, INGEST: READ, BEAT: READ, HEALTH: READ}),
+    Rule(
+        "inventory_(cluster|clusterlink)",
+        {WEB: READ, CLUSTER: ALL, INGEST: READ, OPERATIONS: READ, BEAT: READ, HEALTH: READ},
+    ),
     Rule(
         "inventory_(clusterline|watch|kubeobject|clusterwarning|reckoning|podstate|workload|secretconsumer|secrettrouble"
         "|contentchange|delivery|deliveryaccount|deliverypod)",
-        {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ},
+        {WEB: READ, CLUSTER: ALL, INGEST: READ, OPERATIONS: READ, HEALTH: READ},
     ),
-    Rule("inventory_(podlife|podaddress|podgap|serviceaccount)", {WEB: READ, CLUSTER: ALL, INGEST: READ, HEALTH: READ}),
-    Rule("inventory_.*", {WEB: READ, INGEST: ALL, HEALTH: READ}),
+    Rule(
+        "inventory_(podlife|podaddress|podgap|serviceaccount)",
+        {WEB: READ, CLUSTER: ALL, INGEST: READ, OPERATIONS: READ, HEALTH: READ},
+    ),
+    Rule("inventory_.*", {WEB: READ, INGEST: ALL, OPERATIONS: READ, HEALTH: READ}),
+    # People ask and decide on pages; what was done, and who may decide what, is written by who does it.
+    Rule(
+        "rotation_change",
+        {
+            WEB: f"{ADD}, UPDATE ({DECIDED})",
+            OPERATIONS: "SELECT, INSERT, UPDATE",
+            BEAT: READ,
+            HEALTH: READ,
+        },
+    ),
+    Rule("rotation_verdict", {WEB: ADD, OPERATIONS: "SELECT, UPDATE (void)", HEALTH: READ}),
+    Rule("rotation_freeze", {WEB: ADD, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),
+    Rule("rotation_.*", {WEB: READ, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),
 )
 
 

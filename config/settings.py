@@ -16,6 +16,8 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from vault.doors import doors
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 SECRETS = os.environ.get("KEYBOOK_SECRETS", "/run/secrets")  # the folder whose files are settings, named like them
 
@@ -55,6 +57,9 @@ class Environment(BaseSettings):
     anchor: str = Field(default="", alias="KEYBOOK_ANCHOR")
     vault_token_files: str = Field(default="", alias="KEYBOOK_VAULT_TOKEN_FILES")
     kubeconfig: str = Field(default="", alias="KEYBOOK_KUBECONFIG")
+    executor: str = Field(default="", alias="KEYBOOK_EXECUTOR")
+    restarter: str = Field(default="", alias="KEYBOOK_RESTARTER")
+    may_generate: str = Field(default="", alias="KEYBOOK_MAY_GENERATE")
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -81,6 +86,13 @@ class Environment(BaseSettings):
         """Refuse plain http but on loopback: whoever could change the issuer's answers could sign in as anybody."""
         if words and not re.match(r"https://|http://(127\.0\.0\.1|localhost)[:/]", words):
             raise ValueError("it takes an address that begins with https://")
+        return words
+
+    @field_validator("executor")
+    @classmethod
+    def _doors(cls, words: str) -> str:
+        """Refuse what names no way in: a typo may not look like a vault without an executor."""
+        doors(words)
         return words
 
     @field_validator("oidc_roles")
@@ -155,6 +167,7 @@ INSTALLED_APPS = [
     "accounts",
     "inventory",
     "audit",
+    "rotation",
     "dashboard",
     "config",
 ]
@@ -252,6 +265,9 @@ SOCIALACCOUNT_PROVIDERS = {
     }
 }
 
+# accounts knows no approval policies; this says whether one of them takes votes by API token.
+APPROVING_BY_API = "rotation.approvers.takes_tokens"
+
 # axes stands before every password; what it counts, for how long, and the words of a refusal are ours.
 AXES_HANDLER = "accounts.throttle.Handler"
 AXES_CLIENT_IP_CALLABLE = "accounts.throttle.network"
@@ -331,3 +347,7 @@ LOGGING = {
         "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
     },
 }
+
+# What fulfils rotation's questions to the record: rotation and audit are strangers, and meet here.
+ROTATION_BOOKS = "config.witness.AuditLog"
+ROTATION_WITNESS = "config.witness.AuditLog"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from audit.pod_holdings import Holding
+from audit.refused import Refused
 from cluster.delivery import methods
 from dashboard.lease_words import Said
 from dashboard.words import duration, until_clock, visible
@@ -147,23 +149,45 @@ def advice(one: SecretTrouble, since: datetime | None, now: datetime) -> Advice:
     )  # fmt: skip
 
 
+NO_LOGIN = (16, 19, 24)  # causes that look the same from a cluster: refused, not reached, token expired
+
+
+def by_the_log(one: Advice, refused: Sequence[Refused], account: str) -> Advice:
+    """Return the same made certain by the vault's own line of a refused login, if there is one of this very pod."""
+    proof = next((each for each in refused if each.proves), None)
+    if one.cause not in NO_LOGIN or proof is None:
+        return one
+    expired = "expired" in proof.error
+    cause, mend = 24 if expired else 16, one.mend
+    if expired:
+        mend = f"See why the token of the service account {account} is not renewed, and the clocks of both sides."
+    elif "not authorized" in proof.error:
+        mend = f"Bind the service account {account} to the role {proof.role} of {proof.path.removesuffix('/login')}."
+    elif "role name" in proof.error:
+        mend = f"Make the role {proof.role} of {proof.path.removesuffix('/login')}, or name another in the annotation."
+    says = f"The vault refused its login as {proof.role}: {proof.error or 'it got no token'}."
+    evidence = f"{proof.vault} {proof.path} from {proof.address}: {proof.error or 'no token'}"
+    return replace(one, cause=cause, says=says, mend=mend, evidence=evidence, sure=True, also=())
+
+
 def _for(length: timedelta) -> str:
     return f"for {duration(max(length.total_seconds(), 0))}"
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One secret that a container gets, with how it comes and what a new value needs."""
+    """One secret that a container gets, with how it comes, what a new value needs, and which version it holds."""
 
     row: SecretConsumer
     method: str
     restart: Said
     by: str
     refresh: str
+    held: Holding | None = None
 
 
-def delivery(row: SecretConsumer) -> Delivery:
+def delivery(row: SecretConsumer, held: Holding | None = None) -> Delivery:
     """Return a consumer with its words."""
     by = BY.get(row.restarted_by, row.restarted_by) if row.needs_restart == "always" else ""
     refresh = f"every {duration(row.refresh_seconds).replace('.0 s', ' s')}" if row.refresh_seconds else ""
-    return Delivery(row, method(row.method), RESTARTS.get(row.needs_restart, RESTARTS["unknown"]), by, refresh)
+    return Delivery(row, method(row.method), RESTARTS.get(row.needs_restart, RESTARTS["unknown"]), by, refresh, held)

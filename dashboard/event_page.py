@@ -11,13 +11,14 @@ from functools import cached_property
 from typing import Any
 
 from accounts.scope import Scope
-from audit import callers, event_search, pods, queries
+from audit import callers, event_search, our_calls, pods, queries
 from audit.event_filter import Filter, condition
 from audit.pods import Proof
 from dashboard import cluster_words
 from dashboard.event_query import alone, link
 from dashboard.lease_words import Said
 from dashboard.words import counted, iso, visible
+from vault import our_tokens
 
 TABS = {"summary": "Summary", "who": "Who", "around": "Around", "line": "Line as stored"}
 AROUND = timedelta(minutes=5)
@@ -183,6 +184,7 @@ class EventPage:
         yield Rung("Alias", str(auth.get("display_name") or ""), "as the auth method named it")
         for key, value in sorted(self._part(auth, "metadata").items()):
             yield Rung("Metadata", f"{key}={value}" if value else "")
+        yield self._ours()
         granted = self._part(auth, "policy_results").get("granting_policies")
         names = [str(one.get("name")) for one in granted or [] if isinstance(one, dict) and one.get("name")]
         yield Rung("Allowed by", ", ".join(names))
@@ -191,6 +193,17 @@ class EventPage:
             yield Rung("Token", token.hmac, f"first seen {iso(token.first)}" if token.first else "")
         yield Rung("Token type", str(auth.get("token_type") or ""))
         yield Rung("Address", self.row.address, self._address_words())
+
+    def _ours(self) -> Rung:
+        """Return for which change the token claims to have called, and who made it; a limited view has the claim."""
+        claimed = self.scope.everything and self._part(self._auth, "metadata").get(our_tokens.CHANGE)
+        call = our_calls.calls_by_event([self.row.id]).get(self.row.id) if claimed else None
+        if call is None:
+            return Rung("Keybook", "")
+        if call.minted_by:
+            role = f" by the role {call.role}" if call.role else ", by no role of ours"
+            return Rung("Keybook", f"change {call.change}", f"its token was made by {call.minted_by}{role}")
+        return Rung("Keybook", f"change {call.change}", "the record does not show who made its token")
 
     def _address_words(self) -> str:
         """Say how often the principal called from this address, and since when."""

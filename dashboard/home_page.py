@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from accounts.models import User
 from accounts.scope import Scope
 from audit import coverage, event_search, lookup, old_holders, pulse
 from audit.event_filter import Filter, condition
@@ -16,14 +17,17 @@ from audit.lease_questions import outlived
 from audit.principal import Kind
 from audit.query_tree import Match, Value, matches, show
 from dashboard import cluster_words, histogram
+from dashboard.changes_page import Item, item
 from dashboard.lease_words import exposed
 from dashboard.record_holes import Known, known
 from dashboard.source_health import SourceHealth, Trouble
 from dashboard.time_range import PRESETS
 from dashboard.words import counted, visible
 from inventory import cluster_questions, freshness
+from rotation import queries
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
+NEEDS = 5  # changes that are named
 OLD = 3  # secrets of which pods hold old versions
 
 
@@ -44,6 +48,17 @@ class HomePage:
 
     now: datetime
     scope: Scope
+    person: User
+
+    @cached_property
+    def needs_me(self) -> list[Item]:
+        """Return the first changes that wait for a word of the person, what ends soonest first."""
+        return [item(one, self.now) for one in queries.for_me(self.person, self.scope)[:NEEDS]]
+
+    @cached_property
+    def moving(self) -> int:
+        """Return how many changes run, are about to, or stopped."""
+        return queries.moving(self.scope).count()
 
     @property
     def ranges(self) -> list[tuple[str, str]]:

@@ -8,9 +8,10 @@ from datetime import datetime
 from functools import cached_property
 
 from accounts.scope import Scope
-from audit import consuming, lease_questions
+from audit import consuming, lease_questions, pod_holdings
 from audit.consuming import PodRead
 from audit.lease_questions import Wish
+from audit.refused import Refused, refused_logins
 from cluster.kinds.meta import moment
 from dashboard import cluster_words
 from dashboard.cluster_words import Advice, Delivery, Picture
@@ -41,6 +42,8 @@ class PodPage:
     view: PodView
     now: datetime
     scope: Scope
+
+    tells_versions = True
 
     @property
     def name(self) -> str:
@@ -92,7 +95,13 @@ class PodPage:
     @cached_property
     def advice(self) -> list[Advice]:
         """Return what keeps it from its secrets."""
-        return [cluster_words.advice(one, self.began, self.now) for one in self.view.troubles]
+        some = [cluster_words.advice(one, self.began, self.now) for one in self.view.troubles]
+        return [cluster_words.by_the_log(one, self.refused, self.account) for one in some]
+
+    @cached_property
+    def refused(self) -> list[Refused]:
+        """Return the log-ins from its addresses that a vault refused, where something keeps it from its secrets."""
+        return refused_logins(self.view) if self.scope.everything and self.view.troubles else []
 
     @cached_property
     def containers(self) -> list[ContainerLine]:
@@ -104,8 +113,9 @@ class PodPage:
 
     @cached_property
     def deliveries(self) -> list[Delivery]:
-        """Return what its containers get."""
-        return [cluster_words.delivery(one) for one in self.view.consumers]
+        """Return what its containers get, and which version of it each holds."""
+        held = pod_holdings.holdings(self.view, self.reads, scope=self.scope)
+        return [cluster_words.delivery(one, held.get((one.container, one.path))) for one in self.view.consumers]
 
     @cached_property
     def reads(self) -> list[PodRead]:
@@ -113,9 +123,10 @@ class PodPage:
         return consuming.reads_of(self.cluster, self.view.uid, self.account, scope=self.scope)
 
     @property
-    def old(self) -> list[PodRead]:
-        """Return the secrets of which it read an older version last."""
-        return [one for one in self.reads if one.old and not one.delivered_by]
+    def old(self) -> int:
+        """Return of how many secrets it holds an older version, or read one last."""
+        read = {one.secret_id for one in self.reads if one.old and not one.delivered_by}
+        return len(read | {one.held.secret_id for one in self.deliveries if one.held and one.held.old})
 
     @cached_property
     def leases(self) -> list[Item]:
@@ -136,6 +147,8 @@ class WorkloadPage:
     view: WorkloadView
     now: datetime
     scope: Scope
+
+    tells_versions = False  # each pod's page does
 
     @cached_property
     def picture(self) -> Picture | None:

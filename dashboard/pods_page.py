@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
 from accounts.scope import Scope
-from audit import consuming
+from audit import consuming, old_holders
 from cluster.delivery import methods
 from dashboard import cluster_words
 from dashboard.closing import Closing
@@ -27,8 +27,8 @@ from inventory.models import Cluster
 SHOWN = 100
 LONGEST = 300
 FIELDS = {"cluster": "cluster", "namespace": "namespace", "name": "name has", "account": "service account",
-          "method": "delivered by", "state": "state", "troubled": "only"}  # fmt: skip
-TROUBLED = "those in trouble"
+          "method": "delivered by", "state": "state", "troubled": "only", "old": "only"}  # fmt: skip
+ONLY = {"troubled": "those in trouble", "old": "those on an old version"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,16 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class PodItem:
-    """A pod as a row shows it; `stuck` is the first thing that keeps it from its secrets."""
+    """A pod as a row shows it; `stuck` is the first thing that keeps it from its secrets.
+
+    `old` are the secrets of which it was found to hold an old version.
+    """
 
     row: PodState
     state: Said
     methods: str
     stuck: SecretTrouble | None
+    old: Sequence[old_holders.OldIn] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,10 @@ class ClusterList:
     noun = ""
 
     @classmethod
-    def read(cls, query: Mapping[str, str], now: datetime, scope: Scope) -> ClusterList:
+    def read(cls, query: Mapping[str, str], now: datetime, scope: Scope) -> Self:
         """Read a page's query."""
         given = {name: str(query.get(name, "")).replace("\0", "").strip()[:LONGEST] for name in FIELDS}
-        given["troubled"] = "yes" if given["troubled"] else ""
+        given |= {name: "yes" for name in ONLY if given[name]}
         asked = {name: value for name, value in given.items() if value}
         return cls(asked, _place(str(query.get("after", ""))), now, scope)
 
@@ -103,7 +107,7 @@ class ClusterList:
         return Filter(
             cluster_id=known.pk if known else -1 if "cluster" in asked else 0, namespace=asked.get("namespace", ""),
             service_account=asked.get("account", ""), state=asked.get("state", ""), method=asked.get("method", ""),
-            troubled="troubled" in asked, text=asked.get("name", ""),
+            troubled="troubled" in asked, text=asked.get("name", ""), old="old" in asked,
         )  # fmt: skip
 
     @property
@@ -119,7 +123,7 @@ class ClusterList:
     @property
     def chips(self) -> list[Chip]:
         """Return each part of the question."""
-        told = {**self.asked, **({"troubled": TROUBLED} if "troubled" in self.asked else {})}
+        told = {**self.asked, **{name: words for name, words in ONLY.items() if name in self.asked}}
         if "method" in told:
             told["method"] = cluster_words.method(told["method"])
         return [Chip(FIELDS[name], value, self._at(**{name: ""})) for name, value in told.items()]
@@ -182,11 +186,13 @@ class PodList(ClusterList):
     @cached_property
     def items(self) -> list[PodItem]:
         """Return this page's pods."""
-        stuck = self._stuck if self.scope.everything else {}
+        whole = self.scope.everything
+        stuck, old = (self._stuck, old_holders.of_pods([row.uid for row in self.listing.rows])) if whole else ({}, {})
         return [
-            PodItem(row, cluster_words.state(row), _methods(row.methods), stuck.get((row.cluster_id, row.uid)))
+            PodItem(row, cluster_words.state(row), _methods(row.methods), stuck.get((row.cluster_id, row.uid)),
+                    old.get(row.uid, ()))
             for row in self.listing.rows
-        ]
+        ]  # fmt: skip
 
     @cached_property
     def _stuck(self) -> dict[tuple[int, str], SecretTrouble]:

@@ -97,7 +97,9 @@ class SecretPage:
     @cached_property
     def shown_readers(self) -> list[queries.Reader]:
         """Return the readers of this page, most reads first."""
-        return with_uses(self._some_readers, self.uses)
+        pods = queries.pods_of(self.answer, self._some_readers, LOOKED_AT)
+        readers = with_uses(self._some_readers, self.uses)
+        return [replace(one, pods=pods.get(one.principal_id, ())) for one in readers]
 
     @property
     def more_readers(self) -> int:

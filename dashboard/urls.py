@@ -2,14 +2,17 @@
 
 from django.urls import URLPattern, URLResolver, path, register_converter
 
-from dashboard.keys import Key
+from dashboard.keys import ChangeKey, Key
 from dashboard.views import (
     account,
+    changes,
     events,
     export,
+    governing,
     home,
     leases,
     live,
+    passkeys,
     people,
     pods,
     principals,
@@ -22,6 +25,7 @@ from dashboard.views import (
 )
 
 register_converter(Key, "key")
+register_converter(ChangeKey, "change_key")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -33,11 +37,23 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("leases/", leases.lease_list, name="lease-list"),
     path("leases/<key:lease_id>/", leases.lease_detail, name="lease-detail"),
     path("workloads/", pods.workload_list, name="workload-list"),
+    path("workloads/map/", pods.workload_map, name="workload-map"),
     path("workloads/<str:cluster>/<str:uid>/", pods.workload_detail, name="workload-detail"),
     path("pods/", pods.pod_list, name="pod-list"),
     path("pods/<str:cluster>/<str:uid>/", pods.pod_detail, name="pod-detail"),
     path("secrets/<key:secret_id>/export/", export.secret_export, name="secret-export"),
     path("principals/<key:principal_id>/export/", export.principal_export, name="principal-export"),
+    path("changes/", changes.inbox, name="change-inbox"),
+    path("changes/running/", changes.running, name="change-running"),
+    path("changes/all/", changes.change_list, name="change-list"),
+    path("changes/new/", changes.new, name="change-new"),
+    path("changes/freeze/", governing.freezes, name="change-freeze"),
+    path("changes/policies/", governing.policy_list, name="change-policies"),
+    path("changes/<change_key:change_id>/", changes.detail, name="change-detail"),
+    path("changes/<change_key:change_id>/approve/", changes.approve, name="change-approve"),
+    path("changes/<change_key:change_id>/reject/", changes.reject, name="change-reject"),
+    path("changes/<change_key:change_id>/cancel/", changes.cancel, name="change-cancel"),
+    path("changes/<change_key:change_id>/resume/", changes.resume, name="change-resume"),
     path("sources/", sources.source_list, name="source-list"),
     path("events/", events.event_list, name="event-list"),
     path("events/suggest/", events.event_suggest, name="event-suggest"),
@@ -61,6 +77,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/tokens/", tokens.token_list, name="account-tokens"),
     path("account/tokens/new/", tokens.token_new, name="account-token-new"),
     path("account/tokens/<key:token_id>/revoke/", tokens.token_revoke, name="account-token-revoke"),
+    path("account/passkeys/", passkeys.passkeys, name="account-passkeys"),
     path("settings/sources/", settings.sources, name="settings-sources"),
     path("settings/sources/change/", settings.sources_change, name="settings-sources-change"),
     path("people/", people.people_list, name="people"),

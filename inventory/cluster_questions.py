@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,7 @@ class Filter:
     method: str = ""
     troubled: bool = False
     text: str = ""
+    old: bool = False  # pods that were found on an old version of a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,16 @@ class Listing:
     after: Place | None
 
 
+_OLD = "SELECT unnest(pods) FROM inventory_oldholding"
+
+
 def pod_rows(which: Filter) -> QuerySet[PodState]:
     """Return the pods that exist, unordered."""
     found = _narrowed(PodState.objects.select_related("cluster"), which)
     if which.workload_uid:
         found = found.filter(workload_uid=which.workload_uid)
+    if which.old:
+        found = found.exclude(state="ended").filter(uid__in=RawSQL(_OLD, ()))  # noqa: S611 - our own text
     return found.filter(state=which.state) if which.state else found
 
 
@@ -236,12 +242,17 @@ def consumers_of(vault: str, path: str, *, namespace: str = "", limit: int = MOS
     path = path.strip("/")
     found = SecretConsumer.objects.select_related("cluster").filter(path__in=[path, *_above(path)])
     found = found.filter(Q(vault_namespace=namespace.strip("/")) | Q(vault_namespace=f"{namespace.strip('/')}/"))
-    others = Connection.objects.exclude(vault=vault).values_list("address", flat=True)
-    own = Connection.objects.filter(vault=vault).values_list("address", flat=True)
-    foreign = set(others) - set(own)
+    foreign = foreign_addresses({vault})[vault]
     if foreign:
         found = found.exclude(address__in=foreign)
     return list(found.order_by("namespace", "pod_name", "container", "id")[:limit])
+
+
+def foreign_addresses(vaults: Collection[str]) -> dict[str, set[str]]:
+    """Return of each of these vaults the addresses that are known to be another's."""
+    known = list(Connection.objects.values_list("vault", "address")) if vaults else []
+    own = {vault: {address for name, address in known if name == vault} for vault in vaults}
+    return {vault: {address for _, address in known} - own[vault] for vault in vaults}
 
 
 def _above(path: str) -> list[str]:

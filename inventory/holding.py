@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.db import connection
@@ -13,7 +13,7 @@ from cluster.held import Held, held
 from cluster.scene import Scene
 from cluster.versions import Version
 from inventory import cluster_rows
-from inventory.cluster_models import SecretConsumer, Watch
+from inventory.cluster_models import PodState, SecretConsumer, Watch
 from inventory.holding_models import OldHolding
 from inventory.models import Cluster
 
@@ -36,6 +36,32 @@ def held_of(cluster: Cluster, path: str, versions: Sequence[Version]) -> list[He
     scene = Scene(cluster_rows.objects(cluster, near), heard)
     found = [one for one in delivery.consumers(scene) if one.path == path]
     return held(scene, found, {path: versions}, cluster_rows.changes_seen(cluster))
+
+
+def held_by_pods(pods: Sequence[PodState], versions: Mapping[str, Sequence[Version]]) -> list[Held]:
+    """Return what the containers of some pods can hold, by the versions of each path; see `held_of`."""
+    found: list[Held] = []
+    for cluster in {one.cluster_id: one.cluster for one in pods}.values() if versions else ():
+        mine = [one for one in pods if one.cluster_id == cluster.pk]
+        heard = Watch.objects.filter(cluster=cluster, resource="pods").values_list("heard_at", flat=True).first()
+        near = Q(namespace__in={one.namespace for one in mine}) | Q(resource__in=WIDE) | OPERATORS
+        scene = Scene(cluster_rows.objects(cluster, near), heard)
+        some = [one for one in delivery.consumers(scene) if one.path in versions]
+        uids = {one.uid for one in mine}
+        every = held(scene, some, versions, cluster_rows.changes_seen(cluster))
+        found += [one for one in every if one.pod.uid in uids]
+    return found
+
+
+def secrets_by_old_pod(uids: Sequence[str]) -> dict[str, list[int]]:
+    """Return of each of these pods, by uid, the secrets of which it was found to hold an old version."""
+    found: dict[str, list[int]] = {}
+    for secret, pods in (
+        OldHolding.objects.filter(pods__overlap=list(uids)).order_by("secret").values_list("secret", "pods")
+    ):
+        for uid in set(pods).intersection(uids):
+            found.setdefault(uid, []).append(secret)
+    return found
 
 
 def keep_old(secret: int, pods: Iterable[str], at: datetime) -> None:

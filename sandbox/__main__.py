@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 
 from sandbox import identities
-from sandbox.assembly import make_ready, own_folder
+from sandbox.assembly import connect_vault, make_ready, own_folder, token_file
 from sandbox.cluster import Cluster
 from sandbox.control import STATE
 from sandbox.controls import Controls
 from sandbox.errors import BAD_INPUT, YardError, first_trouble
+from sandbox.executor import Operations
 from sandbox.guardian import Guardian
 from sandbox.openbao import OpenBao
 from sandbox.places import Account, server_account, take_folder
@@ -73,6 +74,7 @@ def staff(yard: Yard, options: argparse.Namespace, openbao: OpenBao | None) -> N
     if options.cluster and (options.web or options.workers):
         yard.add(cluster(folder / "worker-cluster.log", as_(identities.CLUSTER)))
     if options.web:
+        yard.add(Operations(folder / "worker-operations.log", as_(identities.OPERATIONS), openbao))
         yard.add(Health(take_port(), folder / "health.log", as_(identities.HEALTH)))
         yard.add(Web(listen(0), folder / "web.log", as_(identities.WEB)))
 
@@ -86,19 +88,27 @@ def settings(folder: Path) -> dict[str, str]:
         "KEYBOOK_SECRET_KEY": secrets.token_urlsafe(48),
         "KEYBOOK_LOG_ROOTS": f"{folder}:{named}",
         "KEYBOOK_ANCHOR": str(folder / "trail.anchor"),
+        "KEYBOOK_MAY_GENERATE": "*",
     }
 
 
 async def sandbox(options: argparse.Namespace, folder: Path, guardian: Guardian, account: Account) -> int:
     """Start the parts, migrate, run COMMAND; everything has ended when this returns."""
-    yard = Yard(folder, guardian, settings(folder), thrown_away=True)
+    given = settings(folder)
+    yard = Yard(folder, guardian, given, thrown_away=True)
     furnished(yard, options, account)
+    openbao = yard.parts.get("openbao")
+    if isinstance(openbao, OpenBao) and options.web:
+        given["KEYBOOK_VAULT_TOKEN_FILES"] = f"{openbao.vault}={token_file(openbao)}@{openbao.client.url}"
     controls = Controls(yard)
     try:
         await controls.open()
         keep = own_folder(folder, "seed") if options.seed else None
         if not await yard.unless_interrupted(make_ready(yard, migrate=not options.no_migrate, keep=keep)):
             return yard.interrupted
+        if isinstance(openbao, OpenBao) and options.web:
+            await connect_vault(yard, openbao)
+            await yard.ask("set_up_approvals", "--proof", "api_token", "--json")
         return await yard.run(options.command, yard.environment() | ({SEED: str(keep)} if keep else {}))
     finally:
         controls.close()

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from sandbox.cluster import KNOWN_AS
-from sandbox.furniture import furnish_database, furnish_mounts
+from sandbox.executor import furnish_executor
+from sandbox.furniture import furnish_database, furnish_mounts, furnish_reader
 from sandbox.openbao import OpenBao
 from sandbox.places import Account
 from sandbox.postgres import Postgres
@@ -54,6 +55,7 @@ async def make_ready(yard: Yard, *, migrate: bool, keep: Path | None = None) -> 
             group.create_task(yard.start_part("openbao"))
     if isinstance(openbao, OpenBao):
         await asyncio.to_thread(furnish_mounts, openbao.client)
+        await asyncio.to_thread(furnish_executor, openbao.client)
         if isinstance(postgres, Postgres):
             await furnish_database(openbao, postgres)
     await yard.start([part.name for part in yard.parts.values() if part.late])
@@ -102,3 +104,20 @@ async def lines_by_http(yard: Yard, said: str) -> None:
             openbao.token(str(json.loads(said)["token"]))
         openbao.posts_to = f"http://{receiver.address}/audit"
         await yard.start_part("openbao")
+
+
+def token_file(openbao: OpenBao) -> Path:
+    """Return where the token lies that Keybook looks at the embedded OpenBao with."""
+    return openbao.folder / "keybook.token"
+
+
+async def connect_vault(yard: Yard, openbao: OpenBao) -> None:
+    """Connect OpenBao as a newcomer would, with the printed policy. Raises YardError."""
+    file = token_file(openbao)
+    if not file.exists() or not file.read_text():
+        file.touch(mode=0o600)
+        file.write_text(await asyncio.to_thread(furnish_reader, openbao.client))
+    words = ["--vault", openbao.vault, "--addr", openbao.client.url, "--token-file", str(file)]
+    await yard.ask("connect", *words, "--timeout", "20", "--json")
+    # Its listener believes the address that each of the company's callers says it comes from.
+    await yard.ask("listener", "--vault", openbao.vault, "--proxy", "127.0.0.1", "--json")

@@ -40,10 +40,11 @@ class Cluster(Part):
     def environment(self) -> dict[str, str]:
         """Return KUBECONFIG, and the same for our own story, which must never take somebody's real cluster.
 
-        The worker that watches it knows it by the name `demo`.
+        The workers that watch it and that change it know it by the name `demo`.
         """
         own = {"KUBECONFIG": str(self.kubeconfig), CLUSTER: str(self.kubeconfig)}
-        return own | {"KEYBOOK_KUBECONFIG": f"{KNOWN_AS}={self.kubeconfig}"}
+        named = f"{KNOWN_AS}={self.kubeconfig}"
+        return own | {"KEYBOOK_KUBECONFIG": named, "KEYBOOK_RESTARTER": named}
 
     async def prepare(self) -> None:
         """Write the kubeconfig (0600); the token of an older one stays."""

@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 from sandbox import history, identities
-from sandbox.assembly import make_ready, own_folder
+from sandbox.assembly import connect_vault, make_ready, own_folder
 from sandbox.cluster import Cluster
 from sandbox.company import BANK, ELSEWHERE, OLD, STUCK
 from sandbox.control import STATE
 from sandbox.errors import BAD_INPUT, YardError, first_trouble
-from sandbox.furniture import furnish_reader
+from sandbox.executor import Operations
 from sandbox.guardian import Guardian
 from sandbox.home import Home, tidy
 from sandbox.openbao import OpenBao
@@ -40,6 +40,7 @@ Try   1  who read the bank's log-in:   {url}/secrets/?q={secret}
       3  which pod is stuck, and why:   {url}/pods/?troubled=yes
          and what OpenBao answers its agent:   {url}/events/?q=address:{stuck}
          and which is on an old version:   {url}/secrets/?q={old}
+      4  approve a rotation that ann asked for, and watch it to its proof:   {url}/changes/
 
 Ctrl-C stops everything; `make demo` goes on with these data, `make demo RESET=1` starts afresh.
 """
@@ -90,6 +91,8 @@ class Show:
         self.yard.add(ingest(logs / "worker-ingest.log", as_(identities.INGEST)))
         if self.demo or "KEYBOOK_KUBECONFIG" in os.environ:
             self.yard.add(cluster(logs / "worker-cluster.log", as_(identities.CLUSTER)))
+        if self.demo or "KEYBOOK_EXECUTOR" in os.environ:
+            self.yard.add(Operations(logs / "worker-operations.log", as_(identities.OPERATIONS), openbao))
         self.yard.add(beat(logs / "beat.log", as_(identities.BEAT)))
         self.health = Health(free_port(9001), logs / "health.log", as_(identities.HEALTH))
         self.web = Web(door, logs / "web.log", as_(identities.WEB))
@@ -104,6 +107,7 @@ class Show:
         if openbao:
             token = f"{openbao.vault}={self._token_file()}@{openbao.client.url}"
             found["KEYBOOK_REQUIRE_MFA"] = "false"  # the demo's person sees the settings at once
+            found["KEYBOOK_MAY_GENERATE"] = f"{openbao.vault}:secret/*"
             return found | {"KEYBOOK_LOG_ROOTS": str(openbao.audit_log.parent), "KEYBOOK_VAULT_TOKEN_FILES": token}
         return found | {name: os.environ[name] for name in found if name in os.environ}
 
@@ -153,15 +157,10 @@ class Show:
         return self.home.folder("openbao") / "keybook.token"
 
     async def _connect(self, openbao: OpenBao) -> None:
-        """Connect OpenBao as a newcomer would, with the printed policy; people are at work on the pages already."""
-        if not self._token_file().read_text():
-            token = await asyncio.to_thread(furnish_reader, openbao.client)
-            self._token_file().write_text(token)
-        words = ["--vault", openbao.vault, "--addr", openbao.client.url, "--token-file", str(self._token_file())]
+        """Connect OpenBao; people are at work on the pages already."""
         try:
-            await self.yard.ask("connect", *words, "--timeout", "20", "--json")
-            # Its listener believes the address that each of the company's callers says it comes from.
-            await self.yard.ask("listener", "--vault", openbao.vault, "--proxy", "127.0.0.1", "--json")
+            await connect_vault(self.yard, openbao)
+            await self.yard.ask("demo_changes", "--vault", openbao.vault, "--secret", BANK, "--json")
         except YardError as trouble:
             say(f"Connecting OpenBao did not work; `bin/keybook doctor` says more. {trouble}")
 

@@ -16,11 +16,15 @@ MOUNTS: dict[str, dict[str, Any]] = {
     "database/": {"type": "database"},
 }
 # The application's database and the two roles that its services get for a while; `vault` makes and drops the log-ins.
+# `payments_report` is a log-in that stays, whose password `vault` changes.
 APPLICATION = """\
 SELECT 'CREATE ROLE vault LOGIN CREATEROLE' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'vault') \\gexec
+SELECT 'CREATE ROLE payments_report LOGIN' WHERE NOT EXISTS
+ (SELECT FROM pg_roles WHERE rolname = 'payments_report') \\gexec
 SELECT format('CREATE ROLE %I NOLOGIN', name) FROM unnest(ARRAY['payments_ro', 'payments_rw']) AS wanted(name)
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \\gexec
-GRANT payments_ro, payments_rw TO vault WITH ADMIN OPTION;
+GRANT payments_ro, payments_rw, payments_report TO vault WITH ADMIN OPTION;
+GRANT payments_ro TO payments_report;
 SELECT 'CREATE DATABASE payments' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'payments') \\gexec
 """
 TABLES = """\
@@ -33,6 +37,7 @@ ROLES = {  # role: the rights of its log-ins, how long they live, and how long a
     "payments-rw": ("payments_rw", "1h", "24h"),
     "payments-close": ("payments_ro", "72h", "72h"),
 }
+STATIC = "payments-report"
 LOGIN = """CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE """
 
 
@@ -66,7 +71,7 @@ async def furnish_database(openbao: OpenBao, postgres: Postgres) -> None:
         "database/config/payments",
         {
             "plugin_name": "postgresql-database-plugin",
-            "allowed_roles": list(ROLES),
+            "allowed_roles": [*ROLES, STATIC],
             "connection_url": f"user={{{{username}}}} password={{{{password}}}} dbname=payments host={postgres.folder}",
             "username": "vault",
             "password": password,
@@ -84,3 +89,6 @@ async def furnish_database(openbao: OpenBao, postgres: Postgres) -> None:
                 "max_ttl": longest,
             },
         )
+    if bao.call("GET", f"database/static-roles/{STATIC}").status == 404:  # making it changes the password
+        wanted = {"db_name": "payments", "username": "payments_report", "rotation_period": "720h"}
+        bao.must("POST", f"database/static-roles/{STATIC}", wanted)

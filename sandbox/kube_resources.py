@@ -37,6 +37,8 @@ BUILT_IN = {
         clusterrolebindings ClusterRoleBinding c""",
     "admissionregistration.k8s.io/v1": """
         mutatingwebhookconfigurations MutatingWebhookConfiguration cg
+        validatingadmissionpolicies ValidatingAdmissionPolicy csg
+        validatingadmissionpolicybindings ValidatingAdmissionPolicyBinding cg
         validatingwebhookconfigurations ValidatingWebhookConfiguration cg""",
     "apiextensions.k8s.io/v1": "customresourcedefinitions CustomResourceDefinition csg",
     "discovery.k8s.io/v1": "endpointslices EndpointSlice",

@@ -80,6 +80,15 @@ class Speakers:
         """Return the pods of a service in a phase, but those that are ending."""
         return self._pods(service.namespace, f"app%3D{service.name}", phase)
 
+    def running(self) -> dict[str, list[Pod]]:
+        """Return all pods that run and do not end, by namespace/app."""
+        found: dict[str, list[Pod]] = {}
+        for pod in self.cluster.must("GET", "/api/v1/pods?fieldSelector=status.phase%3DRunning")["items"]:
+            app = (pod["metadata"].get("labels") or {}).get("app")
+            if app and not pod["metadata"].get("deletionTimestamp"):
+                found.setdefault(f"{pod['metadata']['namespace']}/{app}", []).append(_pod_of(pod))
+        return found
+
     def operators_pod(self, operator: Operator, node: str = "") -> Pod:
         """Return an operator's pod, that of a node if it runs on each."""
         pods = self._pods(operator.namespace, f"app.kubernetes.io%2Fname%3D{operator.name}", "Running")

@@ -42,6 +42,7 @@ from sandbox.foundation import ISSUER, lay, write_value
 from sandbox.kube_client import Kube, sandbox_cluster
 from sandbox.kube_company import REVIEWER, attend, settle
 from sandbox.kubeapi import KubeApi
+from sandbox.noticing import Notice
 from sandbox.speakers import Speakers
 from sandbox.upkeep import Turn, Upkeep
 
@@ -92,6 +93,7 @@ class Story:
         self.speakers = Speakers(root.url, self.cluster)
         self.ledger = Ledger()
         self.upkeep = Upkeep(root, self.speakers)
+        self.notice = Notice(self.speakers, self.upkeep, self.read, self.take_credentials)
         self._old = Turn(self._keep_old, 600.0)
 
     def lay(self) -> bool:
@@ -110,11 +112,13 @@ class Story:
         self.ledger.note(who, secret, answer)
         return answer
 
-    def read(self, service: Service, pod: Pod, secret: str) -> None:
+    def read(self, service: Service, pod: Pod, secret: str) -> Answer:
         """A pod reads one of its secrets, or one that isn't meant for it."""
         bao = self.speakers.reader(service, pod, secret)
-        if self._read(bao, service.account, secret).status == 403 and secret in service.secrets:
+        answer = self._read(bao, service.account, secret)
+        if answer.status == 403 and secret in service.secrets:
             self.speakers.forget(bao)  # its token was revoked or has expired
+        return answer
 
     def take_credentials(self, service: Service, pod: Pod, role: str) -> None:
         """A pod has a database log-in issued and renews it once; an operator takes one for its service."""
@@ -151,6 +155,7 @@ class Story:
                 for pod in self.pods(service)[: None if service.delivery == "csi" else 1]:
                     self.read(service, pod, secret)
         self.upkeep.follow(secret)
+        self.notice.told(secret)
 
     def show_the_finds(self) -> None:
         """See that there is a lease that outlives its pod, a pod on an old version and one that is stuck."""
@@ -236,7 +241,7 @@ class Story:
             return
         pod = dice.choice(pods)
         secret = dice.choice(service.secrets)
-        acts: list[tuple[int, Callable[[], None]]] = [
+        acts: list[tuple[int, Callable[[], object]]] = [
             (70, lambda: self.read(service, pod, secret)),
             (3, lambda: self.ask_for_nothing(service, pod)),
             (3, lambda: self.hand_over(service, pod, secret)),
@@ -257,6 +262,7 @@ class Story:
         while True:
             try:
                 self.show_the_finds()
+                self.notice.tick()
                 self.next_act(dice)
             except (OSError, YardError) as trouble:
                 print(f"The story waits: {trouble}", flush=True)

@@ -87,10 +87,15 @@ class Upkeep:
 
     def follow(self, secret: str) -> None:
         """Let operators and drivers see that a secret has another value; `story` has already read it for them."""
-        ways = {"vso": self._by_vso, "eso": self._by_eso, "csi": self._by_csi}
         for service in SERVICES:
-            if secret in service.secrets and service.delivery in ways:
-                ways[service.delivery](service, secret)
+            if secret in service.secrets:
+                self.renew(service, secret)
+
+    def renew(self, service: Service, secret: str) -> None:
+        """Let what delivers a secret to a service show that it has read another value."""
+        ways = {"vso": self._by_vso, "eso": self._by_eso, "csi": self._by_csi}
+        if service.delivery in ways:
+            ways[service.delivery](service, secret)
 
     def _by_vso(self, service: Service, secret: str) -> None:
         path = f"/apis/{VSO}/namespaces/{service.namespace}/vaultstaticsecrets/{copy_of(service, secret)}"
@@ -101,7 +106,8 @@ class Upkeep:
 
     def _by_eso(self, service: Service, secret: str) -> None:
         path = f"/apis/{ESO}/namespaces/{service.namespace}/externalsecrets/{service.name}"
-        self._merge(f"{path}/status", {"status": {"refreshTime": now()}})
+        status = {"refreshTime": now(), "syncedResourceVersion": f"1-{mark()}"}
+        self._merge(f"{path}/status", {"status": status})
         self._tell(self.cluster.must("GET", path), "Updated", "secret updated")
 
     def _by_csi(self, service: Service, secret: str) -> None:

@@ -20,12 +20,12 @@ _SYNCED = frozenset({"SecretSynced", "SecretRotated"})
 _FAILED = frozenset(
     {"SecretSyncError", "VaultClientError", "VaultClientConfigError", "Unrecoverable", "RolloutRestartFailed"}
 )
-_KEPT = VaultStaticSecret | VaultDynamicSecret | VaultPKISecret
+Kept = VaultStaticSecret | VaultDynamicSecret | VaultPKISecret
 
 
 def consumers(scene: Scene) -> Iterator[Consumer]:
     """Give each container that uses a Secret that the operator writes."""
-    for each in _every(scene):
+    for each in every(scene):
         place = each.metadata.namespace
         restarts = _restarts(each)
         yield from consumers_of_copy(
@@ -35,19 +35,19 @@ def consumers(scene: Scene) -> Iterator[Consumer]:
 
 def troubles(scene: Scene) -> Iterator[Trouble]:
     """Give the resources that the operator can't follow, with the pods that use their Secrets."""
-    for each in _every(scene):
+    for each in every(scene):
         missing = vso_login.missing(scene, each.metadata.namespace, each.spec.vault_auth_ref)
         yield from not_synced(scene, each, each.spec.destination.name, "SecretSynced", _FAILED, missing)
 
 
 def copies(scene: Scene) -> Iterator[Copy]:
     """Give each Secret that the operator writes."""
-    for each in _every(scene):
+    for each in every(scene):
         source, place = source_of(scene, each), each.metadata.namespace
         yield Copy(place, each.spec.destination.name, source, place if source.service_account else "")
 
 
-def source_of(scene: Scene, each: _KEPT) -> Source:
+def source_of(scene: Scene, each: Kept) -> Source:
     """Return where one resource's secret comes from, as whom, and what its status says."""
     if isinstance(each, VaultStaticSecret):
         return _static(scene, each)
@@ -102,7 +102,7 @@ def _pki(scene: Scene, each: VaultPKISecret) -> Source:
 
 def _source(
     scene: Scene,
-    each: _KEPT,
+    each: Kept,
     path: str,
     credential: str,
     *,
@@ -136,11 +136,16 @@ def _source(
     )
 
 
-def _restarts(each: _KEPT) -> Callable[[Ref], str]:
+def restarts(each: Kept, workload: Ref) -> bool:
+    """Say whether the operator restarts a workload of the same namespace when what it keeps changes."""
     # Without an HMAC of the data the operator does not know that they changed, so it restarts nothing.
     blind = isinstance(each, VaultStaticSecret) and not each.spec.hmac_secret_data
     targets = [] if blind else each.spec.rollout_restart_targets
-    return lambda workload: VSO if any(_hits(target, workload) for target in targets) else NOBODY
+    return any(_hits(target, workload) for target in targets)
+
+
+def _restarts(each: Kept) -> Callable[[Ref], str]:
+    return lambda workload: VSO if restarts(each, workload) else NOBODY
 
 
 def _hits(target: Target, workload: Ref) -> bool:
@@ -153,7 +158,8 @@ def _renewal(each: VaultDynamicSecret) -> timedelta | None:
     return timedelta(seconds=seconds * percent / 100) if 0 < seconds < 2**31 and 0 < percent <= 100 else None
 
 
-def _every(scene: Scene) -> Iterator[_KEPT]:
+def every(scene: Scene) -> Iterator[Kept]:
+    """Give all that the operator keeps in Secrets."""
     yield from scene.all(VaultStaticSecret)
     yield from scene.all(VaultDynamicSecret)
     yield from scene.all(VaultPKISecret)

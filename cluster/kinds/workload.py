@@ -8,10 +8,19 @@ from cluster.kinds.meta import Condition, FullMeta, Meta, Reference, Selector, S
 from cluster.kinds.pod import PodTemplate
 
 
+class RollingUpdate(Shape):
+    """How many pods may be away, or more than wanted, meanwhile: a number or "25%"; of a StatefulSet its partition."""
+
+    max_unavailable: int | str | None = None
+    max_surge: int | str | None = None
+    partition: int = 0
+
+
 class Strategy(Shape):
     """How pods are replaced: RollingUpdate, Recreate or OnDelete."""
 
     type: str = ""
+    rolling_update: RollingUpdate | None = None
 
 
 class WorkloadSpec(Shape):
@@ -24,6 +33,8 @@ class WorkloadSpec(Shape):
     strategy: Strategy | None = None
     update_strategy: Strategy | None = None
     progress_deadline_seconds: int | None = None
+    min_ready_seconds: int = 0
+    pod_management_policy: str = ""
     restart_at: str | None = None
 
 

@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import people, second_factor, sessions, step_up, time_zone
-from accounts.may import needs
+from accounts.may import may, needs
 from accounts.models import User
 from accounts.not_done import NotDone
 from accounts.sign_in import Refused
@@ -30,6 +30,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "factor": second_factor.totp_of(user),
         "sessions": sessions.of(user),
         "current": request.session.session_key,
+        "approves": may(user, "changes.approve"),
     }
     return render(request, "accounts/account.html", words)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -9,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.may import needs
+from accounts.models import User
 from dashboard.forms import AskForm
 from dashboard.home_page import HomePage, Question
 from dashboard.limits import scope_for
@@ -19,7 +22,9 @@ from dashboard.time_range import PRESETS
 @needs("record.read")
 def home(request: HttpRequest) -> HttpResponse:
     """Show the question, what is wrong, and the last day."""
-    return render(request, "home/page.html", {"page": HomePage(timezone.now(), scope_for(request))})
+    return render(
+        request, "home/page.html", {"page": HomePage(timezone.now(), scope_for(request), cast(User, request.user))}
+    )
 
 
 @require_safe

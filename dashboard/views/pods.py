@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from accounts.may import needs
 from audit import consuming
 from dashboard.limits import scope_for
+from dashboard.map_page import WorkloadMap
 from dashboard.pod_page import PodPage, WorkloadPage
 from dashboard.pods_page import PodList, WorkloadList
 
@@ -20,6 +21,14 @@ def workload_list(request: HttpRequest) -> HttpResponse:
     """List the workloads that the address asks for."""
     page = WorkloadList.read(request.GET, timezone.now(), scope_for(request))
     return render(request, "pods/workloads.html", {"page": page})
+
+
+@require_safe
+@needs("record.read")
+def workload_map(request: HttpRequest) -> HttpResponse:
+    """Draw what each pod holds, secret by secret."""
+    page = WorkloadMap.read(request.GET, timezone.now(), scope_for(request))
+    return render(request, "pods/map.html", {"page": page})
 
 
 @require_safe

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import people, throttle
+from accounts import people, step_up, throttle
 from accounts.entry import LinkSpent, address_of, consume, make_link
 from accounts.models import EntryLink, User
 from tests.accounts.conftest import CAST, PASSWORD, Browser, verbs, words
@@ -165,3 +165,18 @@ def test_an_old_link_that_sets_a_password_is_refused(browser, cat):
 def test_the_code_stands_in_the_fragment_of_the_address_people_use(settings):
     settings.KEYBOOK = settings.KEYBOOK.model_copy(update={"url": "https://keybook.example"})
     assert address_of("abc") == "https://keybook.example/enter/#abc"
+
+
+def test_a_session_that_only_a_link_of_somebody_else_opened_is_known_as_such(browser, cat, eve, ask):
+    def opener() -> int | None:
+        request = ask()
+        request.session, request.user = browser.session, cat
+        return step_up.opened_by(request)
+
+    browser.post("/enter/", {"code": make_link(cat, actor=eve)})
+    assert opener() == eve.pk
+    browser.post("/confirm/", {"proof": PASSWORD})
+    assert opener() is None
+    for actor in ("command line: root", cat):
+        browser.post("/enter/", {"code": make_link(cat, actor=actor)})
+        assert opener() is None

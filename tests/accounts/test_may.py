@@ -19,6 +19,9 @@ WHO = {
     "people.read": {"administrator"},
     "people.change": {"administrator"},
     "trail.read": {"administrator"},
+    "changes.read": {"reader", "operator", "approver", "administrator"},
+    "changes.ask": {"operator", "approver", "administrator"},
+    "changes.approve": {"approver", "administrator"},
 }
 
 

@@ -53,7 +53,8 @@ def test_somebody_of_an_allowed_group_is_made_and_let_in_with_its_role(browser, 
     user = User.objects.get()
     assert (user.role, user.has_usable_password(), user.email) == ("reader", False, "")
     assert verbs() == ["accounts.user.created", "accounts.user.signed_in"]
-    assert SocialAccount.objects.get().extra_data == {}
+    kept = SocialAccount.objects.get().extra_data
+    assert kept == {"issuer": provider.issuer, "groups": ["sec-readers", "everybody"]}
 
 
 def test_the_same_subject_is_the_same_person_whatever_they_are_called(browser, db, provider):

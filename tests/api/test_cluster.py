@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from accounts.scope import Area, Scope
 from audit.models import Secret
+from inventory import holding
 from tests.audit.lines import calls, log
 from tests.audit.pictured import forget_pods
 from tests.dashboard.pods_made import cluster, gets, pod, stuck, workload
@@ -48,6 +49,16 @@ def test_the_lists_are_narrowed(siem):
         assert len(siem.ask(path, namespace="payments", account="ledger").json["items"]) == 1
         assert siem.ask(path, cluster="none").json["items"] == []
         assert siem.ask(path, troubled="perhaps").problem()[0] == 400
+
+
+def test_pods_on_an_old_version_are_found(siem, let_in):
+    some = [pod(f"ledger-7c9d8b6f5-{number:05}") for number in range(3)]
+    holding.keep_old(7, [some[1].uid, "gone"], datetime.now(UTC))
+    assert [one["uid"] for one in siem.ask("/pods", old="true").json["items"]] == [some[1].uid]
+    assert siem.ask("/workloads", old="true").problem()[0] == 400
+    gets(some[0], "secret/data/mine/a")
+    limited = let_in(scope=Scope.of([Area(prefix="secret/mine")]))
+    assert [one["uid"] for one in limited.ask("/pods", old="true").json["items"]] == [some[0].uid], "it tells nothing"
 
 
 def known(past, tmp_path) -> Secret:

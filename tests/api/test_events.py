@@ -31,6 +31,7 @@ def test_an_event_says_who_what_when_and_from_where(filled, siem):
         "type": "event", "id": 1, "time": "2026-03-14T09:00:00.000000Z", "request_id": Call(0).id,
         "principal_id": 1, "principal": "shop/app-0", "kind": "service_account",
         "path": "secret/data/prod/app/key-0", "namespace": "", "secret_id": 1, "secret": "secret/prod/app/key-0",
+        "pod": None, "pod_uid": None, "cluster": None, "grade": "service account only", "delivered_by": None,
         "address": "10.0.0.1", "version": 3, "duration_us": 2000, "vault": "demo", "device": "file",
         "operation": "read", "outcome": "ok", "disclosed": "value", "seen": ["request", "response"], "notes": [],
     } | {key: first[key] for key in ("principal_id", "secret_id")}  # fmt: skip

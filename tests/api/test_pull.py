@@ -146,7 +146,10 @@ def token_for(sandbox: OwnSandbox) -> str:
 
 def stored(sandbox: OwnSandbox) -> list[int]:
     with sandbox.connect() as wire:
-        rows = wire.execute("SELECT id FROM audit_event UNION ALL SELECT seq FROM audit_sighting ORDER BY 1")
+        rows = wire.execute(
+            """SELECT id FROM audit_event UNION ALL SELECT seq FROM audit_sighting
+               UNION ALL SELECT seq FROM audit_told ORDER BY 1"""
+        )
         return [row[0] for row in rows]
 
 

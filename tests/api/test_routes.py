@@ -9,9 +9,10 @@ from accounts import tokens
 from accounts.models import Role, User
 from accounts.scope import Area
 from accounts.token_wish import SCOPES, Wish
+from rotation.models import ApprovalPolicy
 from tests.accounts.test_web_role import as_web
 from tests.api.conftest import Collector
-from tests.dashboard.route_table import API_SCOPES, TABLE
+from tests.dashboard.route_table import API_POSTS, API_SCOPES, TABLE
 
 __all__ = ["as_web"]
 
@@ -29,7 +30,8 @@ def eve(db) -> User:
 
 
 def token(owner, scopes, **more) -> Collector:
-    return Collector(tokens.create(owner, Wish("one", scopes, **more), actor=owner)[1])
+    ApprovalPolicy.objects.update(proof="api_token")  # else no token may approve, and none is made
+    return Collector(tokens.create(owner, Wish("one", scopes, allow_approve=True, **more), actor=owner)[1])
 
 
 @pytest.mark.parametrize("scope", SCOPES)
@@ -76,3 +78,17 @@ def test_every_route_answers_with_the_rights_of_the_web_process(eve, as_web):
         row = TABLE[name].answers
         assert collector.ask(TABLE[name].address).status == row["GET"]["administrator"], name
     assert collector.ask("/events", q="secret:x -principal:y").status == 200
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_token_sends_what_its_scope_allows_and_nothing_else(eve, scope):
+    collector = token(eve, [scope])
+    for name, wanted in API_POSTS.items():
+        answer = collector.ask(TABLE[name].address, method="POST")
+        assert (answer.problem() == (403, "scope-missing")) == (wanted != scope), (name, answer.json)
+
+
+def test_every_address_that_takes_a_post_says_which_scope_it_needs():
+    (api,) = (one for one in get_resolver().url_patterns if getattr(one, "namespace", "") == "api")
+    takes = {one.name: getattr(one.callback, "cls", None) for one in api.url_patterns}
+    assert {name: view.post_scope for name, view in takes.items() if "POST" in view.methods} == API_POSTS

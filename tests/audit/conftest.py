@@ -26,7 +26,7 @@ from tests.audit.past import Past
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "corpus"
-PARTITIONED = ["audit_event", "audit_sighting", "audit_block"]
+PARTITIONED = ["audit_event", "audit_sighting", "audit_told", "audit_block"]
 PLAIN = ["audit_pair", "audit_closed", *(f"audit_rollup_{kind}" for kind in ("hour", "day", "total", "address"))]
 
 

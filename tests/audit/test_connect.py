@@ -22,7 +22,7 @@ from inventory.models import CheckLine, Connection
 from inventory.models import Mount as KnownMount
 from tests.audit.forgetting import forget_connections
 from tests.audit.lines import Call
-from vault import policy
+from vault import enrolment, policy
 from vault.errors import TokenGone
 from vault.fake import FakeServer, FakeVault
 from vault.server import AuditDevice, Token
@@ -362,6 +362,42 @@ def test_the_policy_is_printed_before_there_is_a_token(yard, monkeypatch):
 
 def test_the_policy_alone_is_printed_on_request():
     assert run("--policy") == (0, policy.hcl(), "")
+
+
+def test_what_the_executor_needs_is_printed_for_each_target_and_verb():
+    connection = Connection.objects.create(vault="prod", address="https://vault.example")
+    known = {"path": "teams/a/", "accessor": "k", "type": "kv", "seen_first": datetime.now(UTC)}
+    KnownMount.objects.create(connection=connection, **known)
+    words = ("--vault", "prod", "--addr", "https://vault.example", "--enrol", "kv:teams/a/prod/", "--enrol", "token:")
+    code, out, _ = run(*words)
+    assert code == 0 and enrolment.executor_policy() in out and "KEYBOOK_EXECUTOR=prod=approle:" in out
+    for one in (
+        enrolment.enrolment("kv", "write", "teams/a", "prod/"),
+        enrolment.enrolment("kv", "destroy", "teams/a", "prod/"),
+        enrolment.enrolment("token", "revoke", ""),
+    ):
+        assert one.policy() in out and one.commands() in out
+    told = json.loads(run(*words, "--json")[1])
+    assert [one["name"] for one in told["enrolments"]] == [
+        "keybook-op-kv-write-teams-a-prod", "keybook-op-kv-destroy-teams-a-prod", "keybook-op-token-revoke",
+    ]  # fmt: skip
+    assert not Vault.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ("secret/prod/", "names no target"),
+        ("pki:pki/", "Write one of kv, database_role"),
+        ("kv:", "names no mount"),
+        ("kv:secret/a*b", "can't be said in a policy"),
+        ("transit:transit/pay*", "can't be said in a policy"),
+        ("token:abc", "a policy can't"),
+    ],
+)
+def test_a_wish_that_cannot_be_enrolled_is_one_sentence(wish, said, capsys):
+    code, out, _ = run("--vault", "prod", "--enrol", wish)
+    assert (code, out) == (2, "") and said in capsys.readouterr().err
 
 
 def test_a_client_never_leaves_a_guarded_address():

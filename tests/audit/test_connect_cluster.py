@@ -12,7 +12,7 @@ from accounts.models import TrailEntry
 from audit import connect_cluster, doctor
 from audit.checks.clusters import CannotAsk
 from audit.management.commands.doctor import ask_cluster
-from cluster import access
+from cluster import access, restarter
 from cluster.client import Client
 from cluster.place import Address
 from inventory.cluster_models import ClusterLine, ClusterLink, Watch
@@ -91,6 +91,18 @@ def test_connecting_again_changes_what_was_wished_and_makes_no_second_one(yard, 
 def test_the_role_alone_is_printed_on_demand(capsys):
     call_command("connect", "--role", "--secrets")
     assert capsys.readouterr().out == access.manifest(secrets=True)
+
+
+def test_the_restarters_role_is_printed_for_the_namespaces_that_are_named(capsys):
+    call_command("connect", "--restarter", "shop", "bank")
+    assert capsys.readouterr().out == restarter.manifest(["shop", "bank"])
+
+
+def test_a_namespace_that_can_be_none_is_refused_with_its_name(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        call_command("connect", "--restarter", "Shop")
+    said = capsys.readouterr()
+    assert "'Shop' can't be a namespace" in said.err and said.out == ""
 
 
 def test_a_missing_optional_right_is_told_and_the_cluster_added(yard, kube):

@@ -132,7 +132,7 @@ def test_no_partition_for_tomorrow(well):
     with connect() as own:
         for day in partitions.days_kept(own):
             if day > NOW.date():
-                for table in ("audit_event", "audit_sighting", "audit_block"):
+                for table in ("audit_event", "audit_sighting", "audit_told", "audit_block"):
                     own.execute(f"DROP TABLE {table}_{day:%Y%m%d}")
     assert "a week ahead" in bad("partitions").mend
 

@@ -9,6 +9,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,20 +72,15 @@ class Site:
         return done.stdout.strip()
 
 
-@pytest.fixture(scope="session")
-def database():
-    """Make a database of our own beside the tests', in bin/test with the schema; drop it at the end."""
-    url, own = os.environ["DATABASE_URL"], f"keybook_browser_{os.getpid()}"
-    name, empty = map(sql.Identifier, (own, BLANK if os.environ.get(SEED) else "template1"))
+@contextmanager
+def own_database() -> Iterator[str]:
+    """Make a database of our own beside the tests', in bin/test with the schema, and drop it at the end."""
+    url, name = os.environ["DATABASE_URL"], f"keybook_browser_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+    empty = sql.Identifier(BLANK if os.environ.get(SEED) else "template1")
     with psycopg.connect(psycopg.conninfo.make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, empty))
-        yield psycopg.conninfo.make_conninfo(url, dbname=own)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
-
-
-def _ingest(vault: str, device: str, *logs: Path) -> list[str]:
-    """Return the command that ingests some logs of a device."""
-    return ["ingest_file", *map(str, logs), "--vault", vault, "--device", device]
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), empty))
+        yield psycopg.conninfo.make_conninfo(url, dbname=name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _manage_all(environment: dict[str, str], commands: list[list[str]]) -> None:
@@ -92,8 +90,41 @@ def _manage_all(environment: dict[str, str], commands: list[list[str]]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@contextmanager
+def served(logs: Path, files: dict[tuple[str, str], list[str]], truth: dict, **more: str) -> Iterator[Site]:
+    """Ingest files of a folder, by vault and device, into a database of their own, and serve it to cat.
+
+    `more` is added to the environment; `{port}` in it is the server's. Its own address is `KEYBOOK_URL`, if that is
+    there: browsers give passkeys to `localhost` alone.
+    """
+    with own_database() as database, socket.create_server(("127.0.0.1", 0)) as door:
+        environment = {
+            **os.environ,
+            "DATABASE_URL": database,
+            "KEYBOOK_SECRET_KEY": "only-for-the-browser-tests-" + "k" * 40 + "0123456789",
+            "KEYBOOK_SECURE_COOKIES": "false",
+            "KEYBOOK_LOG_ROOTS": str(logs),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            **{name: value.format(port=door.getsockname()[1]) for name, value in more.items()},
+        }
+        address = environment["KEYBOOK_URL"] if "KEYBOOK_URL" in more else f"http://127.0.0.1:{door.getsockname()[1]}"
+        running = Site(address, environment, truth)
+        make = f"from accounts.models import User; User.objects.create_user('cat', password={PASSWORD!r})"
+        read = [
+            ["ingest_file", *(str(logs / name) for name in names), "--vault", vault, "--device", device]
+            for (vault, device), names in files.items()
+        ]
+        _manage_all(environment, [["migrate", "-v", "0"], *read, ["shell", "-v", "0", "-c", make]])
+        server = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{door.fileno()}", "--threads", "4",
+                  "--no-control-socket", "--log-level", "warning", "config.wsgi"]  # fmt: skip
+        process = subprocess.Popen(server, cwd=ROOT, env=environment, pass_fds=[door.fileno()])
+        yield running
+        process.terminate()
+        process.wait(20)
+
+
 @pytest.fixture(scope="session")
-def site(database, tmp_path_factory):
+def site(tmp_path_factory):
     """Ingest the recorded corpus and a month of our own story, and serve them."""
     logs = tmp_path_factory.mktemp("logs")
     for name in ("audit.log", "audit-http.log", "truth.json"):
@@ -102,32 +133,12 @@ def site(database, tmp_path_factory):
     hole = datetime.now(UTC) - timedelta(days=18, hours=20)
     month().write(logs / "old.log", logs / "new.log", without=(hole, hole + timedelta(hours=16, minutes=50)))
     write(logs / "hostile.log")
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database,
-        "KEYBOOK_SECRET_KEY": "only-for-the-browser-tests-" + "k" * 40 + "0123456789",
-        "KEYBOOK_SECURE_COOKIES": "false",
-        "KEYBOOK_LOG_ROOTS": str(logs),
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-    }
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        url = f"http://127.0.0.1:{door.getsockname()[1]}"
-        running = Site(url, environment, json.loads((logs / "truth.json").read_text()))
-        _manage_all(environment, [
-            ["migrate", "-v", "0"],
-            _ingest("demo", "file", logs / "audit.log"),
-            _ingest("demo", "http", logs / "audit-http.log"),
-            _ingest("hostile", "file", logs / "hostile.log"),
-            _ingest("eu-prod", "file", logs / "old.log", logs / "new.log"),
-            ["shell", "-v", "0", "-c",
-             f"from accounts.models import User; User.objects.create_user('cat', password={PASSWORD!r})"],
-        ])  # fmt: skip
-        server = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{door.fileno()}", "--threads", "4",
-                  "--no-control-socket", "--log-level", "warning", "config.wsgi"]  # fmt: skip
-        process = subprocess.Popen(server, cwd=ROOT, env=environment, pass_fds=[door.fileno()])
+    files = {
+        ("demo", "file"): ["audit.log"], ("demo", "http"): ["audit-http.log"], ("hostile", "file"): ["hostile.log"],
+        ("eu-prod", "file"): ["old.log", "new.log"],
+    }  # fmt: skip
+    with served(logs, files, json.loads((logs / "truth.json").read_text())) as running:
         yield running
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.fixture(scope="session")
@@ -176,7 +187,7 @@ document.addEventListener("securitypolicyviolation",
 """
 
 
-def _visit(site: Site, browser: Browser, **options) -> Visit:
+def opened_by(site: Site, browser: Browser, **options) -> Visit:
     """Open a window that writes down whatever its browser complains about."""
     options.setdefault("viewport", {"width": 1440, "height": 900})
     context = browser.new_context(**options)
@@ -194,7 +205,7 @@ def _visit(site: Site, browser: Browser, **options) -> Visit:
 @pytest.fixture(scope="session")
 def session(site, chromium):
     """Sign cat in once, and return what a browser keeps of it."""
-    visit = _visit(site, chromium)
+    visit = opened_by(site, chromium)
     visit.sign_in()
     state = visit.context.storage_state()
     visit.context.close()
@@ -204,7 +215,7 @@ def session(site, chromium):
 @pytest.fixture(scope="session")
 def pages(site, chromium, session) -> dict[str, str]:
     """Return an address of every kind of page."""
-    visit = _visit(site, chromium, storage_state=session)
+    visit = opened_by(site, chromium, storage_state=session)
     page = visit.ask(BUSY)
     page.locator("tr", has_text="eu-prod").get_by_role("link").first.click()
     page.wait_for_url(re.compile(r"/secrets/\d+/"))
@@ -246,7 +257,7 @@ def window(site, chromium, request):
     def start(signed_in: bool = False, **options) -> Visit:
         if signed_in:
             options["storage_state"] = request.getfixturevalue("session")
-        opened.append(_visit(site, chromium, **options))
+        opened.append(opened_by(site, chromium, **options))
         return opened[-1]
 
     yield start

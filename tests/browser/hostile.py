@@ -65,10 +65,10 @@ def strings() -> list[str]:
     return list(dict.fromkeys([*MARKUP, *SCRIPTS, *LONG, *(f"x{turn}y" for turn in TURNS), *mixed]))
 
 
-def write(path: Path, now: datetime | None = None) -> int:
-    """Write a log with a read for each string: in path, user name, metadata, address, policy and alias."""
+def write(path: Path, now: datetime | None = None, found: list[str] | None = None) -> int:
+    """Write a log with a read for each text: in path, user name, metadata, address, policy and alias."""
     now, lines = now or datetime.now(UTC), []
-    found = strings()
+    found = found or strings()
     for number, text in enumerate(found):
         at = now - timedelta(minutes=30) + timedelta(milliseconds=100 * number)
         common = {
@@ -91,3 +91,14 @@ def write(path: Path, now: datetime | None = None) -> int:
     lines.insert(5, "<script>report('ran')</script> is no audit line \u202e")
     path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     return len(found)
+
+
+def packs(longest: int) -> list[str]:
+    """Return few texts that together hold every string, none longer; a string that is longer is cut."""
+    found = [""]
+    for text in strings():
+        one = text[:longest]
+        if len(found[-1]) + len(one) + 1 > longest:
+            found.append("")
+        found[-1] = f"{found[-1]} {one}" if found[-1] else one
+    return found

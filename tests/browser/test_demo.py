@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from types import SimpleNamespace
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import faults
-from tests.browser.conftest import _visit
+from tests.browser.conftest import opened_by
 from tests.sandbox.shows import ROOT, environment, own_home, shown
 
 BANK = "secret/prod/ledger/bank-sftp"
@@ -35,7 +36,7 @@ def newcomer(demo, chromium):
         [str(ROOT / "bin/keybook"), "demo_link", "--role", "administrator"],
         env=environment(demo.home), capture_output=True, text=True, check=True,
     )  # fmt: skip
-    visit = _visit(demo, chromium)
+    visit = opened_by(demo, chromium)
     visit.page.goto(demo.url + made.stdout.strip())
     visit.page.get_by_role("button", name="Enter").click()
     visit.page.wait_for_url(f"{demo.url}/")
@@ -45,12 +46,12 @@ def newcomer(demo, chromium):
 
 
 def test_the_printed_link_lets_a_newcomer_in_once(demo, chromium):
-    visit = _visit(demo, chromium)
+    visit = opened_by(demo, chromium)
     visit.page.goto(demo.link)
     visit.page.get_by_role("button", name="Enter").click()
     visit.page.wait_for_url(f"{demo.url}/")
     expect(visit.page.get_by_role("heading", name="Who read", exact=True)).to_be_visible()
-    again = _visit(demo, chromium)
+    again = opened_by(demo, chromium)
     again.page.goto(demo.link)
     again.page.get_by_role("button", name="Enter").click()
     expect(again.page.locator("body")).to_contain_text("used")
@@ -103,3 +104,52 @@ def test_what_was_not_recorded_is_hatched_and_told(demo, newcomer):
     expect(page.locator("main")).to_contain_text("no audit data")
     expect(page.locator("#rows tr.gap, .hole").first).to_be_attached()
     expect(page.locator("main")).to_contain_text("Not complete")
+
+
+def from_home(demo, page: Page, words: str) -> Locator:
+    """Return the line of Home that says so; the picture of a cluster that was just connected takes its time."""
+    end = time.monotonic() + 90
+    while True:
+        page.goto(f"{demo.url}/")
+        line = page.locator(".trouble").filter(has_text=re.compile(words))
+        if line.count():
+            return line.first
+        assert time.monotonic() < end, page.locator("main").inner_text()
+        page.wait_for_timeout(1_000)
+
+
+def test_a_pod_that_is_stuck_in_init_is_two_clicks_from_home_with_its_cause(demo, newcomer):
+    page = newcomer.page
+    from_home(demo, page, "get (its|their) secrets").get_by_role("link", name="Open").click()
+    page.wait_for_url("**/pods/?troubled=yes")
+    page.locator("#rows tr", has=page.locator(".a-trouble .warn-words")).locator(".row-link").first.click()
+    page.wait_for_url(re.compile(r"/pods/[^/]+/[^/]+/"))
+    expect(page.locator("#doctor")).to_contain_text(re.compile(r"cause \d+"))
+    expect(page.locator("#doctor")).to_contain_text("Do:")
+    expect(page.locator(".sentence")).to_contain_text("Stuck before its start since")
+    assert faults(page) == []
+
+
+def test_a_pod_on_an_old_version_is_two_clicks_from_home(demo, newcomer):
+    page = newcomer.page
+    from_home(demo, page, "an old version of").get_by_role("link", name="Open").click()
+    page.wait_for_url(re.compile(r"/secrets/\d+/"))
+    expect(page.locator("#behind")).to_contain_text(re.compile(r"v\d+ old"))
+    page.locator("#behind a[href^='/pods/']").first.click()
+    page.wait_for_url(re.compile(r"/pods/[^/]+/[^/]+/"))
+    expect(page.locator("#gets")).to_contain_text(re.compile(r"v\d+ old"))
+    expect(page.locator(".sentence")).to_contain_text("it is on an old version of")
+    assert faults(page) == []
+    page.goto(f"{demo.url}/pods/?old=yes")
+    expect(page.locator("#rows .row-link")).not_to_have_count(0)
+    expect(page.locator("#rows")).to_contain_text("old version of")
+
+
+def test_a_lease_that_outlives_its_pod_is_two_clicks_from_home(demo, newcomer):
+    page = newcomer.page
+    from_home(demo, page, "outlive").get_by_role("link", name="Open").click()
+    page.wait_for_url("**/leases/?*")
+    page.locator(".leases .row-link").first.click()
+    page.wait_for_url(re.compile(r"/leases/\d+/"))
+    expect(page.locator(".sentence")).to_contain_text("It outlives its pod by")
+    assert faults(page) == []

@@ -192,11 +192,3 @@ def test_a_drawer_that_slides_in_never_widens_the_page(window, width):
     page.locator("#rows .row-link").first.click()
     expect(page.locator("#drawer h2")).to_be_focused()
     assert page.evaluate(SLIDING) == [1, 0]
-
-
-@pytest.mark.long
-def test_all_hostile_names_stay_text_on_their_own_pages(window):
-    visit = window(signed_in=True)
-    rows = _walk(visit, ALL_HOSTILE, "#older", 10_000)
-    people = _walk(visit, "/principals/?kind=human", ".closing-action", 10_000)
-    _is_only_text(visit, [f"/events/{row}&tab={tab}" for row in rows for tab in ("who", "line")] + people)

@@ -20,7 +20,7 @@ gets(pod(evil, uid="evil", workload_name=evil, node=evil), "secret/data/" + evil
 """
 FORGET = "from inventory.models import Cluster; Cluster.objects.all().delete()"
 ADDRESSES = (
-    "/workloads/", "/pods/", "/pods/?troubled=yes", "/pods/prod/u-payments-ledger-7c9d8b6f5-x2lqp/",
+    "/workloads/", "/workloads/map/", "/pods/", "/pods/?troubled=yes", "/pods/prod/u-payments-ledger-7c9d8b6f5-x2lqp/",
     "/pods/prod/u-payments-ledger-7c9d8b6f5-b8kzn/", "/pods/prod/evil/", "/workloads/prod/w-ledger/",
 )  # fmt: skip
 

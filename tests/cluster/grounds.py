@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cluster.place import Address, Kubeconfig
 from tests.cluster.speaking import Speaker
 
 GIVEN = ["simulated"] + (["real"] if {"KUBE_TEST_URL", "KUBE_TEST_KUBECONFIG"} & set(os.environ) else [])
@@ -95,3 +96,11 @@ def _file(found: dict, name: str) -> str:
     with tempfile.NamedTemporaryFile(delete=False) as kept:
         kept.write(base64.b64decode(found[f"{name}-data"]))
     return kept.name
+
+
+def real_place() -> Address | Kubeconfig:
+    """Return where that API server is and how to log in, as the wire takes it."""
+    if "KUBE_TEST_URL" in os.environ:
+        token, trusted = os.environ.get("KUBE_TEST_TOKEN", ""), os.environ.get("KUBE_TEST_CA", "")
+        return Address(os.environ["KUBE_TEST_URL"].rstrip("/"), token, ca_file=trusted)
+    return Kubeconfig(os.environ["KUBE_TEST_KUBECONFIG"])

@@ -13,7 +13,7 @@ from audit import queries
 from tests.dashboard.record import Record, small
 
 QUESTIONS = (
-    "find_secret secret secrets who_read uses_of timeline events_of_secret event lines_of devices".split()  # noqa: SIM905
+    "find_secret secret secrets who_read uses_of pods_of timeline events_of_secret event lines_of devices".split()  # noqa: SIM905
 )
 VOID = set("area base br col embed hr img input link meta source track wbr path circle rect line ellipse use".split())  # noqa: SIM905
 

@@ -15,6 +15,7 @@ from audit.queries import (
     Gap,
     NotOneSecret,
     Reader,
+    ReaderPod,
     SecretRef,
     StoredLine,
     Uses,
@@ -141,6 +142,10 @@ class Record:
     def uses_of(self, answer: WhoRead, some: list[Reader], newest: int) -> Uses:
         """Return the addresses and versions that `who_read` told already."""
         return Uses({reader.principal_id: (reader.addresses, reader.versions) for reader in some})
+
+    def pods_of(self, answer: WhoRead, some: list[Reader], newest: int) -> dict[int, list[ReaderPod]]:
+        """Return no pods: no cluster is connected."""
+        return {}
 
     def timeline(self, one: SecretRef, since: datetime, until: datetime) -> list[Bucket]:
         """Return equal buckets."""

@@ -295,7 +295,7 @@ def test_the_pages_ask_a_fixed_number_of_times(store, signed_in):
     one = next(p for p in callers.callers("shop/app-1", scope=EVERYTHING))
     event = event_search.events(over(30), condition(over(30)), 1)[0].id
     secret = queries.find_secret("secret/prod/app/key-1", scope=EVERYTHING).id
-    assert _asked(signed_in, f"/secrets/{secret}/") == 25
+    assert _asked(signed_in, f"/secrets/{secret}/") == 26
     counts = {
         "/": 18, "/events/?range=24h": 13, "/events/?range=30d": 13, f"/events/?event={event}&tab=who": 23,
         "/principals/": 7, f"/principals/{one.id}/": 20, "/sources/": 15, "/secrets/": 8, "/ask/?q=shop": 7,

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from accounts.models import PersonArea
 from audit import actions, old_holders
 from audit.old_copies import number
 from audit.operations import OPERATIONS
@@ -92,6 +93,26 @@ def test_home_leads_to_the_secret_that_names_the_pod_with_its_version_and_since_
     assert signed_in.get(link).status_code == 200
     mounted = got.text.split("Who has it mounted")[1].split("Still on an old")[0]
     assert "v1 old" in mounted and "not known" not in mounted.split("Holds")[1].split("container")[0]
+
+
+def test_the_list_of_pods_finds_those_on_an_old_version_and_the_pods_page_says_which(company, signed_in):
+    assert not Page.of(signed_in.get("/pods/?old=yes")).all("a", class_="row-link")
+    old_holders.find()
+    got = Page.of(signed_in.get("/pods/?old=yes"))
+    assert [own["href"] for own in got.all("a", class_="row-link")] == [f"/pods/prod/{the_pod().uid}/"]
+    assert f"old version of {OLD}" in got.text and "those on an old version" in got.text
+    pod = Page.of(signed_in.get(f"/pods/prod/{the_pod().uid}/"))
+    assert "it is on an old version of 1 secret" in pod.text
+    assert "v1 old newest v2" in pod.text.split("What it gets")[1]
+    every = Page.of(signed_in.get("/pods/"))
+    assert every.text.count(f"old version of {OLD}") == 1
+
+
+def test_a_limited_view_is_not_told_which_pods_are_on_an_old_version(company, signed_in, cat):
+    old_holders.find()
+    PersonArea.objects.create(user=cat, vault="", namespace="", prefix="kv/none")
+    got = Page.of(signed_in.get("/pods/?old=yes"))
+    assert not got.all("a", class_="row-link") and OLD not in got.text
 
 
 def test_home_asks_as_often_however_many_pods_are_old_and_leaves_out_one_that_is_gone(company, signed_in):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import PersonArea
 from audit import pods
 from audit.pods import Proof
+from audit.refused import Refused
+from dashboard import pod_page
 from inventory.models import PodAddress, PodLife
 from tests.dashboard.conftest import Page
 from tests.dashboard.leases_made import lease, vault
@@ -118,6 +121,22 @@ def test_a_pod_tells_what_it_gets_how_and_what_a_new_value_needs(get, db):
         assert words in got, words
 
 
+def test_a_stuck_pod_shows_the_logins_that_a_vault_refused_and_its_cause_is_certain(get, db, monkeypatch, cat):
+    one = pod()
+    stuck(one)
+    address = f"/pods/prod/{one.uid}/"
+    assert "Probably:" in get(address).text and "refused, in the last day" not in get(address).text
+    told = Refused(7, NOW, "eu-prod", "auth/kubernetes/login", "10.42.3.17", HOSTILE, "ledger", alone=True, fits=True)
+    monkeypatch.setattr(pod_page, "refused_logins", lambda view: [told, replace(told, alone=False, error="")])
+    got = get(address)
+    assert "Because: The vault refused its login as ledger" in got.text and "Probably:" not in got.text
+    assert "causes 19, 24" not in got.text and "other pods had the address, too" in got.text
+    assert "\u202e" not in got.text and [own["href"] for own in got.all("a", href="/events/7/")]
+    PersonArea.objects.create(user=cat, vault="", namespace="", prefix="secret/prod/ledger")
+    gets(one)
+    assert "a vault refused" not in get(address).text
+
+
 def test_a_pod_that_is_gone_is_told_as_gone(get, db):
     PodLife.objects.create(
         cluster=cluster(), uid="old", namespace="payments", name="ledger-0", service_account="ledger",
@@ -177,15 +196,52 @@ def asked(client, address: str) -> int:
     return len(statements)
 
 
+def test_the_map_shows_leases_with_what_they_have_left_and_the_row_of_no_pod(get, db):
+    one, other = pod(), pod("ledger-7c9d8b6f5-b8kzn")
+    pod("idle-7c9d8b6f5-b8kzn")
+    took = lease("database/creds/ledger-ro", pod=f"payments/{one.name}", pod_uid=one.uid, grade="likely", state="live",
+                 expires=NOW + HOUR)  # fmt: skip
+    gets(one, "database/creds/ledger-ro", method="vso"), gets(other, "database/creds/ledger-ro", method="vso")
+    lease("database/creds/ledger-ro", pod="payments/gone-1", pod_uid="gone", grade="exact", state="live",
+          pod_gone=NOW - HOUR, expires=NOW + HOUR)  # fmt: skip
+    got = get("/workloads/map/?namespace=payments")
+    assert [own["href"] for own in got.all("a", href=f"/leases/{took.pk}/")]
+    assert got.all("time", **{"data-left": ""}) and "likely" in got.text
+    assert len(got.all("td", class_="map-unknown")) == 1
+    assert "1 pod of which nothing shows a secret is left out." in got.text
+    assert "No pod 1 lease is held by pods that are gone" in got.text
+    assert "No pod fits" in get("/workloads/map/?namespace=nowhere").text
+
+
+def test_the_map_of_a_limited_view_has_its_own_secrets_alone(get, db, cat):
+    PersonArea.objects.create(user=cat, vault="", namespace="", prefix="secret/prod/ledger")
+    one = pod()
+    gets(one), gets(one, "secret/data/prod/other/thing")
+    lease("database/creds/ledger-ro", pod=f"payments/{one.name}", pod_uid=one.uid, grade="likely", state="live")
+    got = get("/workloads/map/").text
+    assert "bank-sftp" in got and "other/thing" not in got and "ledger-ro" not in got
+
+
+def test_the_map_keeps_to_the_secrets_that_most_pods_hold(get, db):
+    one = pod()
+    for number in range(14):
+        gets(one, f"secret/data/x/{number}")
+    gets(pod("ledger-7c9d8b6f5-b8kzn"), "secret/data/x/13")
+    got = get("/workloads/map/")
+    assert len(got.all("th", scope="col")) == 11 and "x/13" in got.text
+    assert "4 secrets that fewer pods hold are left out" in got.text
+
+
 def test_the_pages_ask_a_fixed_number_of_times(signed_in, db):
     one, owner = pod(), workload()
     gets(one), stuck(one)
-    addresses = ("/pods/", "/workloads/", f"/pods/prod/{one.uid}/", f"/workloads/prod/{owner.uid}/")
+    addresses = ("/pods/", "/pods/?old=yes", "/workloads/", f"/pods/prod/{one.uid}/", f"/workloads/prod/{owner.uid}/",
+                 "/workloads/map/")  # fmt: skip
     few = [asked(signed_in, address) for address in addresses]
     for number in range(30):
         more = pod(f"ledger-7c9d8b6f5-{number:05}")
         gets(more), gets(one, f"secret/data/x/{number}"), stuck(more)
-    assert [asked(signed_in, address) for address in addresses] == few
+    assert [asked(signed_in, address) for address in addresses] == few == [14, 13, 12, 22, 16, 16]
 
 
 # -- the pod of an event -----------------------------------------------------------------------------------------------

@@ -174,6 +174,49 @@ def test_a_pod_that_last_read_an_old_version_is_behind(get, cluster):
     assert "app-0" in behind.split("1 pod, by the newest")[0] and "app-1" not in behind.split("1 pod, by")[0]
 
 
+def test_each_reader_shows_the_pods_of_its_calls_with_their_grades(get, cluster):
+    attribute(cluster)
+    got = get()
+    told = got.text.split("Proof of pod")[1]
+    assert "strong shop/app-0" in told and "strong shop/app-1" in told
+    assert {own["href"] for own in got.all("a", href="/pods/prod/")} >= {"/pods/prod/u-app-0/", "/pods/prod/u-app-1/"}
+    attribute(cluster, "conflict")
+    Attribution.objects.update(pod_uid="", pod_name="", cluster="")
+    got = get()
+    assert "conflict" in got.text.split("Proof of pod")[1]
+    assert not [own for own in got.all("a", class_="mono") if own["href"].startswith("/pods/")]
+
+
+def test_a_pods_page_tells_which_version_of_each_secret_it_holds(signed_in, store, cluster):
+    attribute(cluster)
+    for name in ("app-0", "app-1"):
+        PodState.objects.filter(name=name).update(service_account=name)
+
+    def held(pod: str) -> str:
+        got = Page.of(signed_in.get(f"/pods/prod/{pod}/")).text
+        return got.split("A new value")[1].split("What its calls did")[0]
+
+    assert "v3 old newest v4" in held("u-app-0")
+    assert " v4 " in held("u-app-1") and "old" not in held("u-app-1")
+    SecretConsumer.objects.filter(pod_uid="u-app-0").update(pinned=3)
+    assert " v3 " in held("u-app-0") and "old" not in held("u-app-0")
+    TokenUse.objects.all().delete()
+    assert "not known" in held("u-app-1")
+
+
+def test_the_map_shows_versions_with_their_grades_old_ones_and_what_is_not_known(signed_in, store, cluster):
+    attribute(cluster)
+    got = Page.of(signed_in.get("/workloads/map/"))
+    assert "2 pods of 1 workload hold 1 static secret and 0 leases. 1 pod is behind." in got.text
+    told = got.text.split("What each pod holds")[1]
+    assert "v3 old strong" in told and "v4 strong" in told and "1 pod behind" in told
+    assert len(got.all("td", class_="map-old")) == 1 and not got.all("td", class_="map-unknown")
+    TokenUse.objects.all().delete()
+    got = Page.of(signed_in.get("/workloads/map/"))
+    assert len(got.all("td", class_="map-unknown")) == 2 and "Of 2 pods we do not know what they hold." in got.text
+    assert "Of 2 pods it is not known what they hold of a secret." in got.text and "Not complete." in got.text
+
+
 def test_a_pod_that_is_gone_pinned_or_not_proven_is_not_told_as_behind(get, cluster):
     attribute(cluster, "possible")
     assert "Still on an old version" not in get().text

@@ -17,6 +17,7 @@ HOLDS = {
     "receiver": {"DATABASE_URL"},
     "worker-ingest": {"DATABASE_URL", "REDIS_URL"},
     "worker-cluster": {"DATABASE_URL", "REDIS_URL"},
+    "worker-operations": {"DATABASE_URL", "REDIS_URL"},
     "beat": {"DATABASE_URL", "REDIS_URL"},
     "health": {"DATABASE_URL", "REDIS_URL"},
 }
@@ -71,14 +72,30 @@ def test_the_sandbox_gives_its_processes_no_more_than_compose_does():
     assert not [name for name, settings in known.items() if settings & {"VAULT_TOKEN", "VAULT_ADDR", "KUBECONFIG"}]
     assert {name for name, settings in known.items() if "KEYBOOK_VAULT_TOKEN_FILES" in settings} <= {"INGEST"}
     assert {name for name, settings in known.items() if "KEYBOOK_KUBECONFIG" in settings} == {"CLUSTER"}
+    for own in ("KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER"):
+        assert {name for name, settings in known.items() if own in settings} == {"OPERATIONS"}
+    assert identities.WEB.environment({"KEYBOOK_EXECUTOR": "x", "KEYBOOK_RESTARTER": "x"}, None) == {}
     for name, service in (
         ("INGEST", "worker-ingest"),
         ("CLUSTER", "worker-cluster"),
+        ("OPERATIONS", "worker-operations"),
         ("BEAT", "beat"),
         ("HEALTH", "health"),
         ("WEB", "web"),
     ):
         assert {one for one in known[name] if not one.startswith("KEYBOOK_")} == HOLDS[service] & {"REDIS_URL"}
+
+
+def test_the_worker_that_watches_clusters_and_the_one_that_changes_them_share_nothing(ours):
+    watching, changing = ours["worker-cluster"], ours["worker-operations"]
+    queues = [one["command"][one["command"].index("-Q") + 1] for one in (watching, changing)]
+    assert queues == ["cluster", "operations"]
+    assert not {"KEYBOOK_KUBECONFIG", "KEYBOOK_VAULT_TOKEN_FILES"} & set(changing["environment"])
+    assert not {"KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER"} & set(watching["environment"])
+    folders = [{one.split(":")[0] for one in two["volumes"]} for two in (watching, changing)]
+    assert not folders[0] & folders[1]
+    holding = [name for name, one in ours.items() if "KEYBOOK_EXECUTOR" in one.get("environment", {})]
+    assert holding == ["worker-operations"]
 
 
 def test_make_secrets_makes_every_file_that_is_named_and_keeps_what_is_there(compose, tmp_path):
@@ -95,7 +112,7 @@ def test_make_secrets_makes_every_file_that_is_named_and_keeps_what_is_there(com
 
 
 @pytest.mark.parametrize(
-    "room", ["accounts", "audit", "cluster", "config", "dashboard", "inventory", "kit", "receiver", "vault"]
+    "room", ["accounts", "audit", "cluster", "config", "dashboard", "inventory", "kit", "receiver", "rotation", "vault"]
 )
 def test_the_image_holds_every_room_of_the_product(room):
     image_file = (ROOT / "deploy" / "Dockerfile").read_text()

@@ -16,7 +16,19 @@ class House:
     """The checkout: its files by kind, read once."""
 
     root = ROOT
-    rooms = ("config", "kit", "vault", "cluster", "inventory", "audit", "accounts", "dashboard", "receiver", "sandbox")
+    rooms = (
+        "config",
+        "kit",
+        "vault",
+        "cluster",
+        "inventory",
+        "audit",
+        "accounts",
+        "rotation",
+        "dashboard",
+        "receiver",
+        "sandbox",
+    )
 
     @cache  # noqa: B019 - one House per run
     def files(self) -> list[Path]:

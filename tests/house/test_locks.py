@@ -80,7 +80,7 @@ def test_binary_packages_are_locked_for_every_platform_and_python(house):
 @pytest.mark.parametrize(
     "rooms, extras",
     [
-        (("config", "kit", "vault", "cluster", "inventory", "audit", "accounts", "dashboard"), ()),
+        (("config", "kit", "vault", "cluster", "inventory", "audit", "accounts", "rotation", "dashboard"), ()),
         (("sandbox",), ("embedded",)),
     ],
 )

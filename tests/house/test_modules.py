@@ -25,14 +25,19 @@ MAY_IMPORT_LATE = {
 MAY_CATCH_ALL: dict[str, str] = {
     "audit/management/commands/follow.py": "the edge of a turn: a fault in one log must not stop the others",
     "cluster/turn.py": "the edge of a thread: a fault in one watch must end the turn, not leave it half done",
+    "vault/wire.py": "marks any failure to connect as one before anything was sent, and raises it again",
     "receiver/house.py": "the edge of a request: its sender must be answered whatever happens",
     "audit/tasks.py": "the edge of a turn: a fault in one log must not stop the others",
     "inventory/tasks.py": "the edge of a turn: a fault at one cluster must not stop the others",
+    "rotation/tasks.py": "the edge of a turn: a fault in one change must not stop the others",
+    "rotation/runner.py": "the edge of a step: whatever it raises becomes a sentence beside it, and a look",
+    "rotation/preflight.py": "the edge of a look: whatever a step raises, the approver reads it as a sentence",
+    "rotation/assertions.py": "whatever a hostile answer makes the decoder raise is a refusal",
 }
 
 # Pure modules take the time as an argument, so that their tests need no patience and no patching.
 PURE = ("kit/", "vault/", "cluster/", "audit/principal.py", "inventory/sights.py")
-NOT_PURE = ("vault/client.py", "cluster/client.py", "cluster/turn.py", "cluster/watch.py")
+NOT_PURE = ("vault/wire.py", "cluster/client.py", "cluster/turn.py", "cluster/watch.py")
 CLOCKS = re.compile(r"\b(?:time\.(?:time|monotonic|perf_counter|sleep)|datetime\.(?:now|utcnow)|date\.today)\b")
 
 

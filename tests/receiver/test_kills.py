@@ -53,15 +53,19 @@ def send(service, token, many, told):
 
 
 def kill_until(over, service, database, rng, told):
-    """Kill the serving process, the watchdog's child, at random; now and then the ingester too."""
-    ingester = None
+    """Kill the serving process, the watchdog's child, at random; now and then the ingester too.
+
+    Each has taken something before it dies: a machine that is slow to start the next would else never get further.
+    """
+    ingester, before = None, -1
     follow = ["manage.py", "follow", "--every", "0.1"]
     while not over.is_set():
         if ingester is None or ingester.poll() is not None:
             ingester = database.start(*follow)
             born = time.monotonic()
         over.wait(rng.uniform(0.1, 0.9))
-        if pid := service.serving():
+        if told["accepted"] > before and (pid := service.serving()):
+            before = told["accepted"]
             os.kill(pid, signal.SIGKILL)
             told["kills"] += 1
         if time.monotonic() - born > rng.uniform(3, 8):

@@ -40,7 +40,13 @@ import json
 from pathlib import Path
 from sandbox import control
 
-found = {}
+log = Path(control.state()["worker-operations"]["log"])
+opened = [not log.with_name("executor.wrapped").exists()]
+control.ask("kill", "worker-operations")
+control.ask("start", "worker-operations")
+opened.append(not log.with_name("executor.wrapped").exists() and "CRITICAL" not in log.read_text())
+
+found = {"opened": opened}
 for name, part in control.state().items():
     words = Path(f"/proc/{part['pid']}/environ").read_bytes().decode().rstrip(chr(0)).split(chr(0))
     found[name] = dict(word.partition("=")[::2] for word in words)
@@ -50,6 +56,7 @@ OURS = {
     "web": "keybook_web",
     "receiver": "keybook_receiver",
     "worker-ingest": "keybook_ingest",
+    "worker-operations": "keybook_operations",
     "beat": "keybook_beat",
     "health": "keybook_health",
 }
@@ -63,7 +70,11 @@ def test_each_process_has_a_role_of_its_own_and_knows_nothing_of_others_business
         assert f"user={role}" in found[name]["DATABASE_URL"]
         assert not [one for one in found[name] if one.startswith(("VAULT_", "BAO_")) or one == "KUBECONFIG"], name
     assert {name for name in OURS if "KEYBOOK_SECRET_KEY" in found[name]} == {"web"}
-    assert {name for name in OURS if "REDIS_URL" in found[name]} == {"worker-ingest", "beat", "health"}
+    assert {name for name in OURS if "REDIS_URL" in found[name]} == {
+        "worker-ingest", "worker-operations", "beat", "health",
+    }  # fmt: skip
+    assert {name for name in found if "KEYBOOK_EXECUTOR" in found[name]} == {"worker-operations"}
+    assert found["opened"] == [True, True], "a worker was not handed its secret id, or could not open it"
 
 
 def test_no_process_of_ours_survives_the_supervisors_death(running, gone):

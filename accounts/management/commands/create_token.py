@@ -45,7 +45,7 @@ class Command(BaseCommand):
         parser.add_argument("--days", default=str(DAYS), help=f"how long it lives: {DAYS}, at most {MOST_DAYS}")
         parser.add_argument("--name", default="made by command", metavar="TEXT", help="what uses it, and where")
         parser.add_argument(
-            "--allow-approve", action="store_true", help="for changes:approve, which no approval policy permits yet"
+            "--allow-approve", action="store_true", help="for changes:approve, where an approval policy takes tokens"
         )
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
@@ -68,6 +68,7 @@ class Command(BaseCommand):
             areas=read_areas(options["vault"], options["namespace"], options["prefix"]),
             networks=options["network"],
             days=_days(options["days"]),
+            allow_approve=options["allow_approve"],
         )
         return tokens.create(find(options["user"]), wish, actor=f"command line: {getuser()}")
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from audit import connect, connect_cluster
+from audit import connect, connect_cluster, enrolling
 from audit.arrival import Seen
 from audit.commands import BadInput, explained, visible
-from cluster import access
+from cluster import access, restarter
 from inventory import asking
 from kit.check import Check
 from vault import policy
@@ -46,7 +46,12 @@ class Command(BaseCommand):
         cluster.add_argument("--kubeconfig", default="", help=f"its kubeconfig, or in-cluster (default: {_KUBECONFIG})")
         cluster.add_argument("--secrets", action="store_true", help="also ask for names and times of Secrets")
         cluster.add_argument("--role", action="store_true", help="print what to apply and nothing else, and do nothing")
+        words = "print the restarter's role for these namespaces and nothing else, and do nothing"
+        cluster.add_argument("--restarter", nargs="+", default=[], metavar="NAMESPACE", help=words)
         parser.add_argument("--policy", action="store_true", help="print the policy and nothing else, and do nothing")
+        parser.add_argument("--enrol", action="append", default=[], metavar="TARGET:MOUNT/PREFIX",
+                            help="print what lets the executor change something there, such as kv:secret/prod/, and do "
+                                 "nothing; may be given again")  # fmt: skip
         parser.add_argument("--namespace", default="", help="the namespace that the token belongs to")
         parser.add_argument("--token-file", help="a file with the read-only token (else VAULT_TOKEN)")
         parser.add_argument("--ca-file", default="", help="certificates to trust, PEM (else the system's)")
@@ -64,8 +69,14 @@ class Command(BaseCommand):
         if given["policy"]:
             self.stdout.write(policy.hcl(), ending="")
             return
+        if given["enrol"]:
+            self._enrol(given["vault"], given["addr"], given["enrol"], as_json=given["json"])
+            return
         if given["role"]:
             self.stdout.write(access.manifest(secrets=given["secrets"]), ending="")
+            return
+        if given["restarter"]:
+            self._restarter(given["restarter"])
             return
         self._json, self._checks = bool(given["json"]), list[Check]()
         if given["cluster"]:
@@ -84,6 +95,24 @@ class Command(BaseCommand):
                 raise BadInput(visible(str(error))) from None
         if not ok:
             sys.exit(NOTHING_ARRIVES)
+
+    def _restarter(self, namespaces: list[str]) -> None:
+        """Print the role of who restarts and has secrets read anew, bound in these namespaces alone."""
+        with explained():
+            try:
+                self.stdout.write(restarter.manifest(namespaces), ending="")
+            except restarter.UnusableNamespace as error:
+                raise BadInput(visible(str(error))) from None
+
+    def _enrol(self, vault: str, address: str, wishes: list[str], *, as_json: bool) -> None:
+        """Print the executor's policies; exit code 2 for a wish that can't be met."""
+        with explained():
+            try:
+                sheet = enrolling.sheet(vault, address, wishes)
+            except connect.Unusable as error:
+                raise BadInput(visible(str(error))) from None
+        lines = [json.dumps(sheet.document())] if as_json else [visible(one) for one in sheet.text().split("\n")]
+        self.stdout.write("\n".join(lines), ending="")
 
     def _cluster(self, given: dict[str, Any]) -> None:
         """Connect a cluster: exit code 0 when it was added, 2 when anything stands against it."""

@@ -1,7 +1,7 @@
 // Single keys: j and k walk the rows, Enter opens, / asks, c copies a link, g and a letter goes to a page, ? tells. They can be switched off.
 
 const OFF = "keybook-keys-off";
-const PLACES = { h: "home", e: "events", s: "secrets", p: "principals", l: "leases", w: "workloads" };
+const PLACES = { h: "home", e: "events", s: "secrets", p: "principals", l: "leases", w: "workloads", c: "changes" };
 let going = 0;
 
 const help = () => document.getElementById("keys-help");

@@ -1,5 +1,7 @@
 // Keeps the drawer's focus and address in order, copies, walks by keys, and follows live. Pages read the same without it.
 
+import { startAsking } from "./asking.js";
+import { startPasskeys } from "./passkey.js";
 import { leaveBrush, startBrush } from "./brush.js";
 import { startCountdown } from "./countdown.js";
 import { show } from "./fetch.js";
@@ -96,3 +98,5 @@ startQuery();
 startKeys();
 startLive();
 startCountdown();
+startAsking();
+startPasskeys();

@@ -1,0 +1,67 @@
+"""Lets rotation ask the record: what `rotation.world` wants to know, answered by audit's questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from audit import lease_proofs, our_calls, proofs
+from inventory.sightings import HeldLease, LeaseEnd, OurCall, Reach, TokenUse, VersionRead, Written
+from rotation.world import Books, Witness
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class AuditLog(Books, Witness):
+    """The record of all vaults: `rotation.world.Witness` and `Books`. A vault goes by the name of its record."""
+
+    # --- Books
+
+    def leases(self, **which: str) -> Sequence[HeldLease]:
+        """Return live leases by `pod` (its uid), `service_account`, `principal`, `role`, `prefix` or `lease_id`.
+
+        `vault` and `namespace` narrow them. Raises `ValueError` when nothing else is given.
+        """
+        return lease_proofs.held_leases(datetime.now(UTC), **which)
+
+    def versions(self, vault: str, namespace: str, mount: str, path: str) -> int:
+        """Return the newest version of a secret that the record shows, 0 when it shows none."""
+        return proofs.newest_version(proofs.secret_ids(vault, namespace, mount, path))
+
+    # --- Witness
+
+    def calls(self, change: str) -> Sequence[OurCall]:
+        """Return the calls that claim to be for a change, with the mints of their tokens, in order of acceptance."""
+        return our_calls.calls_of(change)
+
+    def calls_since(self, seq: int, limit: int = 1_000) -> Sequence[OurCall]:
+        """Return what became known of our calls after an item's number; with a late answer, a call comes again."""
+        return our_calls.calls_since(seq, limit)
+
+    def complete_until(self, vault: str) -> datetime | None:
+        """Return until when the record of a vault is complete; None while nothing is known."""
+        return proofs.reach(vault, datetime.now(UTC)).complete_until
+
+    def reach(self, vault: str, since: datetime) -> Reach:
+        """Return how far the record of a vault is known, with its holes since a moment."""
+        return proofs.reach(vault, since)
+
+    def written(
+        self, vault: str, namespace: str, mount: str, path: str, since: datetime = _LONG_AGO
+    ) -> Sequence[Written]:
+        """Return what changed a KV secret since a moment, or may have, the oldest first."""
+        return proofs.written_versions(proofs.secret_ids(vault, namespace, mount, path), since)
+
+    def reads(
+        self, vault: str, namespace: str, mount: str, path: str, version: int, since: datetime = _LONG_AGO
+    ) -> Sequence[VersionRead]:
+        """Return who read a version of a secret since a moment, each pod with its grade of proof."""
+        return proofs.reads_of_version(proofs.secret_ids(vault, namespace, mount, path), version, since)
+
+    def ends(self, vault: str, leases: Sequence[str]) -> Sequence[LeaseEnd]:
+        """Return what is known of some leases' ends; one that the record never showed is not among them."""
+        return lease_proofs.ends_of(vault, leases)
+
+    def token_use(self, vault: str, accessors: Sequence[str], since: datetime) -> TokenUse:
+        """Return what tokens did after a moment, by accessors as the vault's devices show them (`OurCall.abouts`)."""
+        return lease_proofs.token_use(vault, accessors, since)

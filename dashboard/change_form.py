@@ -1,0 +1,204 @@
+"""The form by which a change is asked for: its fields are the arguments of the target, and its plan is seen first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from secrets import token_urlsafe
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from django.http import QueryDict
+
+from accounts.models import User
+from dashboard.change_page import PlanRow, plan_row
+from dashboard.words import visible
+from rotation import targets
+from rotation.actions import LONGEST_REASON
+from rotation.asking import Want
+from rotation.plan import Plan
+from rotation.planning import Refused
+
+WHERE = ("vault", "namespace", "cluster")
+FAMILIES = {"rotate": "Rotate", "revoke": "Revoke", "restart": "Restart", "govern": "Who may do what"}
+WORDS = {
+    "restart": "Restart what would keep the old value",
+    "retire": "Destroy the old version at the end",
+    "policy": "Password policy of the vault",
+    "enable": "Let it in again instead",
+}
+LONGEST = 4_000
+OPEN_TO = {"govern": "administrator"}  # who finds these among the targets; the plan itself is open to any operator
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One argument as the form asks for it; `kind` is text, number, lines, yes or one."""
+
+    name: str
+    kind: str
+    value: str
+    needed: bool
+    choices: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """Return its name as people say it."""
+        return WORDS.get(self.name) or self.name.replace("_", " ").capitalize()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A target that can be chosen, with the address of its form."""
+
+    kind: str
+    title: str
+    family: str
+    fits: bool
+
+
+@dataclass
+class ChangeForm:
+    """What somebody wants, as far as they have said it, with the plan once it was drawn."""
+
+    given: QueryDict
+    person: User
+    plan: Plan | None = None
+    why: Refused | None = None
+    sent: bool = False
+    _fresh_key: str = field(default_factory=lambda: token_urlsafe(18))
+
+    @property
+    def target(self) -> str:
+        """Return the chosen target, empty for none or one that is not there."""
+        asked = self.given.get("target", "")
+        return asked if asked in targets.kinds() else ""
+
+    @property
+    def title(self) -> str:
+        """Return what the target does."""
+        return str(targets.kinds()[self.target].TITLE) if self.target else "New change"
+
+    @property
+    def help(self) -> str:
+        """Return what the target asks for, as its own module says it."""
+        return str(targets.kinds()[self.target].Args.__doc__ or "") if self.target else ""
+
+    @cached_property
+    def fields(self) -> list[Field]:
+        """Return the arguments of the target, with what was given."""
+        return [self._field(name, hint, needed) for name, hint, needed in _arguments(self.target)]
+
+    def _field(self, name: str, hint: Any, needed: bool) -> Field:
+        kind, choices = _kind(hint)
+        if kind == "lines":
+            value = "\n".join(line for one in self.given.getlist(name) for line in one.splitlines())
+        elif kind == "yes":
+            told = name in self.given if self.sent else bool(self.given.get(name, getattr(self._default, name, False)))
+            value = "yes" if told else ""
+        else:
+            value = self.given.get(name, "")
+        return Field(name, kind, value.replace("\0", "")[:LONGEST], needed, choices)
+
+    @property
+    def _default(self) -> Any:
+        return _defaults(targets.kinds()[self.target].Args)
+
+    @property
+    def where(self) -> list[Field]:
+        """Return what tells apart things of one name; only what the target does not ask for itself."""
+        own = {one.name for one in self.fields}
+        return [Field(name, "text", self.text(name, 200), False) for name in WHERE if name not in own]
+
+    @property
+    def offers(self) -> dict[str, list[Offer]]:
+        """Return the targets by family; those that take what is given already come first."""
+        found: dict[str, list[Offer]] = {}
+        for kind, module in targets.kinds().items():
+            if OPEN_TO.get(module.FAMILY, self.person.role) != self.person.role:
+                continue
+            takes = {name for name, _, _ in _arguments(kind)} & set(self.given)
+            found.setdefault(FAMILIES.get(module.FAMILY, module.FAMILY), []).append(
+                Offer(kind, module.TITLE, module.FAMILY, bool(takes - set(WHERE)))
+            )
+        return found
+
+    def address(self, kind: str) -> str:
+        """Return the query of the form of another target, with what was given already."""
+        query = self.given.copy()
+        query["target"] = kind
+        return f"?{query.urlencode()}"
+
+    @property
+    def reason(self) -> str:
+        """Return why, as far as it was said."""
+        return self.text("reason", LONGEST_REASON + 1)
+
+    @property
+    def evidence(self) -> str:
+        """Return what it is asked for by: an event, a finding, a ticket."""
+        return self.text("evidence", 200)
+
+    @property
+    def key(self) -> str:
+        """Return the key by which sending the form twice asks once."""
+        return self.text("once", 100) or self._fresh_key
+
+    def text(self, name: str, most: int = LONGEST) -> str:
+        """Return what stands in a field, without what no text has."""
+        return self.given.get(name, "").replace("\0", "").strip()[:most]
+
+    @property
+    def want(self) -> Want:
+        """Return what is wanted, as targets take it."""
+        args = {one.name: _value(one) for one in self.fields if one.value or one.kind == "yes"}
+        return Want(self.target, args, **{one.name: one.value for one in self.where})
+
+    @property
+    def error(self) -> str:
+        """Return what is wrong, as a sentence."""
+        return visible(str(self.why)) if self.why else ""
+
+    @property
+    def rows(self) -> list[PlanRow]:
+        """Return the plan's steps."""
+        return [plan_row(one) for one in self.plan.document["steps"]] if self.plan else []
+
+    @property
+    def blast(self) -> Mapping[str, Any]:
+        """Return what it would touch."""
+        return self.plan.document["blast_radius"] if self.plan else {}
+
+
+def _arguments(kind: str) -> list[tuple[str, Any, bool]]:
+    """Return the arguments of a target: name, type, and whether one must be given."""
+    if not kind:
+        return []
+    args = targets.kinds()[kind].Args
+    hints = get_type_hints(args)
+    return [(one.name, hints[one.name], one.required) for one in msgspec.structs.fields(args)]
+
+
+def _defaults(args: Any) -> Any:
+    found = {one.name: one.default for one in msgspec.structs.fields(args) if not one.required}
+    return type("Defaults", (), found)
+
+
+def _kind(hint: Any) -> tuple[str, tuple[str, ...]]:
+    if hint is bool:
+        return "yes", ()
+    if get_origin(hint) is Literal:
+        return "one", tuple(map(str, get_args(hint)))
+    if hint is int:
+        return "number", ()
+    return ("lines" if get_origin(hint) in (tuple, list) else "text"), ()
+
+
+def _value(one: Field) -> Any:
+    if one.kind == "yes":
+        return bool(one.value)
+    if one.kind == "lines":
+        return [line.strip() for line in one.value.replace(",", "\n").splitlines() if line.strip()]
+    plain = one.value.strip()
+    return int(plain) if one.kind == "number" and plain.isascii() and plain.isdecimal() and len(plain) < 10 else plain

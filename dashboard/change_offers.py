@@ -1,0 +1,65 @@
+"""Which changes begin on the page of a secret, a lease, a pod, a workload or a principal, with their form filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One button: its words and the address of the form."""
+
+    words: str
+    url: str
+
+
+def _way(words: str, target: str, **given: str) -> Way:
+    pairs = {"target": target, **{name: value for name, value in given.items() if value}}
+    return Way(words, f"{reverse('change-new')}?{urlencode(pairs)}")
+
+
+def secret(name: str, engine: str, vault: str) -> list[Way]:
+    """Return what can be done about a secret by its engine; each has its changes."""
+    found = [Way("Its changes", f"{reverse('change-list')}?{urlencode({'subject': name})}")]
+    if engine == "kv":
+        found.append(_way("Rotate…", "kv", secret=name, vault=vault))
+    elif engine == "database" and "/static-creds/" in name:
+        found.append(_way("Rotate…", "database_role", secret=name, vault=vault))
+    elif engine == "transit" and "/keys/" in name:
+        found.append(_way("Rotate…", "transit", key=name, vault=vault))
+    elif "/creds/" in name:
+        found.append(_way("Revoke its leases…", "lease", role=name, vault=vault))
+    return found
+
+
+def lease(lease_id: str, vault: str) -> list[Way]:
+    """Return what can be done about a lease."""
+    return [_way("Revoke…", "lease", leases=lease_id, vault=vault)]
+
+
+def pod(uid: str) -> list[Way]:
+    """Return what can be done about a pod."""
+    return [_way("Revoke its leases…", "lease", pod=uid)]
+
+
+def workload(cluster: str, kind: str, namespace: str, name: str) -> list[Way]:
+    """Return what can be done about a workload, if it is of a kind that can be restarted."""
+    if kind not in ("Deployment", "StatefulSet", "DaemonSet"):
+        return []
+    return [_way("Restart…", "restart", cluster=cluster, kind=kind, namespace=namespace, name=name)]
+
+
+def principal(name: str, vault: str, entity: str) -> list[Way]:
+    """Return what can be done about a principal."""
+    found = [_way("Revoke its leases…", "lease", principal=name, vault=vault)]
+    return [*found, _way("Disable…", "entity", entity=entity, vault=vault)] if entity else found
+
+
+FROM: Mapping[str, Callable[..., list[Way]]] = MappingProxyType(
+    {"secret": secret, "lease": lease, "pod": pod, "workload": workload, "principal": principal}
+)

@@ -1,0 +1,117 @@
+"""What people do with changes: ask, cancel, resume. Each verb is one transaction with its entry in the trail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.trail import record
+from rotation import lifecycle, moves
+from rotation.bells import ring_on_commit
+from rotation.models import Change
+from rotation.plan import Plan
+from rotation.planning import Refused, digest
+
+LONGEST_REASON = 2_000
+LONGEST_KEY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, and how: `by` is page, api, command, schedule or playbook; `key` is the Idempotency-Key.
+
+    `review_due` is set where the glass is broken (`rotation.glass`), and nowhere else.
+    """
+
+    by: str = "page"
+    token_id: int | None = None
+    key: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    evidence: str = ""
+    request: HttpRequest | None = None
+    review_due: datetime | None = None
+
+
+class KeyUsed(Exception):
+    """The same Idempotency-Key came with another body."""
+
+
+def request(asker: User, plan: Plan, reason: str, asked: Asked, *, rule: Mapping[str, Any], hours: int = 24) -> Change:
+    """Ask for a change and return it; the same key with the same body returns the one that was asked before.
+
+    `rule` is the approval policy that holds for it, frozen. Raises `Refused` for a reason that is missing or too long,
+    `KeyUsed` when the key came before with another body.
+    """
+    reason = reason.strip()
+    if not reason or len(reason) > LONGEST_REASON:
+        raise Refused(
+            "A change needs a reason that the approver can judge.", f"Write one of 1 to {LONGEST_REASON:,} characters.",
+            code="bad_args", field="reason",
+        )  # fmt: skip
+    if len(asked.key) > LONGEST_KEY:
+        raise Refused(
+            f"The Idempotency-Key has {len(asked.key)} characters.", f"Use at most {LONGEST_KEY}.", code="bad_args"
+        )
+    body = digest(asked.body)
+    if before := _same(asker, asked.key, body):
+        return before
+    try:
+        with transaction.atomic():
+            return _make(asker, plan, reason, asked, rule, hours, body)
+    except IntegrityError:  # the same key at the same moment
+        if before := _same(asker, asked.key, body):
+            return before
+        raise
+
+
+def _same(asker: User, key: str, body: str) -> Change | None:
+    found = Change.objects.filter(asker_id=asker.pk, key=key).first() if key else None
+    if found is not None and found.body_hash != body:
+        raise KeyUsed(
+            f"This Idempotency-Key was used for {found.name}, with another body. Use a new key for a new change."
+        )
+    return found
+
+
+def _make(asker: User, plan: Plan, reason: str, asked: Asked, rule: Mapping[str, Any], hours: int, body: str) -> Change:
+    whole = plan.document
+    made = Change.objects.create(
+        target=whole["target"], args=whole["args"], vault=whole["vault"], cluster=whole["cluster"], verb=whole["verb"],
+        subject=whole["subject"], reason=reason, evidence=asked.evidence, asker_id=asker.pk, asker_name=asker.username,
+        asked_by=asked.by, token_id=asked.token_id, risk=plan.risk, rule=dict(rule), plan=whole, plan_hash=plan.hash,
+        expires_at=timezone.now() + timedelta(hours=hours), key=asked.key or None, body_hash=body,
+        break_glass=asked.review_due is not None, review_due=asked.review_due,
+    )  # fmt: skip
+    told = {"target": made.target, "plan": made.plan_hash, "by": asked.by, "reason": reason[:200]}
+    record(asker, "rotation.change.requested", moves.subject(made), details=told, request=asked.request)
+    ring_on_commit(made.pk)
+    return made
+
+
+def cancel(change: Change, actor: User, *, http: HttpRequest | None = None) -> Change:
+    """Cancel a change; one that runs is cancelled by its worker before the next step. Raises `lifecycle.Forbidden`."""
+    if change.state != lifecycle.RUNNING:
+        return moves.make(change, "cancel", actor, request=http, says=f"Cancelled by {actor.username}.")
+    with transaction.atomic():
+        if not Change.objects.filter(pk=change.pk, state=lifecycle.RUNNING).update(cancel_wanted=True, due_at=None):
+            raise moves.LostRace(f"{change.name} runs no more. Look at it again before you decide.")
+        record(actor, "rotation.change.cancel_wanted", moves.subject(change), request=http)
+        ring_on_commit(change.pk)
+    change.refresh_from_db(fields=["state", "cancel_wanted"])
+    return change
+
+
+def resume(change: Change, actor: User, *, http: HttpRequest | None = None) -> Change:
+    """Let a stopped change go on at the step where it stopped. Raises `lifecycle.Forbidden`."""
+    says = f"Resumed by {actor.username}."
+    with transaction.atomic():
+        moves.make(change, "resume", actor, request=http, says=says, cancel_wanted=False, due_at=None, ended_at=None)
+        ring_on_commit(change.pk)
+    return change

@@ -1,0 +1,103 @@
+"""Breaks the glass: asks for a revocation that starts at once, and judges it again before its first effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import User
+from accounts.trail import record
+from rotation import actions, lifecycle, moves, rules
+from rotation.actions import Asked
+from rotation.approvers import database_time, rule_for
+from rotation.approving import NotApproved
+from rotation.ballot import Answer, No
+from rotation.bells import ring_on_commit
+from rotation.break_glass import GOOD_FOR, RESTART, REVOKE, Act, Glass, may_break, review_due
+from rotation.models import Change
+from rotation.plan import Plan
+
+HOUR = timedelta(hours=1)
+# What each kind of step is; one that is not named here is taken for what the glass is not for.
+_FAMILIES: Mapping[str, str] = MappingProxyType(
+    {"revoke_leases": REVOKE, "revoke_token": REVOKE, "disable_entity": REVOKE, "restart_rollout": RESTART}
+)
+_LOOKS = frozenset({"verify_delivery", "verify_revoked", "wait_rollout", "await_version", "notify"})
+HEALS = "change:"  # how the evidence of a restart names the revocation that it heals: `change:C-215`
+
+
+@transaction.atomic
+def break_glass(asker: User, plan: Plan, reason: str, asked: Asked, *, proved_at: datetime | None) -> Change:
+    """Ask for a revocation that starts without a second person; another one has to review it within a day.
+
+    Raises `NotApproved`, and what `actions.request` raises.
+    """
+    now = database_time()
+    glass = _glass(plan.document, reason, asker, asked.evidence, now, proved_at)
+    if isinstance(answer := may_break(glass, now), No):
+        raise NotApproved(answer)
+    rule = rule_for(plan.document["target"], plan.document["subject"], plan.risk)
+    change = actions.request(
+        asker, plan, reason, replace(asked, review_due=review_due(now)), rule=rules.document(rule),
+        hours=int(GOOD_FOR / HOUR),
+    )  # fmt: skip
+    if change.state != lifecycle.REQUESTED:
+        return change  # the same Idempotency-Key came before
+    told = {"reason": reason.strip()[:200], "plan": change.plan_hash}
+    record(asker, "rotation.glass.broken", moves.subject(change), details=told, request=asked.request)
+    says = f"{asker.username} broke the glass: {reason.strip()}"
+    moved = moves.make(change, "approve", asker, says=says, request=asked.request)
+    ring_on_commit(moved.pk)
+    return moved
+
+
+def judge(change: Change, asked: datetime) -> Answer:
+    """Return whether a change that says that the glass was broken for it may run; `asked` is when, by the trail.
+
+    That its asker had proved themselves just before is the web process's word.
+    """
+    asker = User.objects.only("username", "role", "is_active").filter(pk=change.asker_id or 0, is_active=True).first()
+    if asker is None:
+        return No(f"Nobody active asked for {change.name}.", "asker")
+    glass = _glass(change.plan, change.reason, asker, change.evidence, asked, asked, without=change)
+    return may_break(glass, asked)
+
+
+def _glass(
+    plan: Mapping[str, Any], reason: str, asker: User, evidence: str, now: datetime, proved_at: datetime | None,
+    without: Change | None = None,
+) -> Glass:  # fmt: skip
+    before = Change.objects.filter(break_glass=True, asked_at__gt=now - HOUR).exclude(state=lifecycle.CANCELLED)
+    if without is not None:
+        before = before.filter(pk__lt=without.pk)
+    done = [act for one in before for act in acts_of(one.plan, one.evidence)]
+    named = [one for one in before if evidence == f"{HEALS}{one.name}"]
+    revoked = {evidence for one in named if any(act.family == REVOKE for act in acts_of(one.plan, one.evidence))}
+    return Glass(list(acts_of(plan, evidence)), reason, asker.role, proved_at, len(done), frozenset(revoked))
+
+
+def acts_of(plan: Mapping[str, Any], evidence: str = "") -> Iterator[Act]:
+    """Yield what a plan does, one act for each lease, token, entity and workload; what is only looked at is none."""
+    for step in plan["steps"]:
+        kind, args = step["step"], step["args"]
+        if kind in _LOOKS:
+            continue
+        family = _FAMILIES.get(kind, "rotate")
+        if kind == "disable_entity" and args.get("enable"):
+            family = "enable"
+        heals = evidence if family == RESTART else ""
+        yield from (Act(family, subject, heals) for subject in _subjects(kind, args))
+
+
+def _subjects(kind: str, args: Mapping[str, Any]) -> list[str]:
+    if kind == "revoke_leases":
+        return list(args.get("leases", ()))
+    named = (
+        args.get("accessor") or args.get("entity") or "/".join(str(args.get(one, "")) for one in ("namespace", "name"))
+    )
+    return [f"{kind} {named}"]

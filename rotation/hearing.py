@@ -1,0 +1,104 @@
+"""Hears from Vault's own log what our identities did, and tells where log and journal disagree."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from inventory.sightings import OurCall
+from rotation import two_way
+from rotation.models import Change, Heard, Mismatch, Step
+from rotation.two_way import Known
+from rotation.world import Witness
+
+MOST = 1_000  # calls of one turn
+BACK = timedelta(hours=24)  # for so long a step is looked at for its line
+_LOCK = 0x6B62_0010
+_NAME = "vault"
+_CHANGE = re.compile(r"C-([1-9]\d{0,17})")
+_log = logging.getLogger("keybook.rotation")
+
+
+def hear(witness: Witness) -> int:
+    """Take one turn: mark steps that the log shows, keep each mismatch once. Returns how many calls were heard."""
+    with _alone() as alone:
+        if not alone:
+            return 0
+        heard = _calls(witness)
+        _silent(witness)
+        return heard
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        got = bool(cursor.fetchone()[0])
+        try:
+            yield got
+        finally:
+            if got:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def _calls(witness: Witness) -> int:
+    at, _ = Heard.objects.get_or_create(name=_NAME)
+    calls = witness.calls_since(at.seq, MOST)
+    with transaction.atomic():
+        for call in calls:
+            if two_way.is_effect(call):
+                _judge(call)
+        if calls:
+            Heard.objects.filter(name=_NAME).update(seq=calls[-1].seq)
+    return len(calls)
+
+
+def _judge(call: OurCall) -> None:
+    change = _change(call.change)
+    step = change.steps.filter(number=int(call.step)).first() if change and call.step.isdecimal() else None
+    why = two_way.rogue(call, known(step) if step else None, change_there=change is not None)
+    if why:
+        _keep(call.change[:40], call.step[:10], call.vault, call.event, why)
+    elif step is not None and call.outcome == "ok" and step.seen_at is None:
+        Step.objects.filter(pk=step.pk, seen_at=None).update(seen_at=call.at, seen_event=call.event)
+
+
+def _change(name: str) -> Change | None:
+    found = _CHANGE.fullmatch(name)
+    return Change.objects.filter(pk=int(found[1])).first() if found else None
+
+
+def known(step: Step) -> Known:
+    """Return what the journal says of a step."""
+    change = step.change
+    return Known(
+        change.name, change.plan_hash, step.number, step.kind, str(step.args.get("role", "")), step.started_at,
+        step.ended_at, step.attempts.count(),
+    )  # fmt: skip
+
+
+def _silent(witness: Witness) -> None:
+    """Look for steps that say that they were done in Vault, and that its log has not shown."""
+    now = timezone.now()
+    some = Step.objects.filter(
+        state="done", seen_at=None, kind__in=two_way.WRITING, ended_at__gte=now - BACK, ended_at__lt=now - two_way.LATE
+    ).select_related("change")
+    for step in some:
+        calls = witness.calls(step.change.name)
+        reach = witness.reach(step.change.vault, step.started_at or now)
+        if why := two_way.silent(known(step), calls, reach):
+            _keep(step.change.name, str(step.number), step.change.vault, 0, why)
+
+
+def _keep(change: str, step: str, vault: str, event: int, says: str) -> None:
+    _, new = Mismatch.objects.get_or_create(
+        change=change, step=step, event=event, defaults={"vault": vault, "says": says}
+    )
+    if new:
+        _log.critical("Vault's log and Keybook's journal disagree: %s", says)

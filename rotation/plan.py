@@ -1,0 +1,70 @@
+"""Makes a plan of what was asked: the target draws it, each step says what it will do, the whole gets its hash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from django.conf import settings
+
+from rotation import steps, targets
+from rotation.estate import Estate
+from rotation.planning import Refused, StepSpec, Wish, digest, document
+from rotation.world import Books
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan that can be shown and asked for: its document, the SHA-256 of it, its risk and its family."""
+
+    document: dict[str, Any]
+    hash: str
+    risk: str
+    family: str
+
+
+def make(target: str, args: Mapping[str, Any], books: Books, wish: Wish | None = None) -> Plan:
+    """Return the plan of a target with its arguments. Raises `Refused` with what is wrong and the mend."""
+    kind = targets.kinds().get(target)
+    if kind is None:
+        known = ", ".join(targets.names())
+        raise Refused(f"No target is called {target!r}.", f"Known are {known}.", code="unknown_target", field="target")
+    given, wished = _args(kind, target, args), wish or Wish(target)
+    drawn = kind.draw(given, wished, Estate(books, datetime.now(UTC), may_generate()))
+    whole = document(target, msgspec.to_builtins(given), drawn, [describe(one) for one in drawn.steps])
+    whole["wish"] = msgspec.json.decode(msgspec.json.encode(wished))
+    return Plan(whole, digest(whole), kind.risk(given), kind.FAMILY)
+
+
+def may_generate() -> tuple[str, ...]:
+    """Return the globs over `vault:secret` that say whose value Keybook may choose; each process has its own word."""
+    return tuple(filter(None, map(str.strip, settings.KEYBOOK.may_generate.split(","))))
+
+
+def risk_of(target: str, args: Mapping[str, Any]) -> str:
+    """Return the class that a target gives to its arguments; highest for what no target of ours can read."""
+    kind = targets.kinds().get(target)
+    try:
+        return str(kind.risk(_args(kind, target, args))) if kind is not None else "highest"
+    except Refused:
+        return "highest"
+
+
+def describe(step: StepSpec) -> dict[str, Any]:
+    """Return a step's own words; raises `LookupError` for an unknown kind."""
+    kind = steps.kinds()[step.step]
+    return asdict(kind.describe(msgspec.convert(dict(step.args), kind.Args)))
+
+
+def _args(kind: Any, target: str, args: Mapping[str, Any]) -> Any:
+    try:
+        return msgspec.convert(dict(args), kind.Args)
+    except msgspec.ValidationError as error:
+        said = str(error).replace("`", "")
+        takes = ", ".join(kind.Args.__struct_fields__)
+        raise Refused(
+            f"The arguments of {target} are wrong: {said}.", f"It takes {takes}.", code="bad_args", field="args"
+        ) from None

@@ -1,0 +1,335 @@
+"""Runs one approved change: claims it, takes its steps in order, each once, and survives being killed anywhere.
+
+Every effect is intent, call, result, each committed by itself. A worker holds a change by a claim that it renews and
+that has a number, the epoch: what an older claim wants to write is refused by `WHERE epoch = mine`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from django.db import Error, connection, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from rotation import failures, lifecycle, moves, steps
+from rotation.models import Attempt, Change, Proof, Step
+from rotation.outcomes import Done, Drifted, NotDone, Outcome, Unknown, Waiting
+from rotation.present import Getting, getting
+from rotation.world import Doors, Witness, World
+
+LEASE = 15.0  # seconds that a claim lasts; it is renewed three times as often
+MOST_ATTEMPTS = 20  # of one step, tries that surely did nothing included: then a person decides
+UNKNOWN_FOR = 900.0  # seconds for which a call without an answer is looked into before a person decides
+WORKER = "worker operations"
+_log = logging.getLogger("keybook.rotation")
+
+
+class Superseded(Exception):
+    """Another worker holds the change now: nothing of ours may be written any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What the runner works with: who we are, the connections, the witness, and what may stop a step.
+
+    `doors` opens connections for one step of a change: both stand in every audit line of them. `frozen` returns the
+    sentence of a freeze that lies over the change, "" for none; `unsure` the sentence why an approved change may not
+    start (approvals that don't verify, a plan that drifted), with the verb to make of it; `drawn` the sentence why the
+    plan is not what its target draws here, "" if it is.
+    """
+
+    worker: str
+    doors: Callable[[Change, int], Doors]
+    witness: Witness
+    frozen: Callable[[Change], str]
+    unsure: Callable[[Change], tuple[str, str]]
+    present: Callable[[str, str, str, str], Sequence[Getting]] = getting
+    drawn: Callable[[Change], str] = lambda _change: ""
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    lease: float = LEASE
+
+
+def claim(change_id: int, hands: Hands) -> Change | None:
+    """Take a change that nobody holds and that is due; None when there is nothing to do. Its epoch is then ours."""
+    now = hands.now()
+    free = Q(lease_until=None) | Q(lease_until__lt=now)
+    due = Q(due_at=None) | Q(due_at__lte=now)
+    found = Change.objects.filter(free, due, pk=change_id, state__in=lifecycle.WORK)
+    until = now + timedelta(seconds=hands.lease)
+    if not found.update(owner=hands.worker, epoch=F("epoch") + 1, lease_until=until, due_at=None):
+        return None
+    return Change.objects.get(pk=change_id)
+
+
+def turn(change_id: int, hands: Hands) -> bool:
+    """Take a change as far as it goes now; tells whether it was ours to take. Raises only what PostgreSQL does."""
+    change = claim(change_id, hands)
+    if change is None:
+        return False
+    with _renewing(change, hands):
+        try:
+            _advance(change, hands)
+        except (Superseded, moves.LostRace) as error:
+            _log.warning("%s was left to another worker: %s", change.name, error)
+    return True
+
+
+def _advance(change: Change, hands: Hands) -> None:
+    if change.state == lifecycle.APPROVED and not _start(change, hands):
+        return
+    while (step := change.steps.exclude(state="done").order_by("number").first()) is not None:
+        if _held_up(change, hands) or not _take(change, step, hands):
+            return
+    moves.make(change, "succeed", WORKER, epoch=change.epoch, says=_ending(change), **_RELEASED)
+
+
+def _start(change: Change, hands: Hands) -> bool:
+    """Begin, if everything that was approved is still so."""
+    if _held_up(change, hands):
+        return False
+    verb, why = hands.unsure(change)
+    if verb == "wait":
+        _park(change, why, 5.0, hands)
+        return False
+    if verb:
+        moves.make(change, verb, WORKER, epoch=change.epoch, says=why, **_RELEASED)
+        return False
+    with transaction.atomic():
+        moves.make(change, "start", WORKER, epoch=change.epoch)
+        planned = change.plan["steps"]
+        Step.objects.bulk_create(
+            Step(change=change, number=one["number"], kind=one["step"], args=one["args"],
+                 title=one["describe"]["title"]) for one in planned
+        )  # fmt: skip
+    return True
+
+
+def _held_up(change: Change, hands: Hands) -> bool:
+    """Heed a wish to cancel and a freeze: between two steps, never inside of one."""
+    change.refresh_from_db(fields=["state", "cancel_wanted"])  # never the epoch: it may be another's by now
+    if change.cancel_wanted and change.state == lifecycle.RUNNING:
+        moves.make(change, "stop", WORKER, epoch=change.epoch, says=_cancelled(change), **_RELEASED)
+        return True
+    if why := hands.frozen(change):
+        _park(change, why, 5.0, hands)
+        return True
+    return False
+
+
+def _take(change: Change, step: Step, hands: Hands) -> bool:
+    """Try one step; tells whether the next may follow."""
+    kind = steps.kinds()[step.kind]
+    args = msgspec.convert(step.args, kind.Args)
+    last = step.attempts.order_by("-number").first()
+    if last is not None and last.outcome in ("", "waiting"):
+        # An intent without a result, or a result that time decides: look before anything is done again.
+        outcome = _act(kind.done, change, step, last, args, hands)
+        if not isinstance(outcome, NotDone):
+            return _settle(change, step, last, outcome, hands)
+        _result(change, step, last, outcome)
+        last.outcome = "not done"
+    attempt = _intend(change, step, kind, args, last, hands)
+    return attempt is not None and _settle(
+        change, step, attempt, _act(kind.run, change, step, attempt, args, hands), hands
+    )
+
+
+def _intend(change: Change, step: Step, kind: Any, args: Any, last: Attempt | None, hands: Hands) -> Attempt | None:
+    """Commit what the step is held to; None when looking told that it can't be, or not now.
+
+    After a try that surely did nothing the same intent is used again: what it is held to still holds.
+    """
+    if last is not None and last.outcome == "not done" and last.intent:
+        return _write_attempt(change, step, last.intent, hands)
+    try:
+        intent = kind.intend(args, _world(change, step, None, hands))
+    except Exception as error:
+        found = _failure(error, failures.of_call)
+        intent = NotDone(found.says) if isinstance(found, Unknown) else found
+    if not isinstance(intent, Outcome):
+        return _write_attempt(change, step, intent, hands)
+    _settle(change, step, _write_attempt(change, step, {}, hands), intent, hands)
+    return None
+
+
+def _write_attempt(change: Change, step: Step, intent: Mapping[str, Any], hands: Hands) -> Attempt:
+    with _mine(change):
+        number = step.attempts.count() + 1
+        started = {} if step.started_at else {"started_at": Now()}
+        Step.objects.filter(pk=step.pk).update(state="running", says="", **started)
+        made = Attempt.objects.create(
+            step=step, number=number, epoch=change.epoch, worker=hands.worker, intent=dict(intent)
+        )
+    step.refresh_from_db()
+    made.refresh_from_db()
+    return made
+
+
+def _act(
+    call: Callable[[Any, World], Outcome], change: Change, step: Step, attempt: Attempt, args: Any, hands: Hands
+) -> Outcome:
+    try:
+        return call(args, _world(change, step, attempt, hands))
+    except Exception as error:  # whatever a step or a library raises must become a sentence beside the step
+        return _failure(error, failures.of_look if call.__name__ == "done" else failures.of_call)
+
+
+def _failure(error: Exception, read: Callable[[Exception], Outcome | None]) -> Outcome:
+    """Read an error of a wire: what surely did not happen, and everything else as unknown."""
+    if isinstance(error, Superseded | moves.LostRace | Error):
+        raise error
+    if (known := read(error)) is not None:
+        return known
+    _log.exception("A step failed with %s.", type(error).__name__)
+    return Unknown(f"Keybook itself failed here ({type(error).__name__}). It looks at what happened. Report it.")
+
+
+def _world(change: Change, step: Step, attempt: Attempt | None, hands: Hands) -> World:
+    began = step.attempts.order_by("number").values_list("began_at", flat=True).first() or hands.now()
+    receipts = {
+        one.step.kind: one.receipt
+        for one in Attempt.objects.filter(step__change=change, outcome="done").select_related("step")
+    }
+    return World(
+        change=change.name, step=step.number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
+        intent=attempt.intent if attempt else {}, began=began,
+        tried=attempt.began_at if attempt else hands.now(), started=change.started_at or hands.now(),
+        doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, present=hands.present,
+        earlier=receipts,
+        progress=lambda done, of: _progress(change, step, done, of),
+    )  # fmt: skip
+
+
+def _progress(change: Change, step: Step, done: int, of: int) -> None:
+    with _mine(change):
+        Step.objects.filter(pk=step.pk).update(progress={"done": done, "of": of})
+
+
+def _settle(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hands: Hands) -> bool:
+    """Commit a result, and what follows of it for step and change; tells whether the next step may follow."""
+    _result(change, step, attempt, outcome)
+    if isinstance(outcome, Done):
+        return True
+    if isinstance(outcome, Waiting | Unknown | NotDone):
+        _wait(change, step, attempt, outcome, hands)
+    else:
+        _stop(change, step, outcome.says or "The step was refused.")
+    return False
+
+
+def _result(change: Change, step: Step, attempt: Attempt, outcome: Outcome) -> None:
+    with _mine(change):
+        _keep(step, attempt, outcome)
+        if isinstance(outcome, Done):
+            Step.objects.filter(pk=step.pk).update(state="done", says=outcome.says, ended_at=Now())
+
+
+_CODES: tuple[tuple[type[Outcome], str], ...] = (
+    (Done, "done"), (Waiting, "waiting"), (NotDone, "not done"), (Unknown, ""), (Drifted, "drifted"),
+)  # fmt: skip
+
+
+def _keep(step: Step, attempt: Attempt, outcome: Outcome) -> None:
+    code = next((code for kind, code in _CODES if isinstance(outcome, kind)), "refused")
+    ended = {} if code in ("", "waiting") else {"ended_at": Now()}
+    receipt = {**attempt.receipt, **outcome.receipt}
+    Attempt.objects.filter(pk=attempt.pk).update(outcome=code, says=outcome.says, receipt=receipt, **ended)
+    for line in outcome.proofs:
+        given = {"holds": line.holds, "state": line.state, "grade": line.grade, "says": line.says, "event": line.event}
+        Proof.objects.update_or_create(
+            change_id=step.change_id, step=step.number, kind=line.kind, subject=line.subject,
+            defaults={**given, "at": Now()},
+        )  # fmt: skip
+
+
+def _wait(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hands: Hands) -> None:
+    """Park the change; one that was tried too often, or is unknown for too long, stops for a person."""
+    if why := _enough(attempt, outcome, hands):
+        _stop(change, step, f"{outcome.says} {why}")
+        return
+    given: dict[str, Any] = {"state": "waiting", "says": outcome.says}
+    if isinstance(outcome, Waiting) and outcome.of:
+        given["progress"] = {"done": outcome.done, "of": outcome.of}
+    with _mine(change):
+        Step.objects.filter(pk=step.pk).update(**given)
+    tried = min(60.0, 2.0 ** min(attempt.number, 6))
+    _park(change, "", outcome.seconds if isinstance(outcome, Waiting | Unknown) else tried, hands)
+
+
+def _enough(attempt: Attempt, outcome: Outcome, hands: Hands) -> str:
+    if isinstance(outcome, Unknown) and hands.now() - attempt.began_at > timedelta(seconds=UNKNOWN_FOR):
+        return f"Nobody could tell for {UNKNOWN_FOR / 60:.0f} min whether it happened."
+    if isinstance(outcome, NotDone) and attempt.number >= MOST_ATTEMPTS:
+        return f"It was tried {attempt.number} times. Nothing was done by this step."
+    return ""
+
+
+def _stop(change: Change, step: Step, why: str) -> None:
+    with transaction.atomic():
+        with _mine(change):
+            Step.objects.filter(pk=step.pk).update(state="stopped", says=why, ended_at=Now())
+        of = change.steps.count()
+        says = f"Stopped at step {step.number} of {of}. {why}"
+        moves.make(change, "fail", WORKER, epoch=change.epoch, says=says, **_RELEASED)
+
+
+_RELEASED: dict[str, Any] = {"owner": "", "lease_until": None, "due_at": None}
+
+
+def _park(change: Change, why: str, seconds: float, hands: Hands) -> None:
+    """Let go of the change until it is due again: no worker sleeps over what only time or others can do."""
+    due = hands.now() + timedelta(seconds=seconds)
+    given = {**_RELEASED, "due_at": due, "says": why}
+    if not Change.objects.filter(pk=change.pk, epoch=change.epoch).update(**given):
+        raise Superseded(change.name)
+
+
+@contextmanager
+def _mine(change: Change) -> Iterator[None]:
+    """A transaction in which the change is still ours: its row is locked, so no later claim can come between."""
+    with transaction.atomic():
+        if not Change.objects.select_for_update().filter(pk=change.pk, epoch=change.epoch).exists():
+            raise Superseded(change.name)
+        yield
+
+
+@contextmanager
+def _renewing(change: Change, hands: Hands) -> Iterator[None]:
+    """Renew the claim from a thread of its own while a step works, however long its call takes."""
+    over = threading.Event()
+
+    def renew() -> None:
+        try:
+            while not over.wait(hands.lease / 3):
+                until = hands.now() + timedelta(seconds=hands.lease)
+                held = Change.objects.filter(pk=change.pk, epoch=change.epoch, owner=hands.worker)
+                if not held.update(lease_until=until):
+                    return
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=renew, name=f"claim {change.name}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _ending(change: Change) -> str:
+    short = change.proofs.exclude(state="proven").count()
+    return f"Done; {short} lines fall short of proof." if short else "Done and proven."
+
+
+def _cancelled(change: Change) -> str:
+    done = change.steps.filter(state="done").count()
+    return f"Cancelled before step {done + 1} of {change.steps.count()}. What was done stays done."

@@ -1,0 +1,156 @@
+"""Whether an approved change may really start: the executor judges every approval anew, by what others can't write.
+
+What the web process says - the state, the rule, that a passkey was good - is a claim here, and is looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from accounts.models import TrailEntry
+from rotation import assertions, glass, rules
+from rotation.approvers import facts_of, key_of, policies, rule_of, votes_of
+from rotation.assertions import AssertionRefused, Key, Party
+from rotation.ballot import Answer, No, Proof, Risk, Verdict, Yes
+from rotation.break_glass import GOOD_FOR
+from rotation.models import ApproverKey, Change
+from rotation.models import Verdict as VerdictRow
+from rotation.plan import risk_of
+from rotation.planning import digest
+from rotation.policy import Rule, Tally, tally
+
+REQUESTED = "rotation.change.requested"
+_SAME = ("target", "args", "vault", "cluster", "verb", "subject")
+
+
+def unsure(change: Change, now: datetime, by: Party | None) -> tuple[str, str]:
+    """Return the verb to make of an approved change that may not start and the sentence why; two empty texts if it may.
+
+    The verbs are reject (it is not what it says to be, or somebody rejected it), expire, and void (approvals are
+    missing now). `now` is PostgreSQL's time; `by` is None where KEYBOOK_URL is not set.
+    """
+    if change.break_glass:
+        return _broken(change, now)
+    rule = judged_rule(change)
+    if isinstance(rule, No):
+        return "reject", rule.sentence
+    asked = asked_at(change) or change.asked_at
+    if now >= asked + rule.lasts or now >= change.expires_at:
+        return "expire", f"An approval is good for {rule.hours} h from asking, and those are over. Ask for it anew."
+    return _said(*count(change, rule, asked, now, by))
+
+
+def _broken(change: Change, now: datetime) -> tuple[str, str]:
+    """Judge a broken glass as it was judged when it was broken: nobody approved it, so nothing else speaks for it."""
+    asked, refusal = asked_at(change), _contradicts(change)
+    if asked is None or refusal is not None:
+        return "reject", (_unknown(change) if refusal is None else refusal).sentence
+    if now >= asked + GOOD_FOR:
+        return "expire", "A broken glass is good for an hour, and it is over. Ask for it anew."
+    answer = glass.judge(change, asked)
+    return ("reject", answer.sentence) if isinstance(answer, No) else ("", "")
+
+
+def _said(found: Tally, lies: list[No]) -> tuple[str, str]:
+    if found.outcome == "approved":
+        return "", ""
+    if found.outcome == "rejected":
+        return "reject", "Somebody rejected it."
+    why = [no.sentence for _, no in found.void] + [no.sentence for no in lies]
+    plural = "s are" if found.more > 1 else " is"
+    return "void", " ".join([f"{found.more} more approval{plural} needed.", *why])
+
+
+def count(change: Change, rule: Rule, asked: datetime, now: datetime, by: Party | None) -> tuple[Tally, list[No]]:
+    """Return what the votes come to that are proven, and why the others are not."""
+    rows = {str(row.pk): row for row in VerdictRow.objects.filter(change=change, void=False)}
+    keys = list(ApproverKey.objects.filter(ended_at=None))
+    proven, lies = [], []
+    for vote in votes_of(change):
+        answer = _proven(change, rows[vote.mark], keys, by)
+        if isinstance(answer, No):
+            lies.append(answer)
+        else:
+            proven.append(vote)
+    return tally(proven, facts_of(change, rule, asked), rule, now), lies
+
+
+def asked_at(change: Change) -> datetime | None:
+    """Return when a change was asked for by the trail, whose times PostgreSQL gives; None where it tells nothing."""
+    entries = TrailEntry.objects.filter(verb=REQUESTED, subject_kind="change", subject_id=change.pk).order_by("pk")
+    return entries.values_list("at", flat=True).first()
+
+
+def judged_rule(change: Change) -> Rule | No:
+    """Return the rule that holds for a change, or why the change is not what it says to be.
+
+    The rule is worked out anew from the policies that held when the trail says that it was asked for.
+    """
+    kept, at = rule_of(change), asked_at(change)
+    if isinstance(kept, No):
+        return kept
+    if at is None:
+        return _unknown(change)
+    if (refusal := _untrue(change)) is not None:
+        return refusal
+    risk = max(risk_of(change.target, change.args), change.risk, key=rules.RISKS.__getitem__)
+    said = rules.choose(policies(at), f"{change.target}:{change.subject}", Risk(risk))
+    if isinstance(said, No) or rules.rule_digest(said) == rules.rule_digest(kept):
+        return said
+    return No(f"{change.name} carries another approval policy than what held when it was asked for.", "rule")
+
+
+def _unknown(change: Change) -> No:
+    return No(f"The trail does not tell that {change.name} was asked for.", "trail")
+
+
+def _untrue(change: Change) -> No | None:
+    """Return what in the row contradicts the plan, or what the worker drew itself."""
+    if (refusal := _contradicts(change)) is not None:
+        return refusal
+    if not change.redrawn.filter(plan_hash=change.plan_hash).exists():
+        return No(f"The worker did not come to the plan of {change.name} itself.", "redrawn")
+    return None
+
+
+def _contradicts(change: Change) -> No | None:
+    if digest(change.plan) != change.plan_hash:
+        return No(f"The plan of {change.name} is not the one that its hash names.", "plan")
+    if any(change.plan.get(name) != getattr(change, name) for name in _SAME):
+        return No(f"{change.name} says something else than its plan.", "plan")
+    return None
+
+
+def _proven(change: Change, row: VerdictRow, keys: Iterable[ApproverKey], by: Party | None) -> Answer:
+    """Return whether a vote is what it says to be; only a passkey's can be told from a forged one."""
+    if row.verdict != Verdict.APPROVE:
+        return Yes()
+    if row.facts_hash != change.facts_hash:
+        return No(f"{row.person_name} approved before the worker found what it finds now.", "facts")
+    return verified(change, [row], keys, by) if row.proof == Proof.PASSKEY else Yes()
+
+
+def verified(change: Change, verdicts: Iterable[VerdictRow], keys: Iterable[ApproverKey], by: Party | None) -> Answer:
+    """Return whether each verdict has a good assertion over this change and plan, by a key pinned for that person."""
+    if by is None:
+        return No("Passkeys need KEYBOOK_URL, and the worker's environment lacks it.", "party")
+    held = {bytes(one.credential): key_of(one) for one in keys}
+    for row in verdicts:
+        try:
+            _verify(change, row, held, by)
+        except AssertionRefused as why:
+            return No(f"The approval of {row.person_name} is not proven. {why}", "assertion")
+    return Yes()
+
+
+def _verify(change: Change, row: VerdictRow, held: dict[bytes, Key], by: Party) -> None:
+    if not isinstance(row.assertion, dict):
+        raise AssertionRefused("It carries no assertion.")
+    key = held.get(assertions.credential_of(row.assertion))
+    if key is None:
+        raise AssertionRefused("Its passkey is not pinned.")
+    if key.person != row.person_id:
+        raise AssertionRefused("Its passkey is pinned for somebody else.")
+    asked = assertions.challenge(change.name, change.plan_hash, row.verdict, row.facts_hash)
+    assertions.verify(row.assertion, key, asked, by)

@@ -1,0 +1,86 @@
+"""Rotates a KV v2 secret: a new version, restarts, proof per way of delivery, and the old version destroyed."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Literal
+
+import msgspec
+
+from rotation.estate import Estate
+from rotation.planning import Drawn, Refused, StepSpec, Wish
+from rotation.restarting import restarts
+from rotation.syncing import syncs
+from vault.enrolment import Want
+
+TITLE = "Rotate a KV secret"
+FAMILY = "rotate"
+
+
+class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The secret's name, the way (adopt: somebody else writes the new version; generated: Keybook does), the keys."""
+
+    secret: str
+    way: Literal["adopt", "generated"]
+    keys: tuple[str, ...] = ()
+    policy: str = ""
+    restart: bool = True
+    retire: bool = True
+
+
+def risk(args: Args) -> str:
+    """A destroyed version is gone for good."""
+    return "high" if args.retire else "routine"
+
+
+def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
+    """Return the steps: write or wait, have it copied anew, restart what must be, prove, destroy."""
+    place = estate.place(args.secret, wish.vault, type="kv")
+    if place.kv_version != 2:
+        raise Refused(
+            f"{place.mount}/ is KV version {place.kv_version or 'unknown'}: it keeps no versions to prove anything by.",
+            "Move the secret to a version 2 mount.", field="args.secret",
+        )  # fmt: skip
+    _check(args, estate, f"{place.vault}:{args.secret}")
+    write = estate.need(place.connection, Want("kv", "write", place.mount, place.path))
+    at = {"mount": place.mount, "path": place.path, "namespace": place.namespace}
+    first = {"place": at, "role": write.role}
+    begin = StepSpec("await_version", first)
+    if args.way == "generated":
+        begin = StepSpec("write_kv", {**first, "keys": list(args.keys), "policy": args.policy})
+    rows = estate.consumers(place)
+    copying, asking, unread = syncs(rows)
+    touched, restarting = restarts(estate, estate.eaters(rows), restart=args.restart)
+    touched.doubts += unread
+    prove = StepSpec("verify_delivery", {"place": at, "replaced_by": begin.step})
+    steps, needs = [begin, *copying, *touched.steps, prove], [write]
+    if args.retire:
+        destroy = estate.need(place.connection, Want("kv", "destroy", place.mount, place.path))
+        steps.append(StepSpec("retire_version", {"place": at, "role": destroy.role}))
+        needs.append(destroy)
+    needs += [*asking, *restarting]
+    return Drawn(
+        "Rotate", args.secret.strip("/"), steps, place.vault, "", touched.blast(leases_caveat="KV has none"), needs
+    )
+
+
+def _check(args: Args, estate: Estate, name: str) -> None:
+    if args.way == "adopt" and (args.keys or args.policy):
+        raise Refused(
+            "With the way adopt somebody else writes the version, so keys and policy say nothing.", "Leave them out.",
+            code="bad_args", field="args.keys",
+        )  # fmt: skip
+    if args.way != "generated":
+        return
+    if not args.keys or len(set(args.keys)) != len(args.keys) or not all(args.keys):
+        raise Refused(
+            "The way generated needs the names of the keys to renew, each once.",
+            "Name them.",
+            code="bad_args",
+            field="args.keys",
+        )
+    if not any(fnmatchcase(name, one) for one in estate.may_generate):
+        raise Refused(
+            f"Keybook may not choose the value of {name}.",
+            "Ask with the way adopt, or have an operator of Keybook add it to KEYBOOK_MAY_GENERATE.", field="args.way",
+        )  # fmt: skip

@@ -1,0 +1,55 @@
+"""What a plan touches in clusters: the steps that restart workloads, and the figures, names and doubts of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cluster.blast import Blast as OfOne
+from rotation.planning import Blast, Figure, StepSpec
+
+
+@dataclass(slots=True)
+class Touched:
+    """Gathers workloads one by one; `leases` are those that end, `sure` those of them whose holder is proven."""
+
+    steps: list[StepSpec] = field(default_factory=list)
+    pods: list[str] = field(default_factory=list)
+    workloads: list[str] = field(default_factory=list)
+    budgets: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    leases: list[str] = field(default_factory=list)
+    restarted: int = 0
+
+    def restart(self, cluster: str, one: OfOne, fingerprint: str) -> None:
+        """Add the restart of a workload of ours."""
+        args = {
+            "cluster": cluster, "kind": one.kind, "namespace": one.namespace, "name": one.name, "uid": one.uid,
+            "fingerprint": fingerprint,
+        }  # fmt: skip
+        self.steps.append(StepSpec("restart_rollout", args))
+        self.restarted += 1
+        self.budgets += [f"{one.namespace}/{each.name} allows {each.allows}" for each in one.budgets]
+        self.doubts += [f"{one.kind} {one.namespace}/{one.name}: {each}" for each in (one.says, *one.caveats)]
+
+    def reach(self, kind: str, namespace: str, name: str, pods: Sequence[str]) -> None:
+        """Add a workload whose pods get what changes."""
+        self.workloads.append(f"{kind} {namespace}/{name}")
+        self.pods += [f"{namespace}/{pod}" for pod in pods]
+
+    def blast(self, *, leases_caveat: str = "") -> Blast:
+        """Return it as a plan holds it."""
+        figures = (
+            Figure(len(self.leases), "leases", leases_caveat),
+            Figure(len(self.pods), "live pods", "none is known to get it" if not self.pods else ""),
+            Figure(len(self.workloads), "workloads", _restarts(self.restarted)),
+            Figure(len(self.budgets), "budgets touched", "no PodDisruptionBudget" if not self.budgets else ""),
+        )
+        return Blast(
+            figures, tuple(self.pods), tuple(self.workloads), tuple(self.leases), tuple(self.budgets),
+            tuple(self.doubts),
+        )  # fmt: skip
+
+
+def _restarts(many: int) -> str:
+    return f"{many} restarted by this change" if many else "no restart follows"

@@ -1,0 +1,59 @@
+"""One turn of the operations worker over a change: expire it, look at it before anybody decides, or run it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import timedelta
+
+from django.utils import timezone
+
+from rotation import lifecycle, moves, preflight, runner
+from rotation.hands import hands
+from rotation.models import Change
+
+AGAIN = 15.0  # seconds after a fault of ours
+LOOK_AGAIN = 20.0  # seconds between two looks at what waits for approval: "checked again 20 s ago: unchanged"
+
+
+def take(change_id: int) -> None:
+    """Do what is due for a change; nothing when it is over, held by another worker, or not due."""
+    change = Change.objects.filter(pk=change_id).first()
+    if change is None or change.state in lifecycle.OVER:
+        return
+    if change.state in (lifecycle.REQUESTED, lifecycle.APPROVED) and change.expires_at <= timezone.now():
+        _expire(change)
+    elif change.state == lifecycle.REQUESTED:
+        _look(change)
+    else:
+        runner.turn(change_id, hands(worker()))
+
+
+def note_fault(change_id: int, kind: str) -> None:
+    """Keep beside a change that a turn over it failed for a fault of ours, and let it be tried again in a while."""
+    says = f"Keybook itself failed on this change ({kind}). Nothing more was done; it is tried again. Report it."
+    due = timezone.now() + timedelta(seconds=AGAIN)
+    some = Change.objects.filter(pk=change_id).exclude(state__in=lifecycle.OVER)
+    some.update(says=says, due_at=due, owner="", lease_until=None)
+
+
+def worker() -> str:
+    """Name this worker's process in rows and on pages."""
+    return f"operations {socket.gethostname()}:{os.getpid()}"
+
+
+def _expire(change: Change) -> None:
+    says = f"It waited for approval until {change.expires_at:%Y-%m-%d %H:%M:%S} UTC. Ask again if it is still wanted."
+    try:
+        moves.make(change, "expire", runner.WORKER, says=says)
+    except moves.LostRace:
+        return
+
+
+def _look(change: Change) -> None:
+    now = timezone.now()
+    due = Change.objects.filter(pk=change.pk, state=lifecycle.REQUESTED)
+    if change.due_at is not None and change.due_at > now:
+        return
+    if due.filter(due_at=change.due_at).update(due_at=now + timedelta(seconds=LOOK_AGAIN)):
+        preflight.keep(change, preflight.check(change, hands(worker())))

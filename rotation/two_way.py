@@ -1,0 +1,73 @@
+"""Holds our journal and Vault's log against each other: a write without a step, a step without its line. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from inventory.sightings import OurCall, Reach
+
+LATE = timedelta(seconds=60)  # after which a step without its line is told
+WRITING = frozenset({
+    "write_kv", "retire_version", "rotate_role", "rotate_root", "rotate_transit", "revoke_leases", "revoke_token",
+    "disable_entity",
+})  # fmt: skip
+_OWN = ("auth/token/revoke-self", "sys/capabilities-self", "sys/leases/lookup", "auth/token/lookup-accessor")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the journal says of a step: its kind, the token role that it uses, when it began and ended."""
+
+    change: str
+    plan_hash: str
+    number: int
+    kind: str
+    role: str
+    began: datetime | None
+    ended: datetime | None
+    attempts: int
+
+
+def is_effect(call: OurCall) -> bool:
+    """Whether a call of ours changes something that people care for, and not only its own token."""
+    return call.kind == "call" and call.writes and not call.path.startswith(_OWN)
+
+
+def rogue(call: OurCall, known: Known | None, *, change_there: bool) -> str:
+    """Return in a sentence why a call that claims to be ours matches no step, "" for one that does."""
+    what = (
+        f"{call.operation} {call.path} at {call.at:%Y-%m-%d %H:%M:%S} UTC, from {call.address or 'an unknown address'}"
+    )
+    if not change_there:
+        return f"{what}: it claims {call.change or 'no change'}, and Keybook has no such change."
+    if known is None or known.began is None:
+        return f"{what}: {call.change} had not begun a step {call.step or 'without a number'}."
+    why = _other_than(call, known)
+    return f"{what}: {why}" if why else ""
+
+
+def _other_than(call: OurCall, known: Known) -> str:
+    step = f"step {known.number} of {call.change}"
+    if call.plan and call.plan != known.plan_hash:
+        return f"it claims another plan than {call.change} has."
+    if known.kind not in WRITING:
+        return f"{step} ({known.kind}) writes nothing in Vault."
+    if call.role and known.role and call.role != known.role:
+        return f"its token is of the role {call.role}, and {step} uses {known.role}."
+    if known.ended is not None and call.at > known.ended + LATE:
+        return f"{step} had ended at {known.ended:%H:%M:%S}."
+    return ""
+
+
+def silent(known: Known, calls: Sequence[OurCall], reach: Reach) -> str:
+    """Return in a sentence that a step which was done has no line in Vault's log, "" while that may still come."""
+    if known.kind not in WRITING or known.ended is None or not reach.covers(known.ended + LATE):
+        return ""
+    if any(is_effect(call) and call.step == str(known.number) and call.happened for call in calls):
+        return ""
+    return (
+        f"Step {known.number} of {known.change} ({known.kind}) ended at {known.ended:%Y-%m-%d %H:%M:%S} UTC, and "
+        "Vault's log shows no call of it."
+    )

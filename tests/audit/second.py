@@ -1,0 +1,205 @@
+"""A second database that is filled with the lines of a log that somebody may see, and no others.
+
+What the definition of a limited view leaves of an event beside the scope is written into its lines before they are
+read, and what a line can't be without (an id, an operation) is emptied in the row. A name, an event and a principal
+keep the numbers that they have in the first database, so that two answers can be compared as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from django.db import connection, transaction
+from psycopg.conninfo import make_conninfo
+
+from audit import rollups
+from audit.event import AMENDS
+from audit.scoping import HIDDEN
+from tests.audit.past import Past
+from tests.audit.wide import Seen, Stored
+
+# What tells one row of a dictionary from another.
+KEYS = {
+    "audit_vault": "name",
+    "audit_device": "vault_id, name",
+    "audit_principal": "vault_id, kind, name, namespace, entity_id",
+    "audit_secret": "vault_id, namespace, mount, mount_accessor, path",
+    "audit_path": "vault_id, namespace, path",
+    "audit_address": "address",
+    "audit_token": "device_id, hmac",
+}
+# What is copied of the first database besides. Which engines a vault has decides how a line of it is read.
+WHOLE = {"audit_event": "id, vault, request_id, flags, principal"} | dict.fromkeys(
+    ("audit_vault", "audit_mount", "audit_device", "audit_generation", "audit_gap", "audit_quarantine", "audit_alarm"),
+    "*",
+)
+# How far a vault's record reaches is told of it as a whole, so that is as the first database has it.
+HEALTH = ("audit_quarantine", "audit_alarm", "audit_gap", "audit_generation")
+AS_FIRST = f"""
+    {"".join(f"DELETE FROM {table};" for table in HEALTH)}
+    {"".join(f"INSERT INTO {table} SELECT * FROM first.{table};" for table in HEALTH)}
+    UPDATE audit_device SET last_time = of_first.last_time, seen_at = of_first.seen_at
+    FROM first.audit_device of_first WHERE of_first.id = audit_device.id"""
+NUMBERS_OF_THE_FIRST = """
+    CREATE FUNCTION first_number() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE known bigint;
+    BEGIN
+        EXECUTE format('SELECT id FROM first.%1$I WHERE (%2$s) = (SELECT %2$s FROM (SELECT ($1).*) new)',
+                       TG_TABLE_NAME, TG_ARGV[0]) INTO known USING NEW;
+        NEW.id := coalesce(known, NEW.id);
+        RETURN NEW;
+    END $$"""
+NUMBER_EVENTS = f"""
+    CREATE TEMP TABLE number ON COMMIT DROP AS
+        SELECT own.id AS own, of_first.id AS first FROM audit_event own JOIN first.audit_event of_first
+        ON own.request_id = of_first.request_id AND own.vault = of_first.vault
+        AND own.flags & {AMENDS} = of_first.flags & {AMENDS};
+    UPDATE audit_sighting SET event_id = -number.first FROM number WHERE event_id = number.own;
+    UPDATE audit_sighting SET event_id = -event_id WHERE event_id < 0;
+    UPDATE audit_leaseissue SET event_id = number.first FROM number WHERE event_id = number.own;
+    UPDATE audit_event SET id = number.first FROM number WHERE id = number.own"""
+# The columns that a redacted event still has are `id, time, vault, principal, address, outcome`.
+EMPTY = f"""
+    UPDATE audit_event SET request_id = gen_random_uuid(), token = 0, path = 0, secret = 0,
+        version = 0, duration = -1, block = 0, device = 0, operation = {HIDDEN}, disclosed = 0, flags = 0, line = 0,
+        principal = of_first.principal
+    FROM first.audit_event of_first WHERE of_first.id = audit_event.id AND audit_event.id = ANY(%s)"""
+TABLES = r"""
+    SELECT relname FROM pg_class WHERE relname LIKE 'audit\_%' AND relkind IN ('r', 'p') AND NOT relispartition
+    AND relnamespace = 'public'::regnamespace"""
+PLAIN = "audit_closed, audit_rollup_hour, audit_rollup_total, audit_rollup_day, audit_rollup_address"
+FORGET_WHAT_NO_EVENT_HAS = f"""
+    TRUNCATE {PLAIN};
+    DELETE FROM audit_path WHERE id NOT IN (SELECT path FROM audit_event);
+    DELETE FROM audit_principal WHERE id NOT IN
+        (SELECT principal FROM audit_event UNION SELECT principal_id FROM audit_token)"""
+# Somebody without limits never sees an event without a path and a device, so these have rows, without a name.
+NAMELESS = """
+    INSERT INTO audit_path (id, vault_id, namespace, path) SELECT 0, min(id), '', NULL FROM audit_vault;
+    INSERT INTO audit_device (id, vault_id, name) SELECT 0, min(id), '' FROM audit_vault"""
+Lines = dict[tuple[str, str], list[tuple[str, bytes]]]
+
+
+def lines_of(files: dict[tuple[str, str], Path]) -> Lines:
+    """Return {(vault, device): [(request id, line)]} of logs; what is no audit line is left out."""
+    return {device: list(_lines(file.read_bytes())) for device, file in files.items()}
+
+
+def _lines(log: bytes) -> Iterator[tuple[str, bytes]]:
+    for line in log.splitlines():
+        try:
+            yield json.loads(line)["request"]["id"], line
+        except ValueError:
+            continue
+
+
+ENDS = {"denied": "permission denied", "error": "an error"}
+
+
+def redacted(line: bytes, outcome: str) -> bytes:
+    """Return a line that tells when, how it ended and from where. Who called stands in the row: it may be a login."""
+    entry = json.loads(line)
+    request = {name: entry["request"].get(name, "") for name in ("id", "remote_address")}
+    request |= {"operation": "read" if outcome == "not_found" else "update", "path": "hidden"}
+    told = {"time": entry["time"], "type": entry["type"], "auth": {}, "request": request}
+    if outcome in ENDS:
+        told["error"] = ENDS[outcome]
+    return json.dumps(told | ({"response": {}} if entry["type"] == "response" else {})).encode()
+
+
+class Second:
+    """The second database, of the same server as the first; `asked` makes it the default one."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.folder = name, folder
+
+    @contextmanager
+    def asked(self) -> Iterator[Past]:
+        """Let every question be asked of it."""
+        first = connection.settings_dict["NAME"]
+        self._turn_to(self.name)
+        try:
+            yield Past()
+        finally:
+            self._turn_to(first)
+
+    def _turn_to(self, name: str) -> None:
+        connection.close()
+        connection.settings_dict["NAME"] = name
+
+    def number_as(self, first: Past) -> None:
+        """Copy the numbers of the first database, and have names that are inserted take theirs."""
+        columns = {table: f"id, {key}" for table, key in KEYS.items()} | WHOLE
+        tables = {table: first.rows(f"SELECT {listed} FROM {table}") for table, listed in columns.items()}
+        with self.asked(), connection.cursor() as cursor:
+            cursor.execute("CREATE SCHEMA first")
+            cursor.execute(NUMBERS_OF_THE_FIRST)
+            cursor.execute("ALTER TABLE audit_path ALTER path DROP NOT NULL")
+            for table, rows in tables.items():
+                cursor.execute(f"CREATE TABLE first.{table} AS SELECT {columns[table]} FROM {table} LIMIT 0")
+                with cursor.copy(f"COPY first.{table} FROM STDIN") as copy:
+                    for row in rows:
+                        copy.write_row(row)
+                if table in KEYS:
+                    cursor.execute(
+                        f"CREATE TRIGGER as_first BEFORE INSERT ON {table} FOR EACH ROW"
+                        f" EXECUTE FUNCTION first_number('{KEYS[table]}')"
+                    )
+
+    def fill(self, log: Lines, events: Iterable[Stored], shown: Iterable[Seen]) -> None:
+        """Empty it, and import of a log only what may be seen of it: these events, whole or redacted."""
+        requests = {one.seen.id: one.seen.request_id for one in events}
+        seen = {requests[one.id]: one for one in shown}
+        with self.asked() as past:
+            self._forget()
+            for (vault, device), lines in log.items():
+                file = self.folder / f"{uuid.uuid4()}.log"
+                file.write_bytes(b"".join(_seen_of(lines, seen)))
+                if file.stat().st_size:
+                    past.take(file, vault=vault, device=device)
+            self._empty([one.id for one in seen.values() if one.hidden])
+
+    def _forget(self) -> None:
+        """Empty all tables of the past (their keys are looked at when all is done), and number new names from afar."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(TABLES)
+            cursor.execute("".join(f"DELETE FROM {table};" for (table,) in cursor.fetchall()))
+            for table in KEYS:
+                cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 30000)")
+            cursor.execute("INSERT INTO audit_vault SELECT * FROM first.audit_vault")
+            cursor.execute("INSERT INTO audit_device SELECT * FROM first.audit_device")
+            cursor.execute("INSERT INTO audit_mount SELECT * FROM first.audit_mount")
+            cursor.execute(NAMELESS)
+
+    def _empty(self, hidden: list[int]) -> None:
+        """Number events as the first database does, take from these what is hidden, and count all anew."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(NUMBER_EVENTS)
+            cursor.execute(EMPTY, [hidden])
+            assert cursor.rowcount == len(hidden)
+            cursor.execute(FORGET_WHAT_NO_EVENT_HAS)
+            cursor.execute(AS_FIRST)
+        rollups.close()
+
+
+def _seen_of(lines: list[tuple[str, bytes]], seen: dict[str, Seen]) -> Iterator[bytes]:
+    for request, line in lines:
+        if one := seen.get(request):
+            yield (redacted(line, one.outcome) if one.hidden else line) + b"\n"
+
+
+@contextmanager
+def second_database(folder: Path) -> Iterator[Second]:
+    """Make a second database as the default one is now, and drop it at the end."""
+    here = {k: v for k, v in connection.get_connection_params().items() if k in ("host", "port", "user", "password")}
+    template, name = connection.settings_dict["NAME"], f"test_second_{uuid.uuid4().hex[:12]}"
+    connection.close()
+    with psycopg.connect(make_conninfo(dbname="postgres", **here), autocommit=True) as maker:
+        maker.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        yield Second(name, folder)
+        maker.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

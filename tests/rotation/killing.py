@@ -1,0 +1,145 @@
+"""Runs changes in children that are killed at random: `python -m tests.rotation.killing CHANGES KILLS SEED WAY`.
+
+WAY is `ours` or `naive`. Prints one JSON document: what Vault says of each secret, and what the rows say.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import django
+
+django.setup()
+
+from django.db import connection  # noqa: E402
+
+from rotation import runner  # noqa: E402
+from rotation.models import Attempt, Change  # noqa: E402
+from rotation.planning import digest  # noqa: E402
+from rotation.runner import Hands  # noqa: E402
+from sandbox.bao_http import Bao  # noqa: E402
+from tests.rotation.live import ROLE, LiveDoors, LogWitness, enrol  # noqa: E402
+from vault.operating import Operator  # noqa: E402
+
+LEASE = 0.4  # seconds: a killed worker's claim lapses soon, so that many kills fit into a minute
+
+
+def ask(folder: str, count: int) -> list[int]:
+    """Write version 1 of each secret, and approved changes that rotate and then destroy it."""
+    bao = Bao(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"])
+    enrol(bao)
+    keys = []
+    for number in range(count):
+        path = f"{folder}/{number}"
+        bao.must("POST", f"secret/data/{path}", {"data": {"password": "first", "user": "app"}})
+        place = {"mount": "secret", "path": path}
+        steps = [
+            ("write_kv", {"place": place, "role": ROLE, "keys": ["password"]}),
+            ("retire_version", {"place": place, "role": ROLE}),
+        ]
+        plan = {
+            "steps": [
+                {"number": at, "step": kind, "args": args, "describe": {"title": kind}}
+                for at, (kind, args) in enumerate(steps, 1)
+            ]
+        }
+        made = Change.objects.create(
+            target="kv", args={}, verb="Rotate", subject=f"secret/{path}", vault="demo", reason="kills",
+            state="approved", asker_name="ann", plan=plan, plan_hash=digest(plan),
+            expires_at=datetime.now(UTC) + timedelta(hours=1),
+        )  # fmt: skip
+        keys.append(made.pk)
+    return keys
+
+
+def ours(keys: list[int]) -> None:
+    """Take turns over all changes until all have ended."""
+    server = Operator(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"], plain_http=True)
+    witness = LogWitness(Path(os.environ["KEYBOOK_AUDIT_LOG"]))
+    hands = Hands(
+        f"worker {os.getpid()}", lambda change, step: LiveDoors(server, change.name, step), witness,
+        lambda _change: "", lambda _change: ("", ""), lease=LEASE,
+    )  # fmt: skip
+    while open_ := list(
+        Change.objects.filter(pk__in=keys, state__in=["approved", "running"]).values_list("pk", flat=True)
+    ):
+        Change.objects.filter(pk__in=open_, due_at__gt=datetime.now(UTC) + timedelta(seconds=1)).update(due_at=None)
+        for key in open_:
+            runner.turn(key, hands)
+        time.sleep(0.01)
+
+
+def naive(keys: list[int]) -> None:
+    """Rotate as scripts do: read the state, write, then note that it is done."""
+    server = Operator(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"], plain_http=True)
+    for change in Change.objects.filter(pk__in=keys, state="approved").order_by("pk"):
+        path = change.subject.removeprefix("secret/")
+        with LiveDoors(server, change.name, 1).vault("demo", "", ROLE, 3) as operator:
+            state = operator.kv_state("secret", path)
+            operator.kv_write("secret", path, {"password": "new"}, state.current_version)
+        Change.objects.filter(pk=change.pk).update(state="succeeded")
+
+
+def child(work, keys: list[int]) -> int:
+    """Fork a child that works; returns its pid."""
+    connection.close()
+    if pid := os.fork():
+        return pid
+    try:
+        work(keys)
+    except BaseException as error:  # the parent counts what is done, and a child's last words go to the log
+        print(f"child: {error!r}", file=sys.stderr)
+        os._exit(1)
+    os._exit(0)
+
+
+def kill_until_done(work, keys: list[int], kills: int, dice: random.Random) -> int:
+    """Kill children at random until so many were killed or everything is done; returns how many were."""
+    killed = 0
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline:
+        pid = child(work, keys)
+        patience = dice.uniform(0.005, 0.25) if killed < kills else 300.0
+        end = time.monotonic() + patience
+        while (found := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < end:
+            time.sleep(0.001)
+        if found[0]:
+            if found[1] == 0:
+                break
+            continue
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        killed += 1
+    return killed
+
+
+def main() -> None:
+    """Do what the command line says."""
+    count, kills, seed, way = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+    folder = f"kills/{os.getpid()}-{seed}"
+    keys = ask(folder, count)
+    began = time.monotonic()
+    killed = kill_until_done({"ours": ours, "naive": naive}[way], keys, kills, random.Random(seed))
+    bao = Bao(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"])
+    secrets = []
+    for number, key in enumerate(keys):
+        data = bao.must("GET", f"secret/metadata/{folder}/{number}").data
+        value = bao.must("GET", f"secret/data/{folder}/{number}").data["data"]
+        change = Change.objects.get(pk=key)
+        attempts = Attempt.objects.filter(step__change=change).count()
+        secrets.append({
+            "version": data["current_version"], "first_destroyed": data["versions"]["1"]["destroyed"],
+            "user": value["user"], "fresh": value["password"] not in ("first", ""), "state": change.state,
+            "says": change.says, "attempts": attempts,
+        })  # fmt: skip
+    print(json.dumps({"killed": killed, "seconds": time.monotonic() - began, "secrets": secrets}))
+
+
+main()

@@ -1,0 +1,33 @@
+"""R5: whatever moment a worker is killed at, each secret is rotated once, and each change ends in the truth."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+def killing(database, count, kills, way, seed="1"):
+    done = database.run("-m", "tests.rotation.killing", str(count), str(kills), seed, way)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("count, kills", [(12, 40), pytest.param(200, 800, marks=pytest.mark.long)])
+def test_no_kill_rotates_twice_or_leaves_an_untruthful_end(own_database, count, kills):
+    told = killing(own_database, count, kills, "ours")
+    assert told["killed"] >= kills * 0.9, told
+    for one in told["secrets"]:
+        assert one == {
+            **one,
+            "version": 2,
+            "first_destroyed": True,
+            "user": "app",
+            "fresh": True,
+            "state": "succeeded",
+        }, one
+    assert sum(one["attempts"] for one in told["secrets"]) > 2 * count, "no kill fell between intent and result"
+
+
+def test_a_naive_runner_fails_the_same_test(own_database):
+    told = killing(own_database, 40, 120, "naive")
+    assert any(one["version"] > 2 for one in told["secrets"]), "the kills are too gentle to tell the two apart"

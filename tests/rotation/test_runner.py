@@ -1,0 +1,214 @@
+"""The machine: each step once, intents before calls, a look after every doubt, and no word from a worker that lost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from accounts.models import TrailEntry
+from rotation import actions, moves, runner
+from rotation.models import Attempt, Change, Step
+from rotation.outcomes import Drifted, NotDone, ProofLine, Refused, Unknown, Waiting
+from tests.rotation.toys import Toy, approved, hands, use
+
+pytestmark = pytest.mark.django_db
+
+
+def later(change, **more):
+    """Let time pass until a parked change is due, and take another turn."""
+    Change.objects.filter(pk=change.pk).update(due_at=None)
+    assert runner.turn(change.pk, hands(**more))
+    change.refresh_from_db()
+    return change
+
+
+def run(change, **more):
+    assert runner.turn(change.pk, hands(**more))
+    change.refresh_from_db()
+    return change
+
+
+def attempts(change):
+    found = Attempt.objects.filter(step__change=change).order_by("step__number", "number")
+    return [(one.step.number, one.number, one.outcome) for one in found]
+
+
+def test_a_change_takes_its_steps_in_order_and_each_once(monkeypatch):
+    first, second = Toy(), Toy()
+    use(monkeypatch, first=first, second=second)
+    change = run(approved("first", "second", "first"))
+    assert (change.state, first.happened, second.happened) == ("succeeded", 2, 1)
+    assert attempts(change) == [(1, 1, "done"), (2, 1, "done"), (3, 1, "done")]
+    assert (change.owner, change.lease_until, change.due_at) == ("", None, None)
+    verbs = list(TrailEntry.objects.order_by("pk").values_list("verb", flat=True))
+    assert verbs == ["rotation.change.started", "rotation.change.succeeded"]
+
+
+def test_a_call_that_died_before_its_result_is_looked_at_and_not_repeated(monkeypatch):
+    class Killed(BaseException):
+        """As a SIGKILL is: nothing after it runs."""
+
+    def die_after(toy):
+        toy.happened += 1
+        raise Killed
+
+    toy = Toy({"run": [die_after]})
+    use(monkeypatch, toy=toy)
+    change = approved("toy")
+    with pytest.raises(Killed):
+        runner.turn(change.pk, hands())
+    assert attempts(change) == [(1, 1, "")]
+    Change.objects.filter(pk=change.pk).update(lease_until=datetime.now(UTC) - timedelta(seconds=1))
+    assert run(change).state == "succeeded"
+    assert (toy.happened, toy.looks) == (1, 1)
+
+
+def test_what_surely_did_not_happen_is_tried_again_under_the_same_intent(monkeypatch):
+    toy = Toy({"run": [Unknown("No answer came.")], "done": [NotDone("It did not happen.")]})
+    use(monkeypatch, toy=toy)
+    change = run(approved("toy"))
+    assert (change.state, attempts(change)) == ("running", [(1, 1, "")])
+    assert later(change).state == "succeeded"
+    assert attempts(change) == [(1, 1, "not done"), (1, 2, "done")]
+    assert len(toy.intents) == 1
+    assert {one.intent["before"] for one in Attempt.objects.all()} == {0}
+
+
+def test_an_unknown_outcome_is_never_followed_by_a_second_call_before_a_look_tells(monkeypatch):
+    toy = Toy({"run": [Unknown("No answer came.")], "done": [Unknown("Vault does not answer.")] * 3})
+    use(monkeypatch, toy=toy)
+    change = run(approved("toy"))
+    for _ in range(3):
+        assert later(change).state == "running"
+    assert (toy.happened, toy.looks, attempts(change)) == (0, 3, [(1, 1, "")])
+
+
+def test_what_nobody_can_tell_for_long_stops_the_change_with_the_next_step_named(monkeypatch):
+    toy = Toy({"run": [Unknown("No answer came.")], "done": [Unknown("Vault does not answer.")]})
+    use(monkeypatch, toy=toy)
+    change = run(approved("toy"))
+    in_a_while = datetime.now(UTC) + timedelta(seconds=runner.UNKNOWN_FOR + 60)
+    change = later(change, now=lambda: in_a_while)
+    assert change.state == "failed"
+    assert change.says.startswith("Stopped at step 1 of 1. Vault does not answer. Nobody could tell for 15 min")
+
+
+@pytest.mark.parametrize(
+    "outcome, code", [(Refused("Vault said no."), "refused"), (Drifted("Version 9 is not ours."), "drifted")]
+)
+def test_a_refusal_or_a_drift_stops_the_change_and_resuming_looks_anew(monkeypatch, outcome, code, django_user_model):
+    first, second = Toy(), Toy({"run": [outcome]})
+    use(monkeypatch, first=first, second=second)
+    change = run(approved("first", "second"))
+    assert (change.state, change.says) == ("failed", f"Stopped at step 2 of 2. {outcome.says}")
+    assert attempts(change) == [(1, 1, "done"), (2, 1, code)]
+    ann = django_user_model.objects.create(username="ann")
+    actions.resume(change, ann)
+    assert run(change).state == "succeeded"
+    assert (first.happened, second.happened, len(second.intents)) == (1, 1, 2)
+
+
+def test_a_step_that_waits_parks_the_change_and_no_worker_sleeps(monkeypatch):
+    waits = Waiting("2 of 3 pods are ready.", seconds=7, done=2, of=3)
+    toy = Toy({"run": [waits], "done": [waits]})
+    use(monkeypatch, toy=toy)
+    change = run(approved("toy"))
+    assert (change.state, change.owner, change.lease_until) == ("running", "", None)
+    assert change.due_at > datetime.now(UTC) + timedelta(seconds=5)
+    assert not runner.turn(change.pk, hands()), "it is not due yet"
+    step = Step.objects.get()
+    assert (step.state, step.says, step.progress) == ("waiting", "2 of 3 pods are ready.", {"done": 2, "of": 3})
+    later(change)
+    toy.happened += 1
+    assert later(change).state == "succeeded"
+    assert attempts(change) == [(1, 1, "done")]
+
+
+def test_a_worker_that_lost_its_claim_writes_nothing_more(monkeypatch):
+    change = approved("toy", "toy")
+
+    def be_taken_over(toy):
+        Change.objects.filter(pk=change.pk).update(epoch=77, owner="two")
+        toy.happened += 1
+        return
+
+    toy = Toy({"run": [be_taken_over]})
+    use(monkeypatch, toy=toy)
+    runner.turn(change.pk, hands())
+    change.refresh_from_db()
+    assert (change.state, change.epoch, change.owner) == ("running", 77, "two")
+    assert attempts(change) == [(1, 1, "")]
+
+
+def test_two_workers_never_hold_one_change(monkeypatch):
+    use(monkeypatch, toy=Toy())
+    change = approved("toy")
+    one = runner.claim(change.pk, hands())
+    assert one is not None and runner.claim(change.pk, hands(worker="two")) is None
+    late = datetime.now(UTC) + timedelta(seconds=runner.LEASE + 1)
+    two = runner.claim(change.pk, hands(worker="two", now=lambda: late))
+    assert two is not None and two.epoch == one.epoch + 1
+
+
+def test_a_freeze_is_heeded_before_every_step(monkeypatch):
+    ice = []
+    first = Toy({"run": [lambda toy: ice.append("Frozen by eve.")]})
+    second = Toy()
+    use(monkeypatch, first=first, second=second)
+    change = run(approved("first", "second"), frozen=lambda _change: ice[0] if ice else "")
+    assert (change.state, change.says, second.happened) == ("running", "Frozen by eve.", 0)
+    assert later(change).state == "succeeded"
+    assert second.happened == 1
+
+
+def test_a_wish_to_cancel_takes_effect_between_two_steps(monkeypatch, django_user_model):
+    ann = django_user_model.objects.create(username="ann")
+    change = approved("first", "second")
+    first = Toy({"run": [lambda toy: actions.cancel(Change.objects.get(pk=change.pk), ann) and None]})
+    second = Toy()
+    use(monkeypatch, first=first, second=second)
+    run(change)
+    assert (change.state, second.happened) == ("cancelled", 0)
+    assert change.says == "Cancelled before step 2 of 2. What was done stays done."
+
+
+@pytest.mark.parametrize("verb, state", [("void", "requested"), ("reject", "rejected")])
+def test_an_approved_change_that_is_no_longer_sure_does_not_start(monkeypatch, verb, state):
+    toy = Toy()
+    use(monkeypatch, toy=toy)
+    change = run(approved("toy"), unsure=lambda _change: (verb, "The plan drifted."))
+    assert (change.state, change.says, toy.happened) == (state, "The plan drifted.", 0)
+
+
+def test_a_fault_of_ours_becomes_a_sentence_and_a_look(monkeypatch):
+    toy = Toy({"run": [KeyError("canary-value-of-a-secret")], "done": [NotDone()]})
+    use(monkeypatch, toy=toy)
+    change = run(approved("toy"))
+    said = Attempt.objects.get().says
+    assert "Keybook itself failed here (KeyError)" in said and "canary" not in said
+    assert later(change).state == "succeeded"
+
+
+def test_lines_of_proof_are_kept_and_the_end_counts_what_falls_short(monkeypatch):
+    class Proven(Toy):
+        def run(self, args, world):
+            done = super().run(args, world)
+            lines = (
+                ProofLine("pod", "ledger-1", "proven"),
+                ProofLine("pod", "ledger-2", "short", "mounted, unchanged"),
+            )
+            return type(done)(done.says, done.receipt, lines)
+
+    use(monkeypatch, toy=Proven())
+    change = run(approved("toy"))
+    assert (change.state, change.says) == ("succeeded", "Done; 1 lines fall short of proof.")
+    assert list(change.proofs.values_list("subject", "state")) == [("ledger-1", "proven"), ("ledger-2", "short")]
+
+
+def test_a_move_that_somebody_else_made_first_is_a_lost_race(monkeypatch):
+    change = approved("toy")
+    Change.objects.filter(pk=change.pk).update(state="cancelled")
+    with pytest.raises(moves.LostRace, match="is cancelled meanwhile, so it was not started"):
+        moves.make(change, "start", "worker operations")
+    assert not TrailEntry.objects.exists()

@@ -1,0 +1,224 @@
+"""What a target draws of a wish: steps, roles, what it touches; and what it refuses, with what and why."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from cluster.blast import Blast
+from inventory.models import AuthRole, Connection, Entity, Mount, Policy
+from inventory.sightings import HeldLease
+from rotation import plan
+from rotation.estate import Eater, Estate
+from rotation.planning import Refused, Wish
+from vault.enrolment import enrolment
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 3, 14, 9, tzinfo=UTC)
+LEASE = "database/creds/payments-rw/abc"
+
+
+def held(lease=LEASE, **more):
+    given = {
+        "vault": "demo", "namespace": "", "secret": lease.rsplit("/", 1)[0], "state": "live", "verified": NOW,
+        "issued": NOW, "expires": None, "principal": "payments/ledger", "principal_kind": "service_account",
+        "pod": "payments/ledger-1", "pod_uid": "u1", "grade": "exact", "event": 1, **more,
+    }  # fmt: skip
+    return HeldLease(lease_id=lease, **given)
+
+
+class Books:
+    """A record with these leases."""
+
+    def __init__(self, *leases):
+        self.held = leases
+
+    def leases(self, **which):
+        return [one for one in self.held if which.get("lease_id") in (None, one.lease_id)]
+
+
+@pytest.fixture(autouse=True)
+def _may_generate(monkeypatch):
+    monkeypatch.setattr(plan, "may_generate", lambda: ("demo:secret/*",))
+
+
+@pytest.fixture
+def demo():
+    """A connected vault with its mounts; `enrol` applies what a person would."""
+    made = Connection.objects.create(vault="demo", address="http://127.0.0.1:8200")
+    for path, kind, version in (
+        ("secret/", "kv", 2),
+        ("legacy/", "kv", 1),
+        ("database/", "database", 0),
+        ("transit/", "transit", 0),
+    ):
+        Mount.objects.create(connection=made, path=path, accessor=path, type=kind, kv_version=version, seen_first=NOW)
+    Entity.objects.create(connection=made, entity_id="e-1", name="payments-ledger", seen_first=NOW)
+    return made
+
+
+def enrol(connection, target, verb, mount="", prefix=""):
+    one = enrolment(target, verb, mount, prefix)
+    times = {"seen_first": NOW, "changed_at": NOW}
+    Policy.objects.create(connection=connection, name=one.name, text=one.policy(), sha256="0" * 64, **times)
+    AuthRole.objects.create(
+        connection=connection, method="auth/token/", type="token", name=one.name, policies=[one.name], **times
+    )
+    return one.name
+
+
+def draw(target, args, wish=None, books=None):
+    return plan.make(target, args, books or Books(), wish or Wish(target))
+
+
+def kinds(made):
+    return [one["step"] for one in made.document["steps"]]
+
+
+KV = {"secret": "secret/prod/ledger/key", "way": "generated", "keys": ["password"]}
+WORKLOAD = {"cluster": "x", "namespace": "a", "name": "b"}
+
+
+def test_a_generated_rotation_writes_proves_and_destroys_with_one_role_for_each_verb(demo):
+    write, destroy = enrol(demo, "kv", "write", "secret/", "prod/"), enrol(demo, "kv", "destroy", "secret/", "prod/")
+    made = draw("kv", KV)
+    assert kinds(made) == ["write_kv", "verify_delivery", "retire_version"]
+    steps = made.document["steps"]
+    assert (steps[0]["args"]["role"], steps[2]["args"]["role"]) == (write, destroy)
+    assert steps[0]["args"]["place"] == {"mount": "secret", "path": "prod/ledger/key", "namespace": ""}
+    assert steps[2]["describe"]["undo"] == "cannot be undone"
+    assert (made.document["verb"], made.document["subject"], made.document["vault"]) == ("Rotate", KV["secret"], "demo")
+    assert (made.risk, made.family, len(made.hash)) == ("high", "rotate", 64)
+
+
+def test_the_same_wish_has_the_same_hash_and_another_has_another(demo):
+    enrol(demo, "kv", "write", "secret/"), enrol(demo, "kv", "destroy", "secret/")
+    assert draw("kv", KV).hash == draw("kv", KV).hash
+    assert draw("kv", KV).hash != draw("kv", {**KV, "keys": ["pin"]}).hash
+
+
+def test_adopting_waits_for_the_version_of_somebody_else_and_writes_nothing(demo):
+    enrol(demo, "kv", "write", "secret/")
+    made = draw("kv", {"secret": KV["secret"], "way": "adopt", "retire": False})
+    assert kinds(made) == ["await_version", "verify_delivery"]
+    assert made.risk == "routine"
+
+
+def test_what_is_not_enrolled_is_refused_with_the_policy_to_apply(demo):
+    with pytest.raises(Refused) as refused:
+        draw("kv", KV)
+    said = str(refused.value)
+    assert refused.value.code == "not_enrolled"
+    assert "Keybook may not write secret/prod/ledger/key: nothing is enrolled for kv write." in said
+    assert 'path "secret/data/prod/ledger/*"' in said and "bao policy write keybook-op-kv-write" in said
+
+
+@pytest.mark.parametrize("target, args, code, words", [
+    ("kw", {}, "unknown_target", "No target is called 'kw'. Known are approval_policy, database_role"),
+    ("kv", {"secret": "secret/a"}, "bad_args", "missing required field way"),
+    ("kv", {**KV, "way": "guessed"}, "bad_args", "guessed"),
+    ("kv", {**KV, "keys": "password"}, "bad_args", "Expected array"),
+    ("kv", {**KV, "colour": 1}, "bad_args", "unknown field colour"),
+    ("kv", {**KV, "secret": "nowhere/a"}, "not_there", "No mount of a connected vault holds 'nowhere/a'"),
+    ("kv", {**KV, "secret": "legacy/a"}, "not_possible", "KV version 1"),
+    ("kv", {**KV, "secret": "database/creds/a"}, "not_possible", "is of the kind database, not kv"),
+    ("kv", {**KV, "keys": []}, "bad_args", "needs the names of the keys"),
+    ("kv", {**KV, "keys": ["a", "a"]}, "bad_args", "each once"),
+    ("kv", {**KV, "way": "adopt"}, "bad_args", "keys and policy say nothing"),
+    ("database_role", {"secret": "database/creds/a"}, "not_possible", "no static role"),
+    ("database_root", {"database": "database/a"}, "not_possible", "is no database"),
+    ("transit", {"key": "transit/ledger"}, "not_possible", "no transit key"),
+    ("lease", {}, "bad_args", "exactly one way"),
+    ("lease", {"pod": "u1", "role": "x"}, "bad_args", "exactly one way"),
+    ("lease", {"leases": ["database/creds/x/gone"]}, "not_there", "No live lease database/creds/x/gone"),
+    ("entity", {"entity": "nobody"}, "not_there", "has no entity 'nobody'"),
+    ("restart", {**WORKLOAD, "kind": "Deployment"}, "not_there", "No cluster is connected as 'x'"),
+    ("restart", {**WORKLOAD, "kind": "CronJob"}, "bad_args", "CronJob"),
+])  # fmt: skip
+def test_a_wish_that_can_not_be_planned_is_refused_with_what_and_why(demo, target, args, code, words):
+    with pytest.raises(Refused) as refused:
+        draw(target, args)
+    assert refused.value.code == code
+    assert words in str(refused.value)
+
+
+def test_a_value_that_keybook_may_not_choose_is_not_generated(demo, monkeypatch):
+    monkeypatch.setattr(plan, "may_generate", lambda: ("demo:secret/prod/web/*", "eu:*"))
+    with pytest.raises(Refused, match="Keybook may not choose the value of demo:secret/prod/ledger/key"):
+        draw("kv", KV)
+
+
+def test_a_name_that_two_vaults_hold_wants_the_vault_named(demo):
+    other = Connection.objects.create(vault="eu", address="http://127.0.0.1:8300")
+    Mount.objects.create(connection=other, path="secret/", accessor="x", type="kv", kv_version=2, seen_first=NOW)
+    enrol(demo, "kv", "write", "secret/"), enrol(demo, "kv", "destroy", "secret/")
+    with pytest.raises(Refused, match=r"is in demo \(root\), eu \(root\)\. Name the vault too"):
+        draw("kv", KV)
+    assert draw("kv", KV, Wish("kv", vault="demo")).document["vault"] == "demo"
+
+
+@pytest.mark.parametrize("target, verb, mount, args, kind, risk", [
+    ("database_role", "rotate", "database/", {"secret": "database/static-creds/ledger"}, "rotate_role", "high"),
+    ("database_root", "rotate", "database/", {"database": "database/config/pg"}, "rotate_root", "highest"),
+    ("transit", "rotate", "transit/", {"key": "transit/keys/ledger"}, "rotate_transit", "routine"),
+    ("token", "revoke", "", {"accessor": "abc"}, "revoke_token", "high"),
+    ("entity", "disable", "", {"entity": "payments-ledger"}, "disable_entity", "high"),
+])  # fmt: skip
+def test_other_targets_draw_their_one_effect(demo, target, verb, mount, args, kind, risk):
+    role = enrol(demo, target, verb, mount)
+    made = draw(target, args)
+    assert (kinds(made), made.risk) == ([kind], risk)
+    assert made.document["steps"][0]["args"]["role"] == role
+
+
+def test_leases_are_frozen_in_the_plan_with_their_holders_and_what_is_not_sure(demo):
+    enrol(demo, "lease", "revoke", "database/creds/payments-rw")
+    books = Books(
+        held(), held(f"{LEASE}2", pod="payments/ledger-2", grade="likely"), held(f"{LEASE}3", pod="", grade="unknown")
+    )
+    made = draw("lease", {"service_account": "payments/ledger"}, books=books)
+    assert made.document["verb"] == "Revoke 3 leases"
+    assert made.document["steps"][0]["args"]["leases"] == [LEASE, f"{LEASE}2", f"{LEASE}3"]
+    blast = made.document["blast_radius"]
+    assert blast["figures"][0] == {"count": 3, "what": "leases", "caveat": "1 with a sure holder"}
+    assert blast["pods"] == ["payments/ledger-1", "payments/ledger-2"]
+    assert any("1 holders are not sure: payments/ledger-2" in one for one in blast["doubts"])
+
+
+def test_leases_of_two_vaults_are_not_revoked_together(demo):
+    with pytest.raises(Refused, match="These leases are of demo, eu"):
+        draw("lease", {"role": "x"}, books=Books(held(), held(f"{LEASE}2", vault="eu")))
+
+
+def test_a_workload_that_keeps_the_old_value_is_restarted_and_one_of_an_operator_is_left_to_it(demo, monkeypatch):
+    enrol(demo, "kv", "write", "secret/"), enrol(demo, "kv", "destroy", "secret/")
+    common = {"cluster": "prod", "namespace": "payments", "kind": "Deployment", "uid": "w", "methods": ["injector"],
+              "k8s_secret": "", "service_accounts": []}  # fmt: skip
+    eaters = [
+        Eater(name="ledger", pods=["ledger-1", "ledger-2"], needs_restart="always", restarted_by="", **common),
+        Eater(name="payout", pods=["payout-1"], needs_restart="never", restarted_by="", **common),
+        Eater(name="fraud", pods=["fraud-1"], needs_restart="always", restarted_by="vso", **common),
+    ]
+    found = Blast(
+        "Deployment", "payments", "ledger", "w", ("ledger-1", "ledger-2"), 2, 1, 1, (), "1 of 2 pods may be away", ()
+    )
+    monkeypatch.setattr(Estate, "consumers", lambda *_: [])
+    monkeypatch.setattr(Estate, "eaters", lambda *_: eaters)
+    monkeypatch.setattr(Estate, "restart", lambda *_, **__: SimpleNamespace(blast=found, owner="", fingerprint="f"))
+    made = draw("kv", KV)
+    assert kinds(made) == ["write_kv", "restart_rollout", "verify_delivery", "retire_version"]
+    blast = made.document["blast_radius"]
+    assert blast["workloads"] == [
+        "Deployment payments/ledger",
+        "Deployment payments/payout",
+        "Deployment payments/fraud",
+    ]
+    assert "Deployment payments/fraud is restarted by vso, not by this change." in blast["doubts"]
+    assert {
+        "where": "cluster",
+        "role": "",
+        "path": "prod/payments/Deployment/ledger",
+        "capability": "patch",
+    } in made.document["needs"]
