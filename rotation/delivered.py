@@ -28,12 +28,12 @@ def _by_itself(one: Getting, version: int, reads: Sequence[VersionRead]) -> Proo
     mine = [read for read in reads if read.kind == "pod" and read.pod_uid == one.pod_uid]
     for read in mine:
         if read.proven:
-            return _line(one, "proven", f"read it at {read.first:%H:%M:%S}", f"v{version}", read.grade, read.event)
+            return _line(one, "proven", "read it", f"v{version}", read)
     if mine:
-        return _line(one, "short", "a read fits this pod, but not surely", f"v{version}", mine[0].grade, mine[0].event)
+        return _line(one, "short", "a read fits this pod, but not surely", f"v{version}", mine[0])
     account = [read for read in reads if read.kind == "account" and read.principal == one.service_account]
     if account:
-        return _line(one, "short", "read by the service account", f"v{version}", account[0].grade, account[0].event)
+        return _line(one, "short", "read by the service account", f"v{version}", account[0])
     return _line(one, "waiting", "not read by this pod yet")
 
 
@@ -46,12 +46,12 @@ def _by_operator(
         return _line(one, "waiting", f"{who} has not read it yet")
     synced = one.copied_at or one.synced_at
     if synced is None or synced < read.first - timedelta(seconds=5):
-        return _line(one, "waiting", f"read by {who}, its copy has not changed yet", event=read.event)
+        return _line(one, "waiting", f"read by {who}, its copy has not changed yet", read=read)
     if one.made_at is not None and one.made_at >= synced:
-        return _line(one, "proven", "started after the copy changed", f"v{version}", read.grade, read.event)
+        return _line(one, "proven", "started after the copy changed", f"v{version}", read)
     if one.files and now >= synced + KUBELET:
-        return _line(one, "proven", "its files are refreshed by now", f"v{version}", read.grade, read.event)
-    return _line(one, "waiting", "synced, not yet in this pod", event=read.event)
+        return _line(one, "proven", "its files are refreshed by now", f"v{version}", read)
+    return _line(one, "waiting", "synced, not yet in this pod", read=read)
 
 
 def _by_csi(one: Getting, version: int, written: datetime) -> ProofLine:
@@ -62,7 +62,8 @@ def _by_csi(one: Getting, version: int, written: datetime) -> ProofLine:
     return _line(one, "waiting", "mounted version unchanged")
 
 
-def _line(
-    one: Getting, state: str, says: str, holds: str = "", grade: str = "", event: int | None = None
-) -> ProofLine:  # fmt: skip
-    return ProofLine("pod", one.name, state, says, holds, grade, event)
+def _line(one: Getting, state: str, says: str, holds: str = "", read: VersionRead | None = None) -> ProofLine:
+    if read is None:
+        return ProofLine("pod", one.name, state, says, holds)
+    grade = read.grade if holds else ""
+    return ProofLine("pod", one.name, state, says, holds, grade, read.event, read.first)

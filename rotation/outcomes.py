@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 
@@ -23,7 +24,10 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class ProofLine:
-    """One line of proof; `state` is proven, waiting or short (of proof)."""
+    """One line of proof; `state` is proven, waiting or short (of proof), `at` when what it says was so.
+
+    Without `at` it is the moment in which the line came to say so.
+    """
 
     kind: str
     subject: str
@@ -32,6 +36,7 @@ class ProofLine:
     holds: str = ""
     grade: str = ""
     event: int | None = None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 
 from rotation import failures, lifecycle, moves, steps
 from rotation.models import Attempt, Change, Proof, Step
-from rotation.outcomes import Done, Drifted, NotDone, Outcome, Unknown, Waiting
+from rotation.outcomes import Done, Drifted, NotDone, Outcome, ProofLine, Unknown, Waiting
 from rotation.present import Getting, getting
 from rotation.world import Doors, Witness, World
 
@@ -243,11 +243,20 @@ def _keep(step: Step, attempt: Attempt, outcome: Outcome) -> None:
     receipt = {**attempt.receipt, **outcome.receipt}
     Attempt.objects.filter(pk=attempt.pk).update(outcome=code, says=outcome.says, receipt=receipt, **ended)
     for line in outcome.proofs:
-        given = {"holds": line.holds, "state": line.state, "grade": line.grade, "says": line.says, "event": line.event}
-        Proof.objects.update_or_create(
-            change_id=step.change_id, step=step.number, kind=line.kind, subject=line.subject,
-            defaults={**given, "at": Now()},
-        )  # fmt: skip
+        _keep_line(step, line)
+
+
+def _keep_line(step: Step, line: ProofLine) -> None:
+    """Keep a line of proof; one that says the same as before keeps its time."""
+    said = {"holds": line.holds, "state": line.state, "grade": line.grade, "says": line.says, "event": line.event}
+    where: dict[str, Any] = {
+        "change_id": step.change_id,
+        "step": step.number,
+        "kind": line.kind,
+        "subject": line.subject,
+    }
+    if not Proof.objects.filter(**where, **said).exists():
+        Proof.objects.update_or_create(**where, defaults={**said, "at": line.at or Now()})
 
 
 def _wait(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hands: Hands) -> None:

@@ -15,7 +15,7 @@ from sandbox.openbao import OpenBao
 from sandbox.places import Account
 from sandbox.postgres import Postgres
 from sandbox.programs import Receiver
-from sandbox.seed import copy
+from sandbox.seed import BLANK, copy
 from sandbox.yard import Yard
 
 MIGRATE = ["migrate", "-v", "0"]
@@ -66,6 +66,7 @@ async def keep_seeds(yard: Yard, postgres: Postgres, folder: Path) -> None:
     postgres.keep = folder / "empty"
     await yard.start_part(postgres.name)
     await yard.ask_all([MIGRATE])
+    await postgres.psql(f"CREATE DATABASE {BLANK} OWNER keybook TEMPLATE keybook")
     await postgres.end(thrown_away=False)
     postgres.seed = folder / "laid"
     await copy(postgres.data(), postgres.seed)

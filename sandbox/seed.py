@@ -9,6 +9,7 @@ from sandbox.part import run_quietly
 from sandbox.process import plain_environment
 
 SEED = "KEYBOOK_SANDBOX_SEED"  # the folder of both copies
+BLANK = "blank"  # a database with the schema to which nobody connects, so that it can be copied at any time
 
 
 def seed(*, laid: bool) -> Path | None:

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
 from sandbox.control import STATE
+from sandbox.seed import BLANK, SEED
 
 # Read when the run begins: a test may let sandbox.control work on a sandbox of its own for a while.
 AMBIENT = os.environ.get(STATE)
@@ -38,12 +39,12 @@ def _servers_of_all_tests_live():
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment, django_db_blocker, django_db_modify_db_settings):
-    """Make the tests' own database, where there is a sandbox as a copy of its empty one, which has the schema.
+    """Make the tests' own database, in bin/test as a copy of an empty one, which has the schema.
 
     Tests with real transactions start from empty tables; `tests/accounts/test_trail.py` tests the trail's trigger.
     """
     default = connection.settings_dict
-    default["TEST"]["TEMPLATE"] = default["NAME"] if AMBIENT else None
+    default["TEST"]["TEMPLATE"] = BLANK if os.environ.get(SEED) else None
     with django_db_blocker.unblock():
         made = setup_databases(0, interactive=False, aliases=["default"], serialized_aliases=[])
         with connection.cursor() as cursor:

@@ -52,7 +52,7 @@ def intend(args: Args, world: World) -> dict[str, Any] | Outcome:
     with world.doors.vault(world.vault, args.place.namespace, args.role, 1) as operator:
         state = operator.kv_state(args.place.mount, args.place.path)
     newest = state.versions.get(state.current_version)
-    if newest is None or newest.destroyed or newest.deleted:
+    if newest is None or newest.destroyed or (newest.deleted is not None and newest.deleted <= world.now()):
         return Refused(
             f"The newest version of {args.place.name} is deleted or there is none, so no key can be changed in it. "
             "Restore it or write one in Vault, then resume."
@@ -89,7 +89,8 @@ def _whose(args: Args, world: World, version: int, current: int, created: dateti
 
 def run(args: Args, world: World) -> Outcome:
     """Write, under check-and-set."""
-    with world.doors.vault(world.vault, args.place.namespace, args.role, USES) as operator:
+    uses = USES + (len(args.keys) if args.policy else 0)
+    with world.doors.vault(world.vault, args.place.namespace, args.role, uses) as operator:
         values = {key: _value(operator, args.policy) for key in args.keys}
         version = operator.kv_write(args.place.mount, args.place.path, values, world.intent["cas"])
     if version != world.intent["cas"] + 1:

@@ -17,9 +17,11 @@ import psycopg
 import pytest
 
 from bench import corpus
+from sandbox.seed import BLANK, SEED
 from tests.audit.conftest import own_sandbox
 
 __all__ = ["own_sandbox"]
+TEMPLATE = {"KEYBOOK_BENCH_TEMPLATE": BLANK} if os.environ.get(SEED) else {}
 ROOT = Path(__file__).resolve().parents[2]
 ROW = re.compile(r"(?m)^\| (?P<measure>[^|]+) \| (?P<figure>[^|]+) \| (?P<goal>[^|]*) \| (?P<met>[^|]*) \|$")
 
@@ -38,13 +40,13 @@ def figures():
     """Run one measurement in our sandbox and return its rows by their measure."""
     if "KEYBOOK_SANDBOX_STATE" not in os.environ:
         pytest.skip("measurements need the servers of bin/sandbox")
-    return partial(_measured, {**os.environ, "KEYBOOK_BENCH_TEMPLATE": "keybook"})  # it is empty and has the tables
+    return partial(_measured, {**os.environ, **TEMPLATE})
 
 
 @pytest.fixture
 def figures_of_harm(own_sandbox):
     """Run one measurement that stops, freezes or kills servers: they are not those that other tests use meanwhile."""
-    return partial(_measured, own_sandbox.environment)
+    return partial(_measured, {**own_sandbox.environment, **TEMPLATE})
 
 
 def _number(text: str) -> float:

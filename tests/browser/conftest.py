@@ -22,6 +22,7 @@ import zstandard
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from psycopg import sql
 
+from sandbox.seed import BLANK, SEED
 from tests.browser.hostile import write
 from tests.browser.story import BUSY, HOSTILE, month
 
@@ -73,14 +74,20 @@ class Site:
 
 @contextmanager
 def own_database() -> Iterator[str]:
-    """Make a database of our own beside the tests', a copy of the sandbox's empty one, and drop it at the end."""
+    """Make a database of our own beside the tests', in bin/test with the schema, and drop it at the end."""
     url, name = os.environ["DATABASE_URL"], f"keybook_browser_{os.getpid()}_{uuid.uuid4().hex[:8]}"
-    empty = sql.Identifier(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
-    # Nobody may be connected to a database that is copied.
+    empty = sql.Identifier(BLANK if os.environ.get(SEED) else "template1")
     with psycopg.connect(psycopg.conninfo.make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), empty))
         yield psycopg.conninfo.make_conninfo(url, dbname=name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _manage_all(environment: dict[str, str], commands: list[list[str]]) -> None:
+    """Run management commands one after the other in one process."""
+    argv = [sys.executable, "-m", "sandbox.manage", json.dumps(commands)]
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @contextmanager
@@ -102,12 +109,12 @@ def served(logs: Path, files: dict[tuple[str, str], list[str]], truth: dict, **m
         }
         address = environment["KEYBOOK_URL"] if "KEYBOOK_URL" in more else f"http://127.0.0.1:{door.getsockname()[1]}"
         running = Site(address, environment, truth)
-        for (vault, device), names in files.items():
-            running.manage("ingest_file", *(str(logs / name) for name in names), "--vault", vault, "--device", device)
-        running.manage(
-            "shell", "-v", "0", "-c",
-            f"from accounts.models import User; User.objects.create_user('cat', password={PASSWORD!r})",
-        )  # fmt: skip
+        make = f"from accounts.models import User; User.objects.create_user('cat', password={PASSWORD!r})"
+        read = [
+            ["ingest_file", *(str(logs / name) for name in names), "--vault", vault, "--device", device]
+            for (vault, device), names in files.items()
+        ]
+        _manage_all(environment, [["migrate", "-v", "0"], *read, ["shell", "-v", "0", "-c", make]])
         server = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{door.fileno()}", "--threads", "4",
                   "--no-control-socket", "--log-level", "warning", "config.wsgi"]  # fmt: skip
         process = subprocess.Popen(server, cwd=ROOT, env=environment, pass_fds=[door.fileno()])

@@ -13,7 +13,7 @@ from audit import leasing
 from config.witness import AuditLog
 from sandbox.bao_http import Bao
 from tests.audit.past import Past
-from vault.operating import Operating
+from vault.operating import Operator
 
 pytestmark = pytest.mark.live
 WITNESS = AuditLog()
@@ -40,7 +40,7 @@ class Stage:
                 role = {"allowed_policies": [name], "orphan": True, "token_no_default_policy": True}
                 self.root.must("POST", f"auth/token/roles/{name}", role)
         made = self.root.must("POST", "auth/token/create-orphan", {"policies": ["keybook-executor"], "ttl": "10m"})
-        self.executor = Operating(self.root.url, made.body["auth"]["client_token"], plain_http=True)
+        self.executor = Operator(self.root.url, made.body["auth"]["client_token"], plain_http=True)
         self.began, self.start = datetime.now(UTC) - timedelta(seconds=1), self.log.stat().st_size
 
     def ingest(self, past: Past) -> None:
@@ -119,7 +119,7 @@ def test_a_token_that_somebody_else_made_with_our_claims_is_told_by_its_mint(sta
         ours.kv_write("secret", path, {"password": "one"}, 0)
     wanted = {"meta": claims(change), "policies": ["keybook-op-write"], "ttl": "60s"}
     made = stage.root.must("POST", "auth/token/create", wanted).body["auth"]
-    forged = Operating(stage.root.url, made["client_token"], plain_http=True)
+    forged = Operator(stage.root.url, made["client_token"], plain_http=True)
     forged.kv_write("secret", path, {"password": "two"}, 1)
     stage.ingest(past)
     calls = WITNESS.calls(change)
