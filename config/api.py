@@ -29,6 +29,7 @@ class Nothing(Door):
     authentication_classes = []
     permission_classes = []
     throttle_classes = []
+    methods = ("GET", "HEAD", "POST")
 
     def get(self, request: Request, **_: Any) -> NoReturn:
         """Say so, and which address is most like it."""
@@ -36,6 +37,8 @@ class Nothing(Door):
         hint = f" Did you mean {near[0]}?" if near else ""
         said = f"There is nothing at {request.path[:200]}.{hint} /api/v1/schema/ lists every address."
         raise Problem("not-found", said, nearest=near[0] if near else "")
+
+    post = get
 
 
 urlpatterns: list[URLPattern | URLResolver] = [

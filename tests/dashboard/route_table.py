@@ -158,7 +158,7 @@ TABLE |= {
     "api-trail": row("/api/v1/trail", get=(403, 403, 403, 200), post=405, nobody=(401, 405)),
     "api-introspect": row("/api/v1/auth/introspect", get=200, post=405, nobody=(401, 405)),
     "api-schema": row("/api/v1/schema/", get=200, post=405, nobody=(200, 405)),
-    "api-nothing": row("/api/v1/nothing", get=404, post=405, nobody=(404, 405)),
+    "api-nothing": row("/api/v1/nothing", get=404, post=404, nobody=(404, 404)),
 }
 # The second factor's page answers only between the two factors, and says nothing by method to anybody else.
 for _method in ("PUT", "PATCH", "DELETE", "OPTIONS"):

@@ -173,7 +173,7 @@ def test_the_plan_is_read_before_it_is_decided_on(bobs, ann):
                   "F-41", "1 approval needed", "ann cannot approve it", "2 holders are likely, not sure",
                   "it can be done", change.plan_hash[:6]):  # fmt: skip
         assert words in page.text, words
-    assert "Approve: rotate bank-sftp…" in page.text and page.by_id("checked")["hx-trigger"] == "every 3s"
+    assert "Approve: rotate bank-sftp…" in page.text and page.by_id("look-again")["hx-trigger"] == "every 3s"
 
 
 def test_whoever_asked_reads_why_there_is_no_button(anns, ann):
@@ -197,7 +197,7 @@ def test_a_running_change_shows_each_attempt_and_what_is_short_of_proof(bobs, an
                   "under way on worker w-2", "1 of 4", "1 of 2 lines proven", "synced, not yet in this pod",
                   "Not proven yet: 1 line falls short.", "Cannot be undone."):  # fmt: skip
         assert words in page.text, words
-    live = page.by_id("live")
+    live = page.by_id("look-again")
     assert (live["hx-trigger"], live["hx-swap"]) == ("every 2s", "outerMorph")
     assert page.all("li", class_="mark-now") and "Cancel it…" in page.text
 
@@ -223,7 +223,7 @@ def test_each_end_is_named_once_in_the_line_of_its_life(bobs, ann, state, mark, 
     running(change)
     Change.objects.filter(pk=change.pk).update(state=state, ended_at=datetime.now(UTC), says=says)
     page = bobs.get(f"/changes/{change.name}/")
-    assert mark in page.text and says in page.text and "hx-trigger" not in page.by_id("live")
+    assert mark in page.text and says in page.text and page.by_id("look-again") is None
 
 
 def test_a_stopped_change_names_what_is_true_and_the_step_to_resume_from(anns, ann):
