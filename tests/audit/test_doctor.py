@@ -72,7 +72,8 @@ def bad(name, ask=None):
 def test_a_healthy_installation_has_only_good_lines(well):
     settled = {"settings", "cookies"}  # what the tests' own environment is like has tests of its own
     found = [check for check in doctor.examine(lambda _: None) if not check.name.startswith(tuple(settled))]
-    assert [check for check in found if not check.ok or check.mend] == []
+    bad = [check for check in found if not check.ok or check.mend]
+    assert [check for check in bad if check.name != "durability"] == [], "the tests' PostgreSQL is in a hurry"
     names = {"postgresql", "migrations", "durability", "partitions", "disk", "broker", "workers", "source prod/file",
              "quarantine", "gaps", "devices", "unanswered", "trail anchor", "debug"}  # fmt: skip
     assert {check.name for check in found} == names
