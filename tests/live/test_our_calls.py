@@ -13,6 +13,7 @@ from audit import leasing
 from config.witness import AuditLog
 from sandbox.bao_http import Bao
 from tests.audit.past import Past
+from vault.errors import NotPermitted
 from vault.operating import Operator
 
 pytestmark = pytest.mark.live
@@ -135,7 +136,7 @@ def test_a_token_that_somebody_else_made_with_our_claims_is_told_by_its_mint(sta
 
 def test_what_the_executor_was_refused_is_told_so(stage, past):
     change, path = named(), f"elsewhere/{secrets.token_hex(6)}"
-    with stage.executor.minted("keybook-op-write", claims(change), 60, 5) as ours, pytest.raises(Exception, match=""):
+    with stage.executor.minted("keybook-op-write", claims(change), 60, 5) as ours, pytest.raises(NotPermitted):
         ours.kv_write("secret", path, {"password": "one"}, 0)
     stage.ingest(past)
     outcomes = {one.outcome for one in WITNESS.calls(change) if one.path == f"secret/data/{path}"}
