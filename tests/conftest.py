@@ -8,9 +8,12 @@ import os
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.db import connection
+from django.db.models.signals import post_migrate
 from django.test.utils import setup_databases, teardown_databases
 
+from rotation.models import ApprovalPolicy
 from sandbox.control import STATE
 from sandbox.seed import BLANK, SEED
 
@@ -49,5 +52,14 @@ def django_db_setup(django_test_environment, django_db_blocker, django_db_modify
         made = setup_databases(0, interactive=False, aliases=["default"], serialized_aliases=[])
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE accounts_trailentry DISABLE TRIGGER accounts_trail_whole")
+        kept = list(ApprovalPolicy.objects.values())
+
+        def lay_again(**_: object) -> None:
+            """Have the policies to begin with there again once a test with real transactions emptied every table."""
+            if not ApprovalPolicy.objects.exists():
+                ApprovalPolicy.objects.bulk_create(ApprovalPolicy(**row) for row in kept)
+
+        post_migrate.connect(lay_again, sender=apps.get_app_config("rotation"), weak=False)
         yield
+        post_migrate.disconnect(lay_again, sender=apps.get_app_config("rotation"))
         teardown_databases(made, verbosity=0)

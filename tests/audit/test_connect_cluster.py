@@ -39,6 +39,7 @@ def yard(past, kube, tmp_path, monkeypatch):
             return connect_cluster.connect(wish, actor="test", tell=lambda _: None, open_way=lambda _: opened)
 
     monkeypatch.setattr(settings.KEYBOOK, "kubeconfig", "")
+    forget_connections()  # and the entries of the trail that a test before left
     kube.store.namespace("shop")
     yield Yard()
     forget_connections()

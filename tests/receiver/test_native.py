@@ -87,6 +87,7 @@ def counts(database, vault):
 def test_batches_that_are_sent_again_packed_and_in_other_company_are_told_once(place):
     service, database = place
     service.token = token(database, "prod")
+    until(lambda: service.post(b"").status != 401)  # the receiver has heard of the token
     some = recorded()
     heard = [service.post(event_list(some[at : at + 400])) for at in range(0, len(some), 400)]
     heard += [service.post(event_list(some[at : at + 250])) for at in range(100, 900, 250)]  # retries
@@ -152,6 +153,7 @@ def test_records_sent_under_the_name_of_the_other_kind_are_set_aside(place):
 def test_no_value_is_spooled_stored_answered_or_logged(place):
     service, database = place
     service.token = token(database, "canaries")
+    until(lambda: service.post(b"").status != 401)  # the receiver has heard of the token
     some = planted.records()
     bodies_ = [*some, event_list(some), b"[" + b",".join(some) + b"]", planted.log(), event_list(some)[:-40]]
     said = "".join(str(service.post(body)) for body in bodies_)
