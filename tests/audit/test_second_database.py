@@ -288,7 +288,7 @@ def test_what_a_window_shows_is_what_it_would_show_if_no_more_had_ever_been(both
 MOVING = re.compile(
     r'nonce="[^"]*"|hx-nonce=\S+|value="[A-Za-z0-9]{64}"|[\d:]{8}|\b\d+(\.\d)? (s|min|h)\b|up to event \d+'
     r'|"newest":? ?(value=")?\d+'
-    r'|"asked_at":"[^"]*"|"export","","[^"]*"|data-copy="[^"]*"|at byte [\d,]+'
+    r'|"asked_at":"[^"]*"|"export","","[^"]*"|data-copy="[^"]*"|<span class="mono">[^<]*</span> at byte [\d,]+'
     r'| ?<span class="quiet">first seen [^<]*</span>|(?<=line-place"><span class="mono">)[^<]*'
     r"|<li><span>over 30 days, not .*?</li>"
     r'|<span class="strip-part strip-device">\w+/ <b>no line yet</b></span>|(?<=\n)\s+(?=\n)',
