@@ -19,7 +19,7 @@ from rotation.world import Witness
 
 MOST = 1_000  # calls of one turn
 BACK = timedelta(hours=24)  # for so long a step is looked at for its line
-_LOCK = 0x6B62_0010
+_LOCK = 0x6B62_0031
 _NAME = "vault"
 _CHANGE = re.compile(r"C-([1-9]\d{0,17})")
 _log = logging.getLogger("keybook.rotation")

@@ -54,8 +54,9 @@ def _other_than(call: OurCall, known: Known) -> str:
         return f"it claims another plan than {call.change} has."
     if known.kind not in WRITING:
         return f"{step} ({known.kind}) writes nothing in Vault."
-    if call.role and known.role and call.role != known.role:
-        return f"its token is of the role {call.role}, and {step} uses {known.role}."
+    if known.role and call.role != known.role:  # a token that somebody minted without a role of ours has none
+        role = f"the role {call.role}" if call.role else "no role of ours"
+        return f"its token is of {role}, and {step} uses {known.role}."
     if known.ended is not None and call.at > known.ended + LATE:
         return f"{step} had ended at {known.ended:%H:%M:%S}."
     return ""

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
 import signal
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,10 +26,13 @@ from rotation import runner  # noqa: E402
 from rotation.models import Attempt, Change  # noqa: E402
 from rotation.planning import digest  # noqa: E402
 from rotation.runner import Hands  # noqa: E402
+from rotation.steps import retire_version, write_kv  # noqa: E402
 from sandbox.bao_http import Bao  # noqa: E402
 from tests.rotation.live import ROLE, LiveDoors, LogWitness, enrol  # noqa: E402
 from vault.operating import Operator  # noqa: E402
 
+BEGUN = os.pipe()  # by which a child tells that it takes something on
+LOOKS = tempfile.TemporaryFile()  # noqa: SIM115 - a byte for each look after a kill
 LEASE = 0.3  # seconds: a killed worker's claim lapses soon, so that many kills fit into a minute
 
 
@@ -67,6 +72,18 @@ def ours(keys: list[int]) -> None:
         f"worker {os.getpid()}", lambda change, step: LiveDoors(server, change.name, step), witness,
         lambda _change: "", lambda _change: ("", ""), lease=LEASE,
     )  # fmt: skip
+    claim = runner.claim
+
+    def tell(*given):
+        """Claim, and tell the parent that now is a good moment to kill."""
+        found = claim(*given)
+        if found is not None:
+            os.write(BEGUN[1], b".")
+        return found
+
+    runner.claim = tell
+    for step in (write_kv, retire_version):
+        step.done = _counted(step.done)
     while open_ := list(
         Change.objects.filter(pk__in=keys, state__in=["approved", "running"]).values_list("pk", flat=True)
     ):
@@ -76,11 +93,22 @@ def ours(keys: list[int]) -> None:
         time.sleep(0.01)
 
 
+def _counted(look):
+    """Return a step's look that leaves a mark: somebody was killed between an intent and its result."""
+
+    def done(*given):
+        os.write(LOOKS.fileno(), b".")
+        return look(*given)
+
+    return done
+
+
 def naive(keys: list[int]) -> None:
     """Rotate as scripts do: read the state, write, then note that it is done."""
     server = Operator(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"], plain_http=True)
     for change in Change.objects.filter(pk__in=keys, state="approved").order_by("pk"):
         path = change.subject.removeprefix("secret/")
+        os.write(BEGUN[1], b".")
         with LiveDoors(server, change.name, 1).vault("demo", "", ROLE, 3) as operator:
             state = operator.kv_state("secret", path)
             operator.kv_write("secret", path, {"password": "new"}, state.current_version)
@@ -100,16 +128,26 @@ def child(work, keys: list[int]) -> int:
     os._exit(0)
 
 
-def kill_until_done(work, keys: list[int], kills: int, dice: random.Random, longest: float) -> int:
-    """Kill children at random until so many were killed or everything is done; returns how many were."""
+def begun(pid: int) -> tuple[int, int]:
+    """Wait until the child takes something on, or has ended; returns what waitpid says of it."""
+    while not (found := os.waitpid(pid, os.WNOHANG))[0]:
+        if select.select([BEGUN[0]], [], [], 0.01)[0]:
+            os.read(BEGUN[0], 1 << 16)
+            break
+    return found
+
+
+def kill_until_done(work, keys: list[int], kills: int, dice: random.Random) -> int:
+    """Kill children in the middle of what they do, until so many were or everything is done; returns how many were."""
     killed = 0
     deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         pid = child(work, keys)
-        patience = dice.uniform(0.005, longest) if killed < kills else 300.0
-        end = time.monotonic() + patience
-        while (found := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < end:
-            time.sleep(0.001)
+        if killed >= kills:
+            found = os.waitpid(pid, 0)
+        elif not (found := begun(pid))[0]:
+            time.sleep(dice.uniform(0, 0.4))  # its first call alone takes a while to set up
+            found = os.waitpid(pid, os.WNOHANG)
         if found[0]:
             if found[1] == 0:
                 break
@@ -126,9 +164,7 @@ def main() -> None:
     folder = f"kills/{os.getpid()}-{seed}"
     keys = ask(folder, count)
     began = time.monotonic()
-    # Ours has to wait until a killed worker's claim lapses before there is anything to kill it at.
-    work, longest = {"ours": (ours, 1.5 * LEASE), "naive": (naive, 0.1)}[way]
-    killed = kill_until_done(work, keys, kills, random.Random(seed), longest)
+    killed = kill_until_done({"ours": ours, "naive": naive}[way], keys, kills, random.Random(seed))
     bao = Bao(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"])
     secrets = []
     for number, key in enumerate(keys):
@@ -141,7 +177,8 @@ def main() -> None:
             "user": value["user"], "fresh": value["password"] not in ("first", ""), "state": change.state,
             "says": change.says, "attempts": attempts,
         })  # fmt: skip
-    print(json.dumps({"killed": killed, "seconds": time.monotonic() - began, "secrets": secrets}))
+    looks = os.fstat(LOOKS.fileno()).st_size
+    print(json.dumps({"killed": killed, "looks": looks, "seconds": time.monotonic() - began, "secrets": secrets}))
 
 
 main()

@@ -25,7 +25,7 @@ def test_no_kill_rotates_twice_or_leaves_an_untruthful_end(own_database, count, 
             "fresh": True,
             "state": "succeeded",
         }, one
-    assert sum(one["attempts"] for one in told["secrets"]) > 2 * count, "no kill fell between intent and result"
+    assert told["looks"], "no kill fell between intent and result"
 
 
 def test_a_naive_runner_fails_the_same_test(own_database):

@@ -36,6 +36,7 @@ def test_a_call_that_its_step_made_says_nothing():
     ({"plan": "other"}, {}, True, "it claims another plan than C-1 has"),
     ({}, {"kind": "verify_delivery"}, True, "writes nothing in Vault"),
     ({"role": "keybook-op-kv-write"}, {}, True, "its token is of the role keybook-op-kv-write"),
+    ({"role": ""}, {}, True, "its token is of no role of ours"),
     ({"at": AT + timedelta(minutes=5)}, {}, True, "had ended at 09:00:01"),
 ])  # fmt: skip
 def test_a_call_that_matches_no_step_is_told_with_what_and_from_where(call, known, there, words):
