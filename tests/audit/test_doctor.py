@@ -33,6 +33,7 @@ from inventory.look import look
 from inventory.models import Connection
 from tests.audit.forgetting import forget_connections
 from tests.audit.lines import Call
+from tests.inventory.clusters import forget_clusters
 from vault import policy
 from vault.fake import FakeServer, FakeVault
 from vault.server import Token
@@ -43,6 +44,8 @@ NOW = datetime.now(UTC)
 @pytest.fixture
 def well(past, tmp_path, monkeypatch):
     """A log that was just read to its end, in a place of its own, with partitions ahead."""
+    forget_connections()  # and clusters: what tests of other files left
+    forget_clusters()
     monkeypatch.setattr(settings.KEYBOOK, "log_roots", str(tmp_path))
     monkeypatch.setattr(settings.KEYBOOK, "redis_url", "")
     monkeypatch.setattr(settings.KEYBOOK, "anchor", str(tmp_path / "trail.anchor"))
