@@ -79,7 +79,7 @@ def known(step: Step) -> Known:
     change = step.change
     return Known(
         change.name, change.plan_hash, step.number, step.kind, str(step.args.get("role", "")), step.started_at,
-        step.ended_at, step.attempts.count(),
+        step.ended_at,
     )  # fmt: skip
 
 

@@ -27,7 +27,6 @@ class Known:
     role: str
     began: datetime | None
     ended: datetime | None
-    attempts: int
 
 
 def is_effect(call: OurCall) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +10,9 @@ import msgspec
 from rotation.kv import Place, drifted, ours
 from rotation.outcomes import Checked, Done, Drifted, NotDone, Outcome, Refused, Sentence, Waiting
 from rotation.world import World
+from vault.values import made
 
-LENGTH = 32  # characters of a generated value: 190 bits
-ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+LENGTH = 32  # signs of a generated value: 193 bits
 USES = 3  # metadata, PATCH, and POST where PATCH finds nothing
 
 
@@ -29,7 +28,7 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def describe(args: Args) -> Sentence:
     """Say which keys change."""
     some = ", ".join(args.keys)
-    how = f"by the password policy {args.policy}" if args.policy else f"of {LENGTH} letters and digits"
+    how = f"by the password policy {args.policy}" if args.policy else f"of {LENGTH} random signs"
     return Sentence(
         f"Write a new version of {args.place.name}", "the newest version",
         f"new value {how} for {some}; other keys stay", "the old version can be read until it is destroyed",
@@ -70,8 +69,8 @@ def done(args: Args, world: World) -> Outcome:
         return NotDone(f"Version {cas} is still the newest.")
     if current < cas:
         return Drifted(f"{args.place.name} was at version {cas} and is at {current} now: it was removed meanwhile.")
-    made = state.versions.get(cas + 1)
-    return _whose(args, world, cas + 1, current, made.created if made else None)
+    there = state.versions.get(cas + 1)
+    return _whose(args, world, cas + 1, current, there.created if there else None)
 
 
 def _whose(args: Args, world: World, version: int, current: int, created: datetime | None) -> Outcome:
@@ -99,4 +98,4 @@ def run(args: Args, world: World) -> Outcome:
 
 
 def _value(operator: Any, policy: str) -> str:
-    return operator.generate(policy) if policy else "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    return operator.generate(policy) if policy else made(LENGTH)

@@ -21,7 +21,7 @@ CALL = OurCall(
     policies=(ROLE,), address="10.0.0.1", operation="patch", namespace="", path="secret/data/prod/key",
     secret="secret/prod/key", version=2, versions=(), lease="", prefix="", outcome="ok",
 )  # fmt: skip
-STEP = Known("C-1", "p", 1, "write_kv", ROLE, AT - timedelta(seconds=1), AT + timedelta(seconds=1), 1)
+STEP = Known("C-1", "p", 1, "write_kv", ROLE, AT - timedelta(seconds=1), AT + timedelta(seconds=1))
 
 
 def test_a_call_that_its_step_made_says_nothing():
