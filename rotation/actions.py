@@ -109,7 +109,16 @@ def cancel(change: Change, actor: User, *, http: HttpRequest | None = None) -> C
 
 
 def resume(change: Change, actor: User, *, http: HttpRequest | None = None) -> Change:
-    """Let a stopped change go on at the step where it stopped. Raises `lifecycle.Forbidden`."""
+    """Let a stopped change go on at the step where it stopped. Raises `lifecycle.Forbidden`.
+
+    Those who approved it did so for that day: as long as an approval is good, so long after its end it may go on.
+    """
+    good_for = timedelta(hours=int(change.rule.get("hours", 24)))
+    if change.state == lifecycle.FAILED and change.ended_at and timezone.now() > change.ended_at + good_for:
+        raise lifecycle.Forbidden(
+            f"{change.name} stopped at {change.ended_at:%Y-%m-%d %H:%M} UTC, and what was approved may go on for "
+            f"{good_for.total_seconds() / 3600:.0f} h after that. Ask for what is left as a new change."
+        )
     says = f"Resumed by {actor.username}."
     with transaction.atomic():
         moves.make(change, "resume", actor, request=http, says=says, cancel_wanted=False, due_at=None, ended_at=None)

@@ -29,6 +29,10 @@ LEASE = 15.0  # seconds that a claim lasts; it is renewed three times as often
 MOST_ATTEMPTS = 20  # of one step, tries that surely did nothing included: then a person decides
 UNKNOWN_FOR = 900.0  # seconds for which a call without an answer is looked into before a person decides
 WORKER = "worker operations"
+_NEVER_BEGAN = (
+    "Its row said that it runs, but no worker ever began it, so nothing was done. Whoever wrote that had no right to: "
+    "look at who can write to Keybook's database, cancel this change and ask for a new one."
+)
 _log = logging.getLogger("keybook.rotation")
 
 
@@ -84,6 +88,9 @@ def turn(change_id: int, hands: Hands) -> bool:
 
 def _advance(change: Change, hands: Hands) -> None:
     if change.state == lifecycle.APPROVED and not _start(change, hands):
+        return
+    if not change.steps.exists():  # only a worker lays steps, and only after it judged the approvals
+        moves.make(change, "fail", WORKER, epoch=change.epoch, says=_NEVER_BEGAN, **_RELEASED)
         return
     while (step := change.steps.exclude(state="done").order_by("number").first()) is not None:
         if _held_up(change, hands) or not _take(change, step, hands):
