@@ -54,7 +54,13 @@ def intend(args: Args, world: World) -> dict[str, Any] | Outcome:
     if newest is None or newest.destroyed or (newest.deleted is not None and newest.deleted <= world.now()):
         return Refused(
             f"The newest version of {args.place.name} is deleted or there is none, so no key can be changed in it. "
-            "Restore it or write one in Vault, then resume."
+            "Undelete it in Vault, then resume."
+        )
+    if (approved := world.facts.get("current_version")) not in (None, state.current_version):
+        return Drifted(
+            f"Version {approved} of {args.place.name} was to be replaced, and version {state.current_version} is the "
+            "newest now. Nothing of it was overwritten. Look who wrote it; ask for a new change if it should be "
+            "replaced too."
         )
     return {"cas": state.current_version}
 

@@ -91,7 +91,7 @@ def test_what_nobody_can_tell_for_long_stops_the_change_with_the_next_step_named
     in_a_while = datetime.now(UTC) + timedelta(seconds=runner.UNKNOWN_FOR + 60)
     change = later(change, now=lambda: in_a_while)
     assert change.state == "failed"
-    assert change.says.startswith("Stopped at step 1 of 1. Vault does not answer. Nobody could tell for 15 min")
+    assert change.says.startswith("Stopped at step 1 of 1. Vault does not answer. For 15 min nobody could tell")
 
 
 @pytest.mark.parametrize(
