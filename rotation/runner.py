@@ -351,7 +351,9 @@ def _renewing(change: Change, hands: Hands) -> Iterator[None]:
 
 def _ending(change: Change) -> str:
     short = change.proofs.exclude(state="proven").count()
-    return f"Done; {short} lines fall short of proof." if short else "Done and proven."
+    if not short:
+        return "Done and proven."
+    return f"Done; {short} lines fall short of proof." if short > 1 else "Done; 1 line falls short of proof."
 
 
 def _cancelled(change: Change) -> str:

@@ -90,6 +90,7 @@ class Agents:
             answer = mine.must("GET", path)
             if path.startswith("database/creds/"):
                 given = answer.data
+                mine.must("PUT", "sys/leases/renew", {"lease_id": answer.body["lease_id"], "increment": 1800})
                 self.logins.append(Login(meta["name"], answer.body["lease_id"], given["username"], given["password"]))
 
 

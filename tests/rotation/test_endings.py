@@ -186,6 +186,7 @@ def test_an_approver_who_lost_the_role_before_the_start_counts_no_more_and_anoth
     change = ground.take(change, lambda one: one.state != "approved")
     assert change.state == "requested"
     assert change.says.startswith("1 more approval is needed. bob ")
+    assert change.verdicts.get().void, "the page must not count it, and bob may give it anew with the role"
     assert ground.versions() == {1: False}
     ground.take(ground.approve(change, "eve"))
     assert ground.versions() == {1: False, 2: False}

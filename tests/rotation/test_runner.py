@@ -202,7 +202,7 @@ def test_lines_of_proof_are_kept_and_the_end_counts_what_falls_short(monkeypatch
 
     use(monkeypatch, toy=Proven())
     change = run(approved("toy"))
-    assert (change.state, change.says) == ("succeeded", "Done; 1 lines fall short of proof.")
+    assert (change.state, change.says) == ("succeeded", "Done; 1 line falls short of proof.")
     assert list(change.proofs.values_list("subject", "state")) == [("ledger-1", "proven"), ("ledger-2", "short")]
 
 
