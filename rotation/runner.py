@@ -361,10 +361,17 @@ def _cancelled(change: Change) -> str:
     step = change.steps.exclude(state="done").order_by("number").first()
     of = change.steps.count()
     last = step.attempts.order_by("-number").first() if step else None
-    if step is None or last is None:
+    if step is None or last is None or _only_looks(change, step):
         return f"Cancelled before step {step.number if step else of} of {of}. What was done stays done."
     begun = _BEGUN.get(last.outcome, "It was not done")
     return f"Cancelled in step {step.number} of {of}, {step.title}. {begun}: {last.says or 'no answer came.'}"
+
+
+def _only_looks(change: Change, step: Step) -> bool:
+    """Tell whether a step changes nothing anywhere, by its own words in the plan."""
+    return any(
+        one["number"] == step.number and one["describe"].get("undo") == "reads only" for one in change.plan["steps"]
+    )
 
 
 _BEGUN = {"": "It may have happened", "waiting": "It had begun, and is not taken back"}

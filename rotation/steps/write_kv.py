@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from rotation.kv import Place, drifted, ours
-from rotation.outcomes import Checked, Done, Drifted, NotDone, Outcome, Refused, Sentence, Waiting
+from rotation.kv import SOURCES, Place, drifted, ours
+from rotation.outcomes import Checked, Done, Drifted, NotDone, Outcome, Refused, Sentence, Unknown
 from rotation.world import World
 from vault.values import made
 
@@ -82,7 +82,7 @@ def done(args: Args, world: World) -> Outcome:
 def _whose(args: Args, world: World, version: int, current: int, created: datetime | None) -> Outcome:
     found = ours(args.place, world, version, created)
     if found is None:
-        return Waiting(f"Version {version} exists; the audit log has not shown yet who wrote it.", seconds=1.0)
+        return Unknown(f"Version {version} exists; the audit log has not shown yet who wrote it. {SOURCES}")
     if not found.ours:
         return drifted(args.place, version, found.by)
     if current > version:
