@@ -40,7 +40,13 @@ class Asked:
 
 
 class KeyUsed(Exception):
-    """The same Idempotency-Key came with another body."""
+    """The same Idempotency-Key came with another body; `change` is the one that was asked for with the first."""
+
+    def __init__(self, change: str) -> None:
+        super().__init__(
+            f"This Idempotency-Key was used for {change}, with another body. Use a new key for a new change."
+        )
+        self.change = change
 
 
 def request(asker: User, plan: Plan, reason: str, asked: Asked, *, rule: Mapping[str, Any], hours: int = 24) -> Change:
@@ -74,9 +80,7 @@ def request(asker: User, plan: Plan, reason: str, asked: Asked, *, rule: Mapping
 def _same(asker: User, key: str, body: str) -> Change | None:
     found = Change.objects.filter(asker_id=asker.pk, key=key).first() if key else None
     if found is not None and found.body_hash != body:
-        raise KeyUsed(
-            f"This Idempotency-Key was used for {found.name}, with another body. Use a new key for a new change."
-        )
+        raise KeyUsed(found.name)
     return found
 
 

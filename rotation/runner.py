@@ -28,6 +28,7 @@ from rotation.world import Doors, Witness, World
 LEASE = 15.0  # seconds that a claim lasts; it is renewed three times as often
 MOST_ATTEMPTS = 20  # of one step, tries that surely did nothing included: then a person decides
 UNKNOWN_FOR = 900.0  # seconds for which a call without an answer is looked into before a person decides
+_LOOK = "Look there yourself, then resume: the step looks again before it does anything."
 WORKER = "worker operations"
 _NEVER_BEGAN = (
     "Its row said that it runs, but no worker ever began it, so nothing was done. Whoever wrote that had no right to: "
@@ -212,7 +213,21 @@ def _world(change: Change, step: Step, attempt: Attempt | None, hands: Hands) ->
         doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, present=hands.present,
         earlier=receipts,
         progress=lambda done, of: _progress(change, step, done, of),
+        halted=lambda: _halted(change, hands), facts=_facts(change, step),
     )  # fmt: skip
+
+
+def _halted(change: Change, hands: Hands) -> str:
+    """Return why a long step should stop at its next border, "" while it may go on."""
+    if Change.objects.filter(pk=change.pk, cancel_wanted=True).exists():
+        return "It is being cancelled."
+    return hands.frozen(change)
+
+
+def _facts(change: Change, step: Step) -> dict[str, Any]:
+    """Return what the approvers saw of this step: the facts of the last look before it started."""
+    some = change.found.get("facts", {}).items()
+    return {name.partition(".")[2]: value for name, value in some if name.startswith(f"{step.number}.")}
 
 
 def _progress(change: Change, step: Step, done: int, of: int) -> None:
@@ -282,9 +297,9 @@ def _wait(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hands:
 
 def _enough(attempt: Attempt, outcome: Outcome, hands: Hands) -> str:
     if isinstance(outcome, Unknown) and hands.now() - attempt.began_at > timedelta(seconds=UNKNOWN_FOR):
-        return f"Nobody could tell for {UNKNOWN_FOR / 60:.0f} min whether it happened."
-    if isinstance(outcome, NotDone) and attempt.number >= MOST_ATTEMPTS:
-        return f"It was tried {attempt.number} times. Nothing was done by this step."
+        return f"For {UNKNOWN_FOR / 60:.0f} min nobody could tell whether it happened. {_LOOK}"
+    if isinstance(outcome, NotDone) and not attempt.number % MOST_ATTEMPTS:  # a resumed one gets as many again
+        return f"It was tried {attempt.number} times, and is not done. Mend that, then resume."
     return ""
 
 
@@ -343,9 +358,27 @@ def _renewing(change: Change, hands: Hands) -> Iterator[None]:
 
 def _ending(change: Change) -> str:
     short = change.proofs.exclude(state="proven").count()
-    return f"Done; {short} lines fall short of proof." if short else "Done and proven."
+    if not short:
+        return "Done and proven."
+    return f"Done; {short} lines fall short of proof." if short > 1 else "Done; 1 line falls short of proof."
 
 
 def _cancelled(change: Change) -> str:
-    done = change.steps.filter(state="done").count()
-    return f"Cancelled before step {done + 1} of {change.steps.count()}. What was done stays done."
+    """Say how far it came; a step that had begun may go on in Vault or the cluster without us."""
+    step = change.steps.exclude(state="done").order_by("number").first()
+    of = change.steps.count()
+    last = step.attempts.order_by("-number").first() if step else None
+    if step is None or last is None or _only_looks(change, step):
+        return f"Cancelled before step {step.number if step else of} of {of}. What was done stays done."
+    begun = _BEGUN.get(last.outcome, "It was not done")
+    return f"Cancelled in step {step.number} of {of}, {step.title}. {begun}: {last.says or 'no answer came.'}"
+
+
+def _only_looks(change: Change, step: Step) -> bool:
+    """Tell whether a step changes nothing anywhere, by its own words in the plan."""
+    return any(
+        one["number"] == step.number and one["describe"].get("undo") == "reads only" for one in change.plan["steps"]
+    )
+
+
+_BEGUN = {"": "It may have happened", "waiting": "It had begun, and is not taken back"}

@@ -95,4 +95,6 @@ class World:
     now: Callable[[], datetime]
     present: Callable[[str, str, str, str], Sequence[Getting]]  # vault, namespace, mount, path: who gets it now
     progress: Callable[[int, int], None] = field(default=lambda _done, _of: None)
+    halted: Callable[[], str] = field(default=lambda: "")  # why a long step should stop at its next border
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what this step's `check` found, as it was approved
     earlier: Mapping[str, Any] = field(default_factory=dict)  # receipts of the steps before, by their kind

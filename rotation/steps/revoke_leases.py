@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from rotation.failures import WIRES, of_call
-from rotation.outcomes import Checked, Done, NotDone, Outcome, ProofLine, Refused, Sentence, Unknown
+from rotation.outcomes import Checked, Done, NotDone, Outcome, ProofLine, Refused, Sentence, Unknown, Waiting
 from rotation.world import World
 
 BATCH = 50  # leases that one token is good for: look, revoke, look
@@ -49,18 +49,21 @@ def done(args: Args, world: World) -> Outcome:
 def run(args: Args, world: World) -> Outcome:
     """Revoke those that live; a refusal of one does not keep the others alive."""
     trouble: Outcome | None = None
-    kept = 0
-    for at in range(0, len(args.leases), BATCH):
+    kept, many = 0, len(args.leases)
+    for at in range(0, many, BATCH):
+        if at and (why := world.halted()):
+            says = f"{at - kept:,} of {many:,} leases are revoked; the next is not begun. {why}"
+            return Waiting(says, seconds=1.0, done=at - kept, of=many)
         part = args.leases[at : at + BATCH]
         with world.doors.vault(world.vault, args.namespace, args.role, 3 * len(part)) as operator:
             for lease in part:
                 found = _revoke(operator, lease)
                 kept += found is not None
                 trouble = found or trouble
-        world.progress(min(at + BATCH, len(args.leases)) - kept, len(args.leases))
+        world.progress(min(at + BATCH, many) - kept, many)
     if trouble is None:
         return _gone(args)
-    says = f"{kept:,} of {len(args.leases):,} leases were not revoked. {trouble.says}"
+    says = f"{kept:,} of {many:,} leases were not revoked. {trouble.says}"
     return Unknown(says) if isinstance(trouble, Unknown) else type(trouble)(says)
 
 
@@ -86,7 +89,8 @@ def _live(args: Args, world: World, leases: Sequence[str]) -> Iterator[str]:
 
 
 def _gone(args: Args) -> Done:
-    says = "The lookup says that it is gone."
-    lines = tuple(ProofLine("lease", lease, "short", "revoked in Vault, not confirmed at the database", holds="gone")
+    many = len(args.leases)
+    says = f"All {many:,} are gone: Vault's lookup says so." if many > 1 else "Vault's lookup says that it is gone."
+    lines = tuple(ProofLine("lease", lease, "short", "gone in Vault, not confirmed at the database", holds="gone")
                   for lease in args.leases)  # fmt: skip
-    return Done(f"{len(args.leases):,} revoked; {says}", {"revoked": len(args.leases)}, lines)
+    return Done(says, {"gone": many}, lines)

@@ -91,7 +91,7 @@ def test_what_nobody_can_tell_for_long_stops_the_change_with_the_next_step_named
     in_a_while = datetime.now(UTC) + timedelta(seconds=runner.UNKNOWN_FOR + 60)
     change = later(change, now=lambda: in_a_while)
     assert change.state == "failed"
-    assert change.says.startswith("Stopped at step 1 of 1. Vault does not answer. Nobody could tell for 15 min")
+    assert change.says.startswith("Stopped at step 1 of 1. Vault does not answer. For 15 min nobody could tell")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_lines_of_proof_are_kept_and_the_end_counts_what_falls_short(monkeypatch
 
     use(monkeypatch, toy=Proven())
     change = run(approved("toy"))
-    assert (change.state, change.says) == ("succeeded", "Done; 1 lines fall short of proof.")
+    assert (change.state, change.says) == ("succeeded", "Done; 1 line falls short of proof.")
     assert list(change.proofs.values_list("subject", "state")) == [("ledger-1", "proven"), ("ledger-2", "short")]
 
 
