@@ -60,6 +60,7 @@ class Environment(BaseSettings):
     executor: str = Field(default="", alias="KEYBOOK_EXECUTOR")
     restarter: str = Field(default="", alias="KEYBOOK_RESTARTER")
     may_generate: str = Field(default="", alias="KEYBOOK_MAY_GENERATE")
+    playbooks: str = Field(default="", alias="KEYBOOK_PLAYBOOKS")
 
     @field_validator("trusted_proxies")
     @classmethod

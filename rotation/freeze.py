@@ -59,12 +59,18 @@ def over(change: Change) -> str:
         return ""
     fits = Q(scope=EVERYTHING) | Q(scope=PERSON, subject=change.asker_name)
     fits |= Q(scope=VAULT, subject=change.vault) if change.vault else Q()
-    fits |= Q(scope=CLUSTER, subject=change.cluster) if change.cluster else Q()
+    fits |= Q(scope=CLUSTER, subject__in=_clusters(change))
     try:
         row = Freeze.objects.filter(fits | ~Q(scope__in=SCOPES), lifted_at=None).order_by("since", "pk").first()
     except DatabaseError:
         return "Whether Keybook is frozen can't be read, so it counts as frozen. It goes on when PostgreSQL answers."
     return sentence(row) if row else ""
+
+
+def _clusters(change: Change) -> set[str]:
+    """Return every cluster in which the change would do something: a rotation restarts what gets the secret."""
+    needs = (one["path"] for one in change.plan.get("needs", ()) if one["where"] == "cluster")
+    return {change.cluster, *(path.partition("/")[0] for path in needs)} - {""}
 
 
 def sentence(row: Freeze) -> str:

@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.trail import record
 from rotation import actions, lifecycle, moves, rules
 from rotation.actions import Asked
-from rotation.approvers import database_time, rule_for
+from rotation.approvers import database_time, rule_for_plan
 from rotation.approving import NotApproved
 from rotation.ballot import Answer, No
 from rotation.bells import ring_on_commit
@@ -41,7 +41,7 @@ def break_glass(asker: User, plan: Plan, reason: str, asked: Asked, *, proved_at
     glass = _glass(plan.document, reason, asker, asked.evidence, now, proved_at)
     if isinstance(answer := may_break(glass, now), No):
         raise NotApproved(answer)
-    rule = rule_for(plan.document["target"], plan.document["subject"], plan.risk)
+    rule = rule_for_plan(plan.document, plan.risk)
     change = actions.request(
         asker, plan, reason, replace(asked, review_due=review_due(now)), rule=rules.document(rule),
         hours=int(GOOD_FOR / HOUR),

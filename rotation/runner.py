@@ -23,7 +23,7 @@ from rotation import failures, lifecycle, moves, steps
 from rotation.models import Attempt, Change, Proof, Step
 from rotation.outcomes import Done, Drifted, NotDone, Outcome, ProofLine, Unknown, Waiting
 from rotation.present import Getting, getting
-from rotation.world import Doors, Witness, World
+from rotation.world import Doors, Earlier, Witness, World
 
 LEASE = 15.0  # seconds that a claim lasts; it is renewed three times as often
 MOST_ATTEMPTS = 20  # of one step, tries that surely did nothing included: then a person decides
@@ -202,18 +202,13 @@ def _failure(error: Exception, read: Callable[[Exception], Outcome | None]) -> O
 
 def _world(change: Change, step: Step, attempt: Attempt | None, hands: Hands) -> World:
     began = step.attempts.order_by("number").values_list("began_at", flat=True).first() or hands.now()
-    receipts = {
-        one.step.kind: one.receipt
-        for one in Attempt.objects.filter(step__change=change, outcome="done").select_related("step")
-    }
     return World(
         change=change.name, step=step.number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
         intent=attempt.intent if attempt else {}, began=began,
         tried=attempt.began_at if attempt else hands.now(), started=change.started_at or hands.now(),
         doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, present=hands.present,
-        earlier=receipts,
+        earlier=_earlier(change, step), facts=_facts(change, step), halted=lambda: _halted(change, hands),
         progress=lambda done, of: _progress(change, step, done, of),
-        halted=lambda: _halted(change, hands), facts=_facts(change, step),
     )  # fmt: skip
 
 
@@ -224,10 +219,17 @@ def _halted(change: Change, hands: Hands) -> str:
     return hands.frozen(change)
 
 
+def _earlier(change: Change, step: Step) -> list[Earlier]:
+    found = Attempt.objects.filter(step__change=change, step__number__lt=step.number, outcome="done")
+    some = found.order_by("step__number", "number").select_related("step")
+    return [Earlier(one.step.number, one.step.kind, one.step.args, one.receipt) for one in some]
+
+
 def _facts(change: Change, step: Step) -> dict[str, Any]:
-    """Return what the approvers saw of this step: the facts of the last look before it started."""
-    some = change.found.get("facts", {}).items()
-    return {name.partition(".")[2]: value for name, value in some if name.startswith(f"{step.number}.")}
+    """Return what was found of a step when it was approved: it was found again right before the change started."""
+    before = f"{step.number}."
+    facts: Mapping[str, Any] = change.found.get("facts", {})
+    return {name.removeprefix(before): value for name, value in facts.items() if name.startswith(before)}
 
 
 def _progress(change: Change, step: Step, done: int, of: int) -> None:
