@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 from inventory.sightings import HeldLease, LeaseEnd, OurCall, Reach, VersionRead, Written
+from rotation.logins import Logins
 from rotation.present import Getting
 
 # `vault.operating.Operator` and `cluster.operating.Operator`: pages reach this module, and may reach no wire by it.
@@ -73,6 +74,13 @@ class Doors(Protocol):
         """Return what changes a cluster, as the restarter."""
         ...
 
+    def logins(self, vault: str, namespace: str, path: str) -> Logins | None:
+        """Return the logins of the databases behind a mount, by a path in it; None where no witness is set.
+
+        Raises `rotation.logins.Away`.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -96,3 +104,6 @@ class World:
     present: Callable[[str, str, str, str], Sequence[Getting]]  # vault, namespace, mount, path: who gets it now
     progress: Callable[[int, int], None] = field(default=lambda _done, _of: None)
     earlier: Mapping[str, Any] = field(default_factory=dict)  # receipts of the steps before, by their kind
+    # By a step's number: its arguments, then of each attempt what it was held to with what it brought back.
+    kept: Callable[[], Mapping[int, Sequence[Mapping[str, Any]]]] = field(default=dict)
+    alarm: Callable[[str], None] = field(default=lambda _says: None)  # tells a person of what can't wait
