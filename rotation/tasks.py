@@ -9,10 +9,12 @@ from typing import Protocol, cast
 
 import psycopg
 from celery import shared_task
+from django.conf import settings
 from django.db import Error, connection
 from django.db.models import Q
 from django.utils import timezone
 
+from inventory import executing
 from rotation import hearing, lifecycle, turns
 from rotation.bells import ring
 from rotation.books import witness
@@ -67,7 +69,8 @@ def run_change(change_id: int) -> None:
 def hear() -> None:
     """Hear what Vault's log says of our own calls."""
     with _the_database_may_be_away("Hearing Vault's log"):
-        hearing.hear(witness())
+        setting = settings.KEYBOOK.executor
+        hearing.hear(witness(), lambda vault: executing.entities(setting, vault))
 
 
 @contextmanager
