@@ -20,7 +20,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from rotation import failures, lifecycle, moves, steps
-from rotation.models import Attempt, Change, Proof, Step
+from rotation.models import Attempt, Change, Mismatch, Proof, Step
 from rotation.outcomes import Done, Drifted, NotDone, Outcome, ProofLine, Unknown, Waiting
 from rotation.present import Getting, getting
 from rotation.world import Doors, Earlier, Witness, World
@@ -204,7 +204,8 @@ def _world(change: Change, step: Step, attempt: Attempt | None, hands: Hands) ->
     began = step.attempts.order_by("number").values_list("began_at", flat=True).first() or hands.now()
     return World(
         change=change.name, step=step.number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
-        intent=attempt.intent if attempt else {}, began=began,
+        intent=attempt.intent if attempt else {}, began=began, kept=lambda: _kept(change),
+        alarm=lambda says: _alarm(change, step, says),
         tried=attempt.began_at if attempt else hands.now(), started=change.started_at or hands.now(),
         doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, present=hands.present,
         earlier=_earlier(change, step), facts=_facts(change, step), halted=lambda: _halted(change, hands),
@@ -230,6 +231,22 @@ def _facts(change: Change, step: Step) -> dict[str, Any]:
     before = f"{step.number}."
     facts: Mapping[str, Any] = change.found.get("facts", {})
     return {name.removeprefix(before): value for name, value in facts.items() if name.startswith(before)}
+
+
+def _kept(change: Change) -> dict[int, list[dict[str, Any]]]:
+    """Return of each step its arguments, then of each attempt its intent with its receipt."""
+    found = {one.number: [dict(one.args)] for one in change.steps.all()}
+    for one in Attempt.objects.filter(step__change=change).select_related("step"):
+        found[one.step.number].append({**one.intent, **one.receipt})
+    return found
+
+
+def _alarm(change: Change, step: Step, says: str) -> None:
+    """Keep beside the change what a person must see at once, and say it as critical; the same of a step once."""
+    told = {"vault": change.vault, "says": f"{change.name}, step {step.number}: {says}"}
+    _, new = Mismatch.objects.get_or_create(change=change.name, step=str(step.number), event=0, defaults=told)
+    if new:
+        _log.critical("%s", told["says"])
 
 
 def _progress(change: Change, step: Step, done: int, of: int) -> None:
