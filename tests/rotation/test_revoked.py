@@ -12,7 +12,7 @@ import pytest
 from rotation import at_databases, runner
 from rotation.logins import Logins
 from rotation.models import Change, Mismatch, Step
-from rotation.runner import Hands
+from rotation.surroundings import Hands
 from tests.rotation.live import LiveDoors
 from tests.rotation.own_postgres import DROP, Engine, own_postgres
 from tests.rotation.toys import approved
