@@ -16,7 +16,7 @@ from rotation.ballot import No
 from rotation.books import books
 from rotation.models import Change
 from rotation.plan import Plan
-from rotation.planning import Refused, Wish, digest
+from rotation.planning import Refused, Wish, digest, parts_of
 
 OUTSIDE = "Nothing that you may see is called so."
 _NAMED = ("secret", "lease_id", "role", "prefix", "key", "path", "mount")
@@ -43,7 +43,8 @@ def draw(want: Want, scope: Scope) -> Plan:
         made = plan.make(want.target, want.args, books(), wish)
     except Refused as why:
         raise (why if _tellable(want, why, scope) else _outside()) from None
-    if not queries.covers(scope, made.document["vault"], made.document["subject"]):
+    subjects = [made.document["subject"], *(one.subject for one in parts_of(made.document))]
+    if not all(queries.covers(scope, made.document["vault"], one) for one in subjects):
         raise _outside()
     return made
 
@@ -56,7 +57,7 @@ def ask(asker: User, want: Want, reason: str, asked: Asked, scope: Scope) -> Cha
     if (before := asked_before(asker, asked)) is not None:
         return before
     made = draw(want, scope)
-    rule = approvers.rule_for(want.target, made.document["subject"], made.risk)
+    rule = approvers.rule_for_plan(made.document, made.risk)
     return actions.request(asker, made, reason, asked, rule=rules.document(rule), hours=rule.hours)
 
 

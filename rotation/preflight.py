@@ -8,10 +8,11 @@ import msgspec
 from django.db import transaction
 from django.db.models.functions import Now
 
-from rotation import failures, lifecycle, moves, steps
+from rotation import failures, lifecycle, moves, queries, steps
 from rotation.models import Change, Redrawn, Verdict
 from rotation.planning import digest
 from rotation.runner import WORKER, Hands
+from rotation.telling import tell
 from rotation.world import World
 
 _VOID = "What was approved is no longer what would happen, so the approvals are void: look at the plan and decide anew."
@@ -72,7 +73,15 @@ def keep(change: Change, found: dict[str, Any]) -> None:
         stale = Verdict.objects.filter(change=change, void=False, verdict="approve").exclude(facts_hash=new)
         if stale.update(void=True) and change.state == lifecycle.APPROVED:
             moves.make(change, "void", WORKER, says=why)
+        if found["ok"] and change.state == lifecycle.REQUESTED:
+            _call(change, new)
     change.refresh_from_db(fields=["found", "checked_at", "facts_hash"])
+
+
+def _call(change: Change, facts: str) -> None:
+    """Tell whoever may approve that it waits for them: once for what was found, and again when that is another."""
+    some = queries.may_approve(change).values_list("pk", flat=True)
+    tell("needs_you", change, who=change.asker_name, people=some, key=f"needs {change.name} {facts[:40]}")
 
 
 def _look(change: Change, planned: dict[str, Any], hands: Hands) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -20,16 +20,20 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from rotation import failures, lifecycle, moves, steps
-from rotation.models import Attempt, Change, Proof, Step
+from rotation.models import Attempt, Change, Mismatch, Proof, Step
 from rotation.outcomes import Done, Drifted, NotDone, Outcome, ProofLine, Unknown, Waiting
 from rotation.present import Getting, getting
-from rotation.world import Doors, Witness, World
+from rotation.world import Doors, Earlier, Witness, World
 
 LEASE = 15.0  # seconds that a claim lasts; it is renewed three times as often
 MOST_ATTEMPTS = 20  # of one step, tries that surely did nothing included: then a person decides
 UNKNOWN_FOR = 900.0  # seconds for which a call without an answer is looked into before a person decides
 _LOOK = "Look there yourself, then resume: the step looks again before it does anything."
 WORKER = "worker operations"
+_NEVER_BEGAN = (
+    "Its row said that it runs, but no worker ever began it, so nothing was done. Whoever wrote that had no right to: "
+    "look at who can write to Keybook's database, cancel this change and ask for a new one."
+)
 _log = logging.getLogger("keybook.rotation")
 
 
@@ -85,6 +89,9 @@ def turn(change_id: int, hands: Hands) -> bool:
 
 def _advance(change: Change, hands: Hands) -> None:
     if change.state == lifecycle.APPROVED and not _start(change, hands):
+        return
+    if not change.steps.exists():  # only a worker lays steps, and only after it judged the approvals
+        moves.make(change, "fail", WORKER, epoch=change.epoch, says=_NEVER_BEGAN, **_RELEASED)
         return
     while (step := change.steps.exclude(state="done").order_by("number").first()) is not None:
         if _held_up(change, hands) or not _take(change, step, hands):
@@ -195,18 +202,14 @@ def _failure(error: Exception, read: Callable[[Exception], Outcome | None]) -> O
 
 def _world(change: Change, step: Step, attempt: Attempt | None, hands: Hands) -> World:
     began = step.attempts.order_by("number").values_list("began_at", flat=True).first() or hands.now()
-    receipts = {
-        one.step.kind: one.receipt
-        for one in Attempt.objects.filter(step__change=change, outcome="done").select_related("step")
-    }
     return World(
         change=change.name, step=step.number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
-        intent=attempt.intent if attempt else {}, began=began,
+        intent=attempt.intent if attempt else {}, began=began, kept=lambda: _kept(change),
+        alarm=lambda says: _alarm(change, step, says),
         tried=attempt.began_at if attempt else hands.now(), started=change.started_at or hands.now(),
         doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, present=hands.present,
-        earlier=receipts,
+        earlier=_earlier(change, step), facts=_facts(change, step), halted=lambda: _halted(change, hands),
         progress=lambda done, of: _progress(change, step, done, of),
-        halted=lambda: _halted(change, hands), facts=_facts(change, step),
     )  # fmt: skip
 
 
@@ -217,10 +220,33 @@ def _halted(change: Change, hands: Hands) -> str:
     return hands.frozen(change)
 
 
+def _earlier(change: Change, step: Step) -> list[Earlier]:
+    found = Attempt.objects.filter(step__change=change, step__number__lt=step.number, outcome="done")
+    some = found.order_by("step__number", "number").select_related("step")
+    return [Earlier(one.step.number, one.step.kind, one.step.args, one.receipt) for one in some]
+
+
 def _facts(change: Change, step: Step) -> dict[str, Any]:
-    """Return what the approvers saw of this step: the facts of the last look before it started."""
-    some = change.found.get("facts", {}).items()
-    return {name.partition(".")[2]: value for name, value in some if name.startswith(f"{step.number}.")}
+    """Return what was found of a step when it was approved: it was found again right before the change started."""
+    before = f"{step.number}."
+    facts: Mapping[str, Any] = change.found.get("facts", {})
+    return {name.removeprefix(before): value for name, value in facts.items() if name.startswith(before)}
+
+
+def _kept(change: Change) -> dict[int, list[dict[str, Any]]]:
+    """Return of each step its arguments, then of each attempt its intent with its receipt."""
+    found = {one.number: [dict(one.args)] for one in change.steps.all()}
+    for one in Attempt.objects.filter(step__change=change).select_related("step"):
+        found[one.step.number].append({**one.intent, **one.receipt})
+    return found
+
+
+def _alarm(change: Change, step: Step, says: str) -> None:
+    """Keep beside the change what a person must see at once, and say it as critical; the same of a step once."""
+    told = {"vault": change.vault, "says": f"{change.name}, step {step.number}: {says}"}
+    _, new = Mismatch.objects.get_or_create(change=change.name, step=str(step.number), event=0, defaults=told)
+    if new:
+        _log.critical("%s", told["says"])
 
 
 def _progress(change: Change, step: Step, done: int, of: int) -> None:

@@ -10,9 +10,9 @@ from datetime import datetime
 
 from accounts.models import TrailEntry
 from rotation import assertions, glass, rules
-from rotation.approvers import facts_of, key_of, policies, rule_of, votes_of
+from rotation.approvers import facts_of, key_of, rule_of, rule_of_plan, votes_of
 from rotation.assertions import AssertionRefused, Key, Party
-from rotation.ballot import Answer, No, Proof, Risk, Verdict, Vote, Yes
+from rotation.ballot import Answer, No, Proof, Verdict, Vote, Yes
 from rotation.break_glass import GOOD_FOR
 from rotation.models import ApproverKey, Change
 from rotation.models import Verdict as VerdictRow
@@ -103,7 +103,7 @@ def judged_rule(change: Change) -> Rule | No:
     if (refusal := _untrue(change)) is not None:
         return refusal
     risk = max(risk_of(change.target, change.args), change.risk, key=rules.RISKS.__getitem__)
-    said = rules.choose(policies(at), f"{change.target}:{change.subject}", Risk(risk))
+    said = rule_of_plan(change.plan, risk, at)
     if isinstance(said, No) or rules.rule_digest(said) == rules.rule_digest(kept):
         return said
     return No(f"{change.name} carries another approval policy than what held when it was asked for.", "rule")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 
 import psycopg
+from django.conf import settings
 from django.db import Error
 from django.db.models import Q
 from django.utils import timezone
 
+from inventory import executing
 from inventory.bells import database_may_be_away, doorbell
 from rotation import hearing, lifecycle, turns
 from rotation.bells import ring
@@ -53,4 +55,5 @@ def run_change(change_id: int) -> None:
 def hear() -> None:
     """Hear what Vault's log says of our own calls."""
     with database_may_be_away("Hearing Vault's log", _log):
-        hearing.hear(witness())
+        setting = settings.KEYBOOK.executor
+        hearing.hear(witness(), lambda vault: executing.entities(setting, vault))
