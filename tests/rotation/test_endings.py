@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from accounts import people
-from rotation import actions, runner
+from rotation import actions, revoking, runner
 from rotation.approving import NotApproved
 from rotation.freeze import freeze
 from rotation.models import Attempt, Change, Freeze
-from rotation.steps import restart_rollout, revoke_leases
+from rotation.steps import restart_rollout
 from sandbox.control import STATE
 from sandbox.kube_resources import kind_of
 from sandbox.kubeapi import KubeApi
@@ -288,7 +288,7 @@ def test_what_waited_too_long_ends_with_what_it_waited_for(ground, approve):
 
 
 def test_many_leases_stop_at_a_border_when_they_are_to_be_cancelled_and_say_how_many_are_gone(ground, monkeypatch):
-    monkeypatch.setattr(revoke_leases, "BATCH", 2)
+    monkeypatch.setattr(revoking, "BATCH", 2)
     leases = [ground.issue() for _ in range(5)]
     change = ground.approved(ground.revokes(*leases))
     some = Change.objects.filter(pk=change.pk)

@@ -167,7 +167,7 @@ def test_without_a_witness_nothing_is_said_of_the_database(own, tmp_path):
     engine = Engine(own, DROP)
     case = Case(own, engine, tmp_path, [engine.take()[0]], witness=False)
     assert case.turn() == "succeeded"
-    assert case.lines() == [("short", "revoked in Vault, not confirmed at the database")]
+    assert case.lines() == [("short", "gone in Vault, not confirmed at the database")]
 
 
 def test_many_leases_of_one_moment_are_proven_together(own, tmp_path):
