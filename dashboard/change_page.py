@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -16,10 +16,12 @@ from dashboard.change_words import Left, Mark
 from dashboard.words import counted
 from rotation import lifecycle, queries
 from rotation.models import Attempt, Change, Proof, Step, Verdict
+from rotation.two_way import WRITING
 
 FINAL = "cannot be undone"
 BAR = 154  # px of the bar of a step's progress
 SHOWN = 200  # lines of proof
+HEARD = timedelta(minutes=2)  # within which Vault's log shows what a change did, or a mismatch is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,14 @@ class ChangePage:
     def moves(self) -> bool:
         """Whether the page must look again by itself."""
         return self.change.state in lifecycle.WORK
+
+    @property
+    def listens(self) -> bool:
+        """Whether it is done, and Vault's log is still to show what it did: that takes some seconds."""
+        ended = self.change.ended_at
+        if self.change.state != lifecycle.SUCCEEDED or ended is None or self.now - ended > HEARD:
+            return False
+        return any(one.kind in WRITING and one.seen_at is None for one in self.told.steps)
 
     @property
     def stopped(self) -> bool:

@@ -22,7 +22,8 @@ from playwright.sync_api import Page, expect
 from sandbox.bao_http import Bao
 from sandbox.control import STATE
 from sandbox.control import ask as control
-from sandbox.kube_client import CLUSTER, Kube, read_kubeconfig
+from sandbox.kube_client import CLUSTER, MERGE, Kube, read_kubeconfig
+from sandbox.kube_injector import ONCE
 from tests.audit.conftest import TELL
 from tests.browser.agents import READS, ROLE, Agents
 from tests.browser.axe import faults
@@ -102,7 +103,10 @@ def _settled(yard: Yard) -> Yard:
     story = [sys.executable, "-m", "sandbox.story", "--setup-only"]
     subprocess.run(story, cwd=ROOT, env=yard.site.environment, check=True)
     labels = {"app": "settlement"}
-    notes = {"vault.hashicorp.com/agent-inject": "true", ROLE: "payout", f"{READS}bank": PATH}
+    for name in ("ledger", "payout"):  # nobody renews what their agents wrote, so that a new value needs new pods
+        patch = {"spec": {"template": {"metadata": {"annotations": {ONCE: "true"}}}}}
+        yard.kube.must("PATCH", f"/apis/apps/v1/namespaces/payments/deployments/{name}", patch, MERGE)
+    notes = {ONCE: "true", "vault.hashicorp.com/agent-inject": "true", ROLE: "payout", f"{READS}bank": PATH}
     spec = {"serviceAccountName": "payout", "containers": [{"name": "app", "image": "registry.example/settlement:1"}]}
     template = {"metadata": {"labels": labels, "annotations": notes}, "spec": spec}
     wish = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
@@ -111,7 +115,8 @@ def _settled(yard: Yard) -> Yard:
     yard.site.manage("set_up_approvals", "--proof", "passkey", "--json")
     yard.site.manage("shell", "-v", "0", "-c", PEOPLE)
     some = f"FROM inventory_secretconsumer WHERE path = '{PATH}' AND NOT ended"
-    yard.until(f"SELECT count(DISTINCT workload_name) {some}", 3)
+    yard.until(f"SELECT count(DISTINCT workload_name) {some} AND needs_restart = 'always'", 3)
+    yard.until(f"SELECT count(DISTINCT pod_uid) {some}", 7)
     return yard
 
 

@@ -47,8 +47,8 @@ class LiveDoors:
         with self.server.minted(role, meta, 30, uses) as operator:
             yield operator
 
-    def logins(self, vault: str, namespace: str, path: str) -> None:
-        """No database is watched."""
+    def logins(self, *_: str) -> None:
+        """No witness watches the database."""
 
 
 @dataclass

@@ -160,14 +160,14 @@ def test_a_login_that_can_not_log_in_is_as_good_as_gone_and_its_open_sessions_ar
         assert case.turn() == "succeeded"
         ((state, says),) = case.lines()
     assert state == "short" and "can't log in any more" in says and "1 sessions that it opened go on" in says
-    assert case.change.says == "Done; 1 lines fall short of proof."
+    assert case.change.says == "Done; 1 line falls short of proof."
 
 
 def test_without_a_witness_nothing_is_said_of_the_database(own, tmp_path):
     engine = Engine(own, DROP)
     case = Case(own, engine, tmp_path, [engine.take()[0]], witness=False)
     assert case.turn() == "succeeded"
-    assert case.lines() == [("short", "revoked in Vault, not confirmed at the database")]
+    assert case.lines() == [("short", "gone in Vault, not confirmed at the database")]
 
 
 def test_many_leases_of_one_moment_are_proven_together(own, tmp_path):
