@@ -118,6 +118,8 @@ RULES = (
         },
     ),
     Rule("rotation_verdict", {WEB: ADD, OPERATIONS: "SELECT, UPDATE (void)", HEALTH: READ}),
+    # What the web process takes from people it can only add, sealed for the worker, which empties it.
+    Rule("rotation_handed", {WEB: ADD, OPERATIONS: "SELECT, UPDATE", HEALTH: READ}),
     Rule("rotation_freeze", {WEB: ADD, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),
     Rule("rotation_.*", {WEB: READ, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),
 )

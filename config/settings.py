@@ -62,6 +62,7 @@ class Environment(BaseSettings):
     restarter: str = Field(default="", alias="KEYBOOK_RESTARTER")
     may_generate: str = Field(default="", alias="KEYBOOK_MAY_GENERATE")
     witness: str = Field(default="", alias="KEYBOOK_WITNESS")
+    seal: str = Field(default="", alias="KEYBOOK_SEAL")
 
     @field_validator("trusted_proxies")
     @classmethod

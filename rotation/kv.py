@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
-from rotation.outcomes import Drifted
+from rotation.outcomes import Done, Drifted, Outcome, Refused, Waiting
 from rotation.world import World
 
 SETTLED = timedelta(seconds=10)  # the record may show a call so much later than the clocks say
@@ -53,3 +54,45 @@ def drifted(place: Place, version: int, by: str) -> Drifted:
         f"Version {version} of {place.name} was written by {by}, not by this change. Nothing of it was overwritten. "
         "Look at it; ask for a new change if the value should still be replaced."
     )
+
+
+def begun(place: Place, world: World, state: Any) -> dict[str, Any] | Refused:
+    """Return what a write over the newest version is held to, by the secret's versions."""
+    newest = state.versions.get(state.current_version)
+    if newest is None or newest.destroyed or (newest.deleted is not None and newest.deleted <= world.now()):
+        return Refused(
+            f"The newest version of {place.name} is deleted or there is none, so no key can be changed in it. "
+            "Restore it or write one in Vault, then resume."
+        )
+    return {"cas": state.current_version}
+
+
+def written(place: Place, world: World, state: Any) -> Outcome | None:
+    """Tell by versions and log whether the write of this step happened; None while nothing was written since."""
+    cas, current = world.intent["cas"], state.current_version
+    if current == cas:
+        return None
+    if current < cas:
+        return Drifted(f"{place.name} was at version {cas} and is at {current} now: it was removed meanwhile.")
+    there = state.versions.get(cas + 1)
+    return _whose(place, world, cas + 1, current, there.created if there else None)
+
+
+def _whose(place: Place, world: World, version: int, current: int, created: datetime | None) -> Outcome:
+    found = ours(place, world, version, created)
+    if found is None:
+        return Waiting(f"Version {version} exists; the audit log has not shown yet who wrote it.", seconds=1.0)
+    if not found.ours:
+        return drifted(place, version, found.by)
+    if current > version:
+        return Drifted(
+            f"Version {version} is ours, and version {current} was written after it. Look which one should stay."
+        )
+    return made(version, version - 1)
+
+
+def made(version: int, was: int) -> Outcome:
+    """Return the outcome of a write that made a version; another than the one after `was` is drift."""
+    if version != was + 1:
+        return Drifted(f"Vault answered with version {version} instead of {was + 1}.")
+    return Done(f"Version {version} is written.", {"version": version, "was": was})

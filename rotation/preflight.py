@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from rotation import failures, lifecycle, moves, steps
+from rotation.alarms import alarm
 from rotation.models import Change, Redrawn, Verdict
 from rotation.planning import digest
 from rotation.runner import WORKER, Hands
@@ -80,4 +81,5 @@ def _world(change: Change, number: int, hands: Hands) -> World:
         change=change.name, step=number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
         intent={}, began=now, tried=now, started=now, doors=hands.doors(change, number),
         witness=hands.witness, now=hands.now, present=hands.present,
+        alarm=lambda says: alarm(change.name, number, change.vault, says),
     )  # fmt: skip

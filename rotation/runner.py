@@ -20,7 +20,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from rotation import failures, lifecycle, moves, steps
-from rotation.models import Attempt, Change, Mismatch, Proof, Step
+from rotation.alarms import alarm
+from rotation.models import Attempt, Change, Proof, Step
 from rotation.outcomes import Done, Drifted, NotDone, Outcome, ProofLine, Unknown, Waiting
 from rotation.present import Getting, getting
 from rotation.world import Doors, Witness, World
@@ -201,7 +202,7 @@ def _world(change: Change, step: Step, attempt: Attempt | None, hands: Hands) ->
     return World(
         change=change.name, step=step.number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
         intent=attempt.intent if attempt else {}, began=began, kept=lambda: _kept(change),
-        alarm=lambda says: _alarm(change, step, says),
+        alarm=lambda says: alarm(change.name, step.number, change.vault, says),
         tried=attempt.began_at if attempt else hands.now(), started=change.started_at or hands.now(),
         doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, present=hands.present,
         earlier=receipts,
@@ -215,14 +216,6 @@ def _kept(change: Change) -> dict[int, list[dict[str, Any]]]:
     for one in Attempt.objects.filter(step__change=change).select_related("step"):
         found[one.step.number].append({**one.intent, **one.receipt})
     return found
-
-
-def _alarm(change: Change, step: Step, says: str) -> None:
-    """Keep beside the change what a person must see at once, and say it as critical; the same of a step once."""
-    told = {"vault": change.vault, "says": f"{change.name}, step {step.number}: {says}"}
-    _, new = Mismatch.objects.get_or_create(change=change.name, step=str(step.number), event=0, defaults=told)
-    if new:
-        _log.critical("%s", told["says"])
 
 
 def _progress(change: Change, step: Step, done: int, of: int) -> None:

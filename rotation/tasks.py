@@ -15,10 +15,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from inventory import executing
-from rotation import hearing, lifecycle, turns
+from rotation import handed, hearing, lifecycle, turns
 from rotation.bells import ring
 from rotation.books import witness
 from rotation.models import Change
+from rotation.sealing import Unsealable
 
 MOST = 100  # changes that one sweep rings for
 _log = logging.getLogger("keybook.rotation")
@@ -70,7 +71,19 @@ def hear() -> None:
     """Hear what Vault's log says of our own calls."""
     with _the_database_may_be_away("Hearing Vault's log"):
         setting = settings.KEYBOOK.executor
+        _keep_sealed(settings.KEYBOOK.seal)
         hearing.hear(witness(), lambda vault: executing.entities(setting, vault))
+
+
+def _keep_sealed(file: str) -> None:
+    """Let people seal for this worker, and keep nothing of what is not needed any more."""
+    if not file:
+        return
+    try:
+        handed.publish(file)
+    except Unsealable as why:
+        _log.error("Nothing can be handed over to this worker: %s", why)
+    handed.forget()
 
 
 @contextmanager
