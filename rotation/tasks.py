@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from inventory import executing
+from kit import faults
 from rotation import handed, hearing, lifecycle, turns
 from rotation.bells import ring
 from rotation.books import witness
@@ -62,7 +63,7 @@ def run_change(change_id: int) -> None:
         except (Error, psycopg.Error):
             raise
         except Exception as error:  # a fault of ours in one change must not stop the others, and must be seen
-            _log.exception("Keybook failed on C-%s.", change_id)
+            _log.error("Keybook failed on C-%s: %s.", change_id, faults.told(error))
             turns.note_fault(change_id, type(error).__name__)
 
 

@@ -64,6 +64,7 @@ TABLE = {
     "change-reject": row("/changes/C-999999/reject/", get=(403, 403, 404, 404), post=(403, 403, 404, 404)),
     "change-cancel": row("/changes/C-999999/cancel/", get=(403, 404, 404, 404), post=(403, 404, 404, 404)),
     "change-resume": row("/changes/C-999999/resume/", get=(403, 404, 404, 404), post=(403, 404, 404, 404)),
+    "change-hand-over": row("/changes/C-999999/hand-over/", get=(403, 404, 404, 404), post=(403, 404, 404, 404)),
     "source-list": row("/sources/", get=200, post=405),
     "event-list": row("/events/", get=200, post=405),
     "event-suggest": row("/events/suggest/", get=200, post=405),
