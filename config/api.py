@@ -60,6 +60,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/changes/<change:change_id>/reject", changes.Reject.as_view(), name="api-change-reject"),
     path("v1/changes/<change:change_id>/cancel", changes.Cancel.as_view(), name="api-change-cancel"),
     path("v1/changes/<change:change_id>/resume", changes.Resume.as_view(), name="api-change-resume"),
+    path("v1/changes/<change:change_id>/hand-over", changes.HandOver.as_view(), name="api-change-hand-over"),
     path("v1/trail", Trail.as_view(), name="api-trail"),
     path("v1/schema/", Schema.as_view(), name="api-schema"),
     path("v1/auth/introspect", Introspect.as_view(), name="api-introspect"),

@@ -63,6 +63,7 @@ class Environment(BaseSettings):
     may_generate: str = Field(default="", alias="KEYBOOK_MAY_GENERATE")
     playbooks: str = Field(default="", alias="KEYBOOK_PLAYBOOKS")
     witness: str = Field(default="", alias="KEYBOOK_WITNESS")
+    seal: str = Field(default="", alias="KEYBOOK_SEAL")
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -14,7 +14,7 @@ from accounts.scope import Scope
 from dashboard import change_words
 from dashboard.change_words import Left, Mark
 from dashboard.words import counted
-from rotation import lifecycle, queries
+from rotation import handing, lifecycle, queries
 from rotation.models import Attempt, Change, Proof, Step, Verdict
 from rotation.two_way import WRITING
 
@@ -167,6 +167,11 @@ class ChangePage:
         )
         said = any(one.person_id == person.pk and not one.void for one in self.told.verdicts)
         return tuple(verb for verb in found if not (said and verb in ("approve", "reject")))
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether this person hands a wrapped value over, or may give another."""
+        return self.change.asker_id == self.person.pk and handing.takes(self.change)
 
     @property
     def why_not(self) -> str:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from accounts.api_door import JSON, Door, place_of
 from kit.problem import Problem
-from rotation import actions, api_told, approving, asking, lifecycle, queries, targets
+from rotation import actions, api_told, approving, asking, handing, lifecycle, queries, targets
 from rotation.actions import LONGEST_KEY, Asked, KeyUsed
 from rotation.approving import Given, NotApproved
 from rotation.asking import Want
@@ -45,11 +45,17 @@ class VerdictBody(msgspec.Struct, forbid_unknown_fields=True):
     note: str = ""
 
 
+class TokenBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The wrapping token that `sys/wrapping/wrap` gave; it is sealed for the executor before it is kept."""
+
+    token: str
+
+
 class NoBody(msgspec.Struct, forbid_unknown_fields=True):
     """Nothing more is to say."""
 
 
-_Body = TypeVar("_Body", AskBody, VerdictBody, NoBody)
+_Body = TypeVar("_Body", AskBody, VerdictBody, TokenBody, NoBody)
 
 
 class Changes(Door):
@@ -176,6 +182,17 @@ class Resume(_Verb):
         """Resume it."""
         _read(request, NoBody)
         actions.resume(change, self.caller.owner, http=request._request)
+
+
+class HandOver(_Verb):
+    """Hand over the wrapping token of a rotation in the way wrapped; a later one takes the place of an earlier."""
+
+    post_scope, body = "changes:ask", TokenBody
+
+    def do(self, request: Request, change: Change) -> None:
+        """Take it, if the token's owner asked for the change."""
+        body = _read(request, TokenBody)
+        handing.hand_over(change, self.caller.owner, body.token, http=request._request)
 
 
 def _seen(door: Door, change_id: int) -> Change:

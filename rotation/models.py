@@ -297,3 +297,33 @@ class Heard(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} until {self.seq}"
+
+
+class SealKey(models.Model):
+    """The public key that wrapping tokens are sealed for; only the operations worker writes here."""
+
+    public_key = models.BinaryField(max_length=32)
+    mark = models.CharField(max_length=16)
+    made_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.mark
+
+
+class Handed(models.Model):
+    """A wrapping token that somebody handed over for a change, as only the executor can read it.
+
+    `sealed` is emptied once it was used, once another takes its place, and once the change is over.
+    """
+
+    change = models.ForeignKey(Change, models.CASCADE, related_name="handed")
+    sealed = models.BinaryField(max_length=4096)
+    key = models.ForeignKey(SealKey, models.PROTECT)
+    by_id = models.BigIntegerField()
+    by_name = models.CharField(max_length=150)
+    at = models.DateTimeField(db_default=Now())
+    opened_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"what {self.by_name} handed over for C-{self.change_id}"

@@ -18,6 +18,7 @@ from django.db import Error, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from kit import faults
 from rotation import failures, lifecycle, moves, steps
 from rotation.models import Attempt, Change, Proof, Step
 from rotation.outcomes import Done, Drifted, NotDone, Outcome, ProofLine, Unknown, Waiting
@@ -173,7 +174,7 @@ def _failure(error: Exception, read: Callable[[Exception], Outcome | None]) -> O
         raise error
     if (known := read(error)) is not None:
         return known
-    _log.exception("A step failed with %s.", type(error).__name__)
+    _log.error("A step failed: %s.", faults.told(error))  # never its words: a library may quote a value
     return Unknown(f"Keybook itself failed here ({type(error).__name__}). It looks at what happened. Report it.")
 
 

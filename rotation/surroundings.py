@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rotation.models import Attempt, Change, Mismatch, Step
+from rotation.alarms import alarm
+from rotation.models import Attempt, Change, Step
 from rotation.present import Getting, getting
 from rotation.world import Doors, Earlier, Witness, World
 
 LEASE = 15.0  # seconds that a claim lasts; it is renewed three times as often
-_log = logging.getLogger("keybook.rotation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def world_of(
     return World(
         change=change.name, step=step.number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
         intent=attempt.intent if attempt else {}, began=began, kept=lambda: _kept(change),
-        alarm=lambda says: _alarm(change, step, says),
+        alarm=lambda says: alarm(change.name, step.number, change.vault, says),
         tried=attempt.began_at if attempt else hands.now(), started=change.started_at or hands.now(),
         doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, present=hands.present,
         earlier=_earlier(change, step), facts=facts_of(change, step.number), halted=lambda: _halted(change, hands),
@@ -61,6 +60,7 @@ def world_to_look(change: Change, number: int, hands: Hands) -> World:
         change=change.name, step=number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
         intent={}, began=now, tried=now, started=now, doors=hands.doors(change, number),
         witness=hands.witness, now=hands.now, present=hands.present,
+        alarm=lambda says: alarm(change.name, number, change.vault, says),
     )  # fmt: skip
 
 
@@ -90,11 +90,3 @@ def _kept(change: Change) -> dict[int, list[dict[str, Any]]]:
     for one in Attempt.objects.filter(step__change=change).select_related("step"):
         found[one.step.number].append({**one.intent, **one.receipt})
     return found
-
-
-def _alarm(change: Change, step: Step, says: str) -> None:
-    """Keep beside the change what a person must see at once, and say it as critical; the same of a step once."""
-    told = {"vault": change.vault, "says": f"{change.name}, step {step.number}: {says}"}
-    _, new = Mismatch.objects.get_or_create(change=change.name, step=str(step.number), event=0, defaults=told)
-    if new:
-        _log.critical("%s", told["says"])

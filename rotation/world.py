@@ -93,6 +93,28 @@ class Witness(Protocol):
         ...
 
 
+class Given(Protocol):
+    """A wrapping token that somebody handed over for a change."""
+
+    @property
+    def number(self) -> int:
+        """Which one it is, as rows name it."""
+        ...
+
+    @property
+    def by(self) -> str:
+        """Who handed it over."""
+        ...
+
+    def token(self) -> str:
+        """Return the token; raises `rotation.sealing.Unsealable`."""
+        ...
+
+    def used(self) -> None:
+        """Note that it wraps nothing any more, and keep no more of it."""
+        ...
+
+
 class Doors(Protocol):
     """The executor's connections, opened when a step needs them and shut after it."""
 
@@ -109,6 +131,10 @@ class Doors(Protocol):
 
         Raises `rotation.logins.Away`.
         """
+        ...
+
+    def given(self) -> Given | None:
+        """Return the wrapping token that was handed over last for this change and not used yet, None for nothing."""
         ...
 
 

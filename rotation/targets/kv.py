@@ -18,14 +18,15 @@ FAMILY = "rotate"
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The secret's name, the way (adopt: somebody else writes the new version; generated: Keybook does), the keys.
+    """The secret's name, the way, and the keys that get a new value.
 
+    adopt: somebody else writes the new version; generated: Keybook does; wrapped: the asker hands its value over.
     `cordoned` are service accounts (`namespace/name`) that can't log in: what runs as them is neither restarted nor
     waited for.
     """
 
     secret: str
-    way: Literal["adopt", "generated"]
+    way: Literal["adopt", "generated", "wrapped"]
     keys: tuple[str, ...] = ()
     policy: str = ""
     restart: bool = True
@@ -53,6 +54,8 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     begin = StepSpec("await_version", first)
     if args.way == "generated":
         begin = StepSpec("write_kv", {**first, "keys": list(args.keys), "policy": args.policy})
+    if args.way == "wrapped":
+        begin = StepSpec("write_wrapped", {**first, "keys": list(args.keys)})
     rows, kept_out = without(estate.consumers(place), args.cordoned)
     copying, asking, unread = syncs(rows)
     touched, restarting = restarts(estate, estate.eaters(rows), restart=args.restart)
@@ -76,15 +79,22 @@ def _check(args: Args, estate: Estate, name: str) -> None:
             "With the way adopt somebody else writes the version, so keys and policy say nothing.", "Leave them out.",
             code="bad_args", field="args.keys",
         )  # fmt: skip
-    if args.way != "generated":
+    if args.way == "adopt":
         return
     if not args.keys or len(set(args.keys)) != len(args.keys) or not all(args.keys):
         raise Refused(
-            "The way generated needs the names of the keys to renew, each once.",
+            f"The way {args.way} needs the names of the keys to renew, each once.",
             "Name them.",
             code="bad_args",
             field="args.keys",
         )
+    if args.way == "wrapped":
+        if args.policy:
+            raise Refused(
+                "With the way wrapped the value comes from you, so a policy says nothing.", "Leave it out.",
+                code="bad_args", field="args.policy",
+            )  # fmt: skip
+        return
     if not any(fnmatchcase(name, one) for one in estate.may_generate):
         raise Refused(
             f"Keybook may not choose the value of {name}.",

@@ -64,6 +64,7 @@ TABLE = {
     "change-reject": row("/changes/C-999999/reject/", get=(403, 403, 404, 404), post=(403, 403, 404, 404)),
     "change-cancel": row("/changes/C-999999/cancel/", get=(403, 404, 404, 404), post=(403, 404, 404, 404)),
     "change-resume": row("/changes/C-999999/resume/", get=(403, 404, 404, 404), post=(403, 404, 404, 404)),
+    "change-hand-over": row("/changes/C-999999/hand-over/", get=(403, 404, 404, 404), post=(403, 404, 404, 404)),
     "source-list": row("/sources/", get=200, post=405),
     "event-list": row("/events/", get=200, post=405),
     "event-suggest": row("/events/suggest/", get=200, post=405),
@@ -135,6 +136,7 @@ API_POSTS = {
     "api-change-reject": "changes:approve",
     "api-change-cancel": "changes:ask",
     "api-change-resume": "changes:ask",
+    "api-change-hand-over": "changes:ask",
 }
 TABLE |= {
     "api-events": row("/api/v1/events", get=200, post=405, nobody=(401, 405)),
@@ -155,6 +157,7 @@ TABLE |= {
     "api-change-reject": row("/api/v1/changes/C-999999/reject", get=405, post=401, nobody=(405, 401)),
     "api-change-cancel": row("/api/v1/changes/C-999999/cancel", get=405, post=401, nobody=(405, 401)),
     "api-change-resume": row("/api/v1/changes/C-999999/resume", get=405, post=401, nobody=(405, 401)),
+    "api-change-hand-over": row("/api/v1/changes/C-999999/hand-over", get=405, post=401, nobody=(405, 401)),
     "api-trail": row("/api/v1/trail", get=(403, 403, 403, 200), post=405, nobody=(401, 405)),
     "api-introspect": row("/api/v1/auth/introspect", get=200, post=405, nobody=(401, 405)),
     "api-schema": row("/api/v1/schema/", get=200, post=405, nobody=(200, 405)),
