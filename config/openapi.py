@@ -18,6 +18,7 @@ from accounts.api_errors import CONTENT_TYPE
 from audit.lease_questions import STATES
 from inventory.leases import Standing
 from rotation import lifecycle
+from rotation.playbook_api import MARKDOWN
 
 Shape = dict[str, Any]
 
@@ -57,6 +58,13 @@ CHANGE: dict[str, Shape] = {
     "asked_at": MOMENT, "expires_at": MOMENT, "approved_at": _or_null(MOMENT), "started_at": _or_null(MOMENT),
     "ended_at": _or_null(MOMENT), "cancel_wanted": YES, "says": _or_null(TEXT), "plan_hash": TEXT,
 }  # fmt: skip
+
+
+def _plan(**several: Shape) -> Shape:
+    """Return the shape of a plan; what only one of several parts has may be missing."""
+    found = _object(hash=TEXT, steps=_list(_named("PlannedStep")), blast_radius=ANYTHING, needs=_list(ANYTHING))
+    return {**found, "properties": found["properties"] | several}
+
 
 SHAPES: dict[str, Shape] = {
     "Item": {
@@ -152,7 +160,11 @@ SHAPES: dict[str, Shape] = {
         check={"nullable": True, "allOf": [_named("Check")]}, verdicts=_list(_named("Verdict")),
         steps=_list(_named("Step")), proofs=_list(_named("Proof")),
     ),
-    "Plan": _object(hash=TEXT, steps=_list(_named("PlannedStep")), blast_radius=ANYTHING, needs=_list(ANYTHING)),
+    "Plan": _plan(
+        question=TEXT, parts=_list(_object(target=TEXT, subject=TEXT, risk=TEXT, family=TEXT)),
+        answers=_list(_object(title=TEXT, columns=WORDS, rows=_list(WORDS), says=WORDS)),
+        left=_list(_object(subject=TEXT, says=TEXT, mend=TEXT)),
+    ),
     "PlannedStep": _object(number=WHOLE, step=TEXT, describe=ANYTHING, args=ANYTHING),
     "ApprovalRule": _object(name=_or_null(TEXT), approvers=WHOLE, roles=WORDS, proof=_or_null(TEXT)),
     "Check": _object(at=MOMENT, ok=YES, lines=_list(_object(step=WHOLE, ok=YES, says=TEXT))),
@@ -173,6 +185,19 @@ SHAPES: dict[str, Shape] = {
     "Proof": _object(
         step=WHOLE, kind=TEXT, subject=TEXT, holds=_or_null(TEXT), state=_one_of("proven", "waiting", "short"),
         grade=_or_null(TEXT), says=_or_null(TEXT), event=_or_null(WHOLE), at=_or_null(MOMENT),
+    ),
+    "Report": _object(
+        form=TEXT, made_at=MOMENT, question=TEXT, playbook=_or_null(ANYTHING), coverage=_object(
+            vault=_or_null(TEXT), complete_until=_or_null(MOMENT), holes=WORDS, troubles=WORDS, covers_the_run=YES,
+        ),
+        change=_named("WholeChange"), calls=_list(_object(
+            step=TEXT, event=WHOLE, at=MOMENT, request_id=TEXT, operation=TEXT, path=TEXT, outcome=TEXT,
+            changes_something=YES, role=TEXT, of_this_plan=YES,
+        )),
+        disagreements=WORDS, trail=_object(
+            entries=_list(_object(position=_or_null(WHOLE), at=MOMENT, who=TEXT, did=TEXT, hash=TEXT)),
+            head=_or_null(_object(position=WHOLE, hash=TEXT, at=MOMENT)),
+        ),
     ),
     "TrailEntry": _object(
         type=_one_of("trail"), position=WHOLE, id=WHOLE, at=MOMENT, actor_id=_or_null(WHOLE), actor_name=TEXT,
@@ -218,6 +243,11 @@ ANSWERS: dict[str, Shape] = {
     ),
     "Principals": _page("Principal"),
     "Changes": _page("Change"),
+    "Playbooks": _object(items=_list(ANYTHING)),
+    "PlaybookSchema": ANYTHING,
+    "PlaybookPlan": _object(playbook=TEXT, target=TEXT, args=ANYTHING, risk=TEXT, plan=_named("Plan")),
+    "ChangeReport": _named("Report"),
+    "ChangeReportText": TEXT,
     **dict.fromkeys(("OneChange", "AskForChange", "Approve", "Reject", "Cancel", "Resume"), _named("WholeChange")),
     "Sources": _object(items=_list(_named("Device"))),
     "Trail": _page("TrailEntry"),
@@ -237,6 +267,10 @@ BODIES: dict[str, Shape] = {
     },
     **{name: {**_object(plan_hash=TEXT), "additionalProperties": False} for name in ("Approve", "Reject")},
     **{name: {**_object(), "additionalProperties": False} for name in ("Cancel", "Resume")},
+    "PlaybookPlan": {
+        "type": "object", "additionalProperties": False,
+        "properties": {"inputs": ANYTHING, "vault": TEXT, "namespace": TEXT},
+    },
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {
     "args": ANYTHING, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
@@ -245,6 +279,8 @@ for _name in ("Approve", "Reject"):
     BODIES[_name] = {**BODIES[_name], "properties": {**BODIES[_name]["properties"], "note": TEXT}}
 # What a POST is called, where the view answers GET too.
 POSTS = {"Changes": "AskForChange"}
+# Answers in another form than JSON.
+FORMS = {"ChangeReportText": MARKDOWN.partition(";")[0]}
 LINED = ("Events", "Secrets", "Leases", "Pods", "Workloads", "Principals", "Changes", "Trail")
 LIMITS = {"Events": 10_000, "Trail": 10_000}
 PARAMETERS: dict[str, tuple[Shape, str]] = {
@@ -272,6 +308,7 @@ PARAMETERS: dict[str, tuple[Shape, str]] = {
         {"type": "string", "pattern": "^(C-)?[1-9][0-9]{0,17}$"},
         "The change's name, such as `C-215`, or its number.",
     ),
+    "name": ({"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}, "The playbook's name."),
     "event_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The event's number."),
     "secret_id": ({"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, "The secret's number."),
 }
@@ -311,7 +348,7 @@ class DoorSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         """Return the parameters of the address and those behind its `?`."""
-        names = [name for name in ("event_id", "secret_id", "change_id") if f"{{{name}}}" in self.path]
+        names = [name for name in ("event_id", "secret_id", "change_id", "name") if f"{{{name}}}" in self.path]
         found = [self._parameter(name, "path") for name in names]
         if self.method == "POST":
             return [*found, KEY] if self._name == "AskForChange" else found
@@ -327,7 +364,9 @@ class DoorSchema(AutoSchema):
         """Return the answers by status and form."""
         name, posts = self._name, self.method == "POST"
         status = "201" if name == "AskForChange" else "200"
-        answers: dict[Any, Any] = {(status, JSON): OpenApiResponse(ANSWERS[name], self.get_description())}
+        answers: dict[Any, Any] = {
+            (status, FORMS.get(name, JSON)): OpenApiResponse(ANSWERS[name], self.get_description())
+        }
         if name in LINED:
             told = OpenApiResponse({"type": "string"}, "One item a line; the rest of the page stands in headers.")
             answers["200", NDJSON] = told

@@ -51,9 +51,12 @@ def ours(place: Place, world: World, version: int, created: datetime | None) -> 
 
 def replaced(place: Place, world: World) -> Mapping[str, Any]:
     """Return what the step of this change that made a version of this very secret left, empty if there is none."""
-    at = msgspec.to_builtins(place)
-    made = [one.receipt for one in world.earlier if one.args.get("place") == at and one.receipt.get("version")]
+    made = [one.receipt for one in world.earlier if one.receipt.get("version") and _is_of(one.args, place)]
     return made[-1] if made else {}
+
+
+def _is_of(args: Mapping[str, Any], place: Place) -> bool:
+    return "place" in args and msgspec.convert(args["place"], Place) == place
 
 
 def drifted(place: Place, version: int, by: str) -> Drifted:

@@ -81,7 +81,7 @@ def demo():
     made = connected()
     for target, verb, mount in ENROLLED:
         enrol(made, target, verb, mount)
-    cluster = Cluster.objects.create(name="prod", server="https://prod")
+    cluster = Cluster.objects.create(name="prod", uid="prod")
     PodLife.objects.create(cluster=cluster, uid="u1", namespace="payments", name="ledger-1", service_account="ledger",
                            started=NOW, seen_at=NOW, change=1)  # fmt: skip
     return made
