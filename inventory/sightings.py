@@ -69,6 +69,7 @@ class OurCall:
     outcome: str
     accessors: Sequence[str] = ()
     abouts: Sequence[str] = ()
+    minter: str = ""  # the entity of `minted_by`, empty for one without
 
     @property
     def writes(self) -> bool:

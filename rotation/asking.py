@@ -65,9 +65,7 @@ def asked_before(asker: User, asked: Asked) -> Change | None:
     """Return what this key was used for with this body; raises `KeyUsed` when it was for another."""
     found = Change.objects.filter(asker_id=asker.pk, key=asked.key).first() if asked.key else None
     if found is not None and found.body_hash != digest(asked.body):
-        raise KeyUsed(
-            f"This Idempotency-Key was used for {found.name}, with another body. Use a new key for a new change."
-        )
+        raise KeyUsed(found.name)
     return found
 
 

@@ -11,8 +11,9 @@ from rotation.planning import Blast, Drawn, Need, StepSpec
 from rotation.touching import Touched
 
 # Rotations that follow each other are done together, in these turns; what is not named here makes a new value.
-TURNS = {"force_sync": 1, "restart_rollout": 2, "verify_delivery": 3, "retire_version": 4}
+TURNS = {"force_sync": 1, "restart_rollout": 2, "verify_delivery": 3, "revoke_leases": 4, "retire_version": 5}
 TOGETHER = ("rotate", "restart")
+REVOKES, PROOF = "revoke_leases", "verify_revoked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,22 @@ def steps_of(pieces: Sequence[Piece]) -> list[StepSpec]:
     for together, some in groupby(pieces, lambda one: one.family in TOGETHER):
         block = [step for piece in some for step in piece.drawn.steps]
         found += sorted(_once(block), key=lambda one: TURNS.get(one.step, 0)) if together else block
-    return _leases_once(found)
+    return _proven(_leases_once(found))
+
+
+def _proven(steps: Sequence[StepSpec]) -> list[StepSpec]:
+    """Put one proof for each of Vault's namespaces behind the last revocation of leases; it names them by number."""
+    spaces = _distinct(one.args["namespace"] for one in steps if one.step == PROOF)
+    found = [one for one in steps if one.step != PROOF]
+    for space in spaces:
+        told = [number for number, one in enumerate(found, 1) if _is_of(one, space)]
+        if told:
+            found.insert(told[-1], StepSpec(PROOF, {"revoked_by": told, "namespace": space}))
+    return found
+
+
+def _is_of(step: StepSpec, namespace: str) -> bool:
+    return step.step == REVOKES and step.args.get("namespace", "") == namespace
 
 
 def _once(steps: Iterable[StepSpec]) -> list[StepSpec]:
@@ -45,7 +61,7 @@ def _leases_once(steps: Sequence[StepSpec]) -> list[StepSpec]:
     seen: set[str] = set()
     found = []
     for one in steps:
-        if one.step != "revoke_leases":
+        if one.step != REVOKES:
             found.append(one)
             continue
         left = [lease for lease in one.args["leases"] if lease not in seen]

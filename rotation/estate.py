@@ -122,7 +122,8 @@ class Estate:
                 f"Check kind ({', '.join(OURS)}), namespace and name.", code="not_there",
             )  # fmt: skip
         if found.blast.obstacle:
-            raise Refused(found.blast.obstacle.says, found.blast.obstacle.mend)
+            says, mend = found.blast.obstacle.says, found.blast.obstacle.mend
+            raise Refused(f"{kind} {namespace}/{name} can't be restarted: {says}.", f"{mend[:1].upper()}{mend[1:]}.")
         return found
 
     def leases(self, **which: str) -> Sequence[HeldLease]:

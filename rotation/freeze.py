@@ -9,9 +9,10 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from accounts.models import User
-from accounts.trail import Subject, record
+from accounts.trail import Subject
 from rotation.models import Change, Freeze
 from rotation.planning import Refused
+from rotation.telling import record
 
 EVERYTHING, VAULT, CLUSTER, PERSON = SCOPES = ("everything", "vault", "cluster", "person")
 LIFTS = "freeze_off"  # the target that is never frozen
@@ -28,7 +29,8 @@ def freeze(scope: str, subject: str, reason: str, *, actor: User, request: HttpR
     subject, reason = subject.strip(), reason.strip()
     _readable(scope, subject, reason)
     made = Freeze.objects.create(scope=scope, subject=subject, reason=reason, by_id=actor.pk, by_name=actor.username)
-    record(actor, "rotation.freeze.set", subject_of(made), details={"reason": reason[:200]}, request=request)
+    told = {"reason": reason[:200]}
+    record(actor, "rotation.freeze.set", subject_of(made), about=made, details=told, request=request)
     return made
 
 

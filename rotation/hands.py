@@ -31,4 +31,4 @@ def _doors(change: Change, step: int) -> OpenDoors:
     anchored = TrailEntry.objects.filter(position__isnull=False).order_by("-position")
     head = anchored.values_list("hash", flat=True).first() or ""
     names = settings.KEYBOOK
-    return OpenDoors(names.executor, names.restarter, change.name, step, change.plan_hash, head)
+    return OpenDoors(names.executor, names.restarter, change.name, step, change.plan_hash, head, names.witness)

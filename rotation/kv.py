@@ -12,6 +12,7 @@ import msgspec
 from rotation.outcomes import Drifted
 from rotation.world import World
 
+SOURCES = "If that lasts, see on the page Sources how far the log is read."
 SETTLED = timedelta(seconds=10)  # the record may show a call so much later than the clocks say
 
 

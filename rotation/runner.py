@@ -20,7 +20,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from rotation import failures, lifecycle, moves, steps
-from rotation.models import Attempt, Change, Proof, Step
+from rotation.models import Attempt, Change, Mismatch, Proof, Step
 from rotation.outcomes import Done, Drifted, NotDone, Outcome, ProofLine, Unknown, Waiting
 from rotation.present import Getting, getting
 from rotation.world import Doors, Earlier, Witness, World
@@ -28,7 +28,12 @@ from rotation.world import Doors, Earlier, Witness, World
 LEASE = 15.0  # seconds that a claim lasts; it is renewed three times as often
 MOST_ATTEMPTS = 20  # of one step, tries that surely did nothing included: then a person decides
 UNKNOWN_FOR = 900.0  # seconds for which a call without an answer is looked into before a person decides
+_LOOK = "Look there yourself, then resume: the step looks again before it does anything."
 WORKER = "worker operations"
+_NEVER_BEGAN = (
+    "Its row said that it runs, but no worker ever began it, so nothing was done. Whoever wrote that had no right to: "
+    "look at who can write to Keybook's database, cancel this change and ask for a new one."
+)
 _log = logging.getLogger("keybook.rotation")
 
 
@@ -84,6 +89,9 @@ def turn(change_id: int, hands: Hands) -> bool:
 
 def _advance(change: Change, hands: Hands) -> None:
     if change.state == lifecycle.APPROVED and not _start(change, hands):
+        return
+    if not change.steps.exists():  # only a worker lays steps, and only after it judged the approvals
+        moves.make(change, "fail", WORKER, epoch=change.epoch, says=_NEVER_BEGAN, **_RELEASED)
         return
     while (step := change.steps.exclude(state="done").order_by("number").first()) is not None:
         if _held_up(change, hands) or not _take(change, step, hands):
@@ -196,12 +204,20 @@ def _world(change: Change, step: Step, attempt: Attempt | None, hands: Hands) ->
     began = step.attempts.order_by("number").values_list("began_at", flat=True).first() or hands.now()
     return World(
         change=change.name, step=step.number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
-        intent=attempt.intent if attempt else {}, began=began,
+        intent=attempt.intent if attempt else {}, began=began, kept=lambda: _kept(change),
+        alarm=lambda says: _alarm(change, step, says),
         tried=attempt.began_at if attempt else hands.now(), started=change.started_at or hands.now(),
         doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, present=hands.present,
-        earlier=_earlier(change, step), facts=_facts(change, step),
+        earlier=_earlier(change, step), facts=_facts(change, step), halted=lambda: _halted(change, hands),
         progress=lambda done, of: _progress(change, step, done, of),
     )  # fmt: skip
+
+
+def _halted(change: Change, hands: Hands) -> str:
+    """Return why a long step should stop at its next border, "" while it may go on."""
+    if Change.objects.filter(pk=change.pk, cancel_wanted=True).exists():
+        return "It is being cancelled."
+    return hands.frozen(change)
 
 
 def _earlier(change: Change, step: Step) -> list[Earlier]:
@@ -215,6 +231,22 @@ def _facts(change: Change, step: Step) -> dict[str, Any]:
     before = f"{step.number}."
     facts: Mapping[str, Any] = change.found.get("facts", {})
     return {name.removeprefix(before): value for name, value in facts.items() if name.startswith(before)}
+
+
+def _kept(change: Change) -> dict[int, list[dict[str, Any]]]:
+    """Return of each step its arguments, then of each attempt its intent with its receipt."""
+    found = {one.number: [dict(one.args)] for one in change.steps.all()}
+    for one in Attempt.objects.filter(step__change=change).select_related("step"):
+        found[one.step.number].append({**one.intent, **one.receipt})
+    return found
+
+
+def _alarm(change: Change, step: Step, says: str) -> None:
+    """Keep beside the change what a person must see at once, and say it as critical; the same of a step once."""
+    told = {"vault": change.vault, "says": f"{change.name}, step {step.number}: {says}"}
+    _, new = Mismatch.objects.get_or_create(change=change.name, step=str(step.number), event=0, defaults=told)
+    if new:
+        _log.critical("%s", told["says"])
 
 
 def _progress(change: Change, step: Step, done: int, of: int) -> None:
@@ -284,9 +316,9 @@ def _wait(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hands:
 
 def _enough(attempt: Attempt, outcome: Outcome, hands: Hands) -> str:
     if isinstance(outcome, Unknown) and hands.now() - attempt.began_at > timedelta(seconds=UNKNOWN_FOR):
-        return f"Nobody could tell for {UNKNOWN_FOR / 60:.0f} min whether it happened."
-    if isinstance(outcome, NotDone) and attempt.number >= MOST_ATTEMPTS:
-        return f"It was tried {attempt.number} times. Nothing was done by this step."
+        return f"For {UNKNOWN_FOR / 60:.0f} min nobody could tell whether it happened. {_LOOK}"
+    if isinstance(outcome, NotDone) and not attempt.number % MOST_ATTEMPTS:  # a resumed one gets as many again
+        return f"It was tried {attempt.number} times, and is not done. Mend that, then resume."
     return ""
 
 
@@ -345,9 +377,27 @@ def _renewing(change: Change, hands: Hands) -> Iterator[None]:
 
 def _ending(change: Change) -> str:
     short = change.proofs.exclude(state="proven").count()
-    return f"Done; {short} lines fall short of proof." if short else "Done and proven."
+    if not short:
+        return "Done and proven."
+    return f"Done; {short} lines fall short of proof." if short > 1 else "Done; 1 line falls short of proof."
 
 
 def _cancelled(change: Change) -> str:
-    done = change.steps.filter(state="done").count()
-    return f"Cancelled before step {done + 1} of {change.steps.count()}. What was done stays done."
+    """Say how far it came; a step that had begun may go on in Vault or the cluster without us."""
+    step = change.steps.exclude(state="done").order_by("number").first()
+    of = change.steps.count()
+    last = step.attempts.order_by("-number").first() if step else None
+    if step is None or last is None or _only_looks(change, step):
+        return f"Cancelled before step {step.number if step else of} of {of}. What was done stays done."
+    begun = _BEGUN.get(last.outcome, "It was not done")
+    return f"Cancelled in step {step.number} of {of}, {step.title}. {begun}: {last.says or 'no answer came.'}"
+
+
+def _only_looks(change: Change, step: Step) -> bool:
+    """Tell whether a step changes nothing anywhere, by its own words in the plan."""
+    return any(
+        one["number"] == step.number and one["describe"].get("undo") == "reads only" for one in change.plan["steps"]
+    )
+
+
+_BEGUN = {"": "It may have happened", "waiting": "It had begun, and is not taken back"}

@@ -23,6 +23,7 @@ from inventory.sightings import (
     VersionRead,
     Written,
 )
+from rotation.logins import Logins
 from rotation.present import Getting
 
 # `vault.operating.Operator` and `cluster.operating.Operator`: pages reach this module, and may reach no wire by it.
@@ -103,6 +104,13 @@ class Doors(Protocol):
         """Return what changes a cluster, as the restarter."""
         ...
 
+    def logins(self, vault: str, namespace: str, path: str) -> Logins | None:
+        """Return the logins of the databases behind a mount, by a path in it; None where no witness is set.
+
+        Raises `rotation.logins.Away`.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
@@ -136,5 +144,9 @@ class World:
     now: Callable[[], datetime]
     present: Callable[[str, str, str, str], Sequence[Getting]]  # vault, namespace, mount, path: who gets it now
     progress: Callable[[int, int], None] = field(default=lambda _done, _of: None)
+    halted: Callable[[], str] = field(default=lambda: "")  # why a long step should stop at its next border
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what this step's `check` found, as it was approved
     earlier: Sequence[Earlier] = ()  # the steps before that are done, in their order
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    # By a step's number: its arguments, then of each attempt what it was held to with what it brought back.
+    kept: Callable[[], Mapping[int, Sequence[Mapping[str, Any]]]] = field(default=dict)
+    alarm: Callable[[str], None] = field(default=lambda _says: None)  # tells a person of what can't wait

@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from cluster.blast import Blast
+from cluster.rollouts import Obstacle
 from inventory.models import Connection, Mount
+from inventory.sync_pods import remember_cluster
 from rotation import plan
 from rotation.estate import Eater, Estate
 from rotation.planning import Refused, Wish
@@ -81,6 +83,19 @@ def test_what_is_not_enrolled_is_refused_with_the_policy_to_apply(demo):
     assert refused.value.code == "not_enrolled"
     assert "Keybook may not write secret/prod/ledger/key: nothing is enrolled for kv write." in said
     assert 'path "secret/data/prod/ledger/*"' in said and "bao policy write keybook-op-kv-write" in said
+
+
+def test_a_workload_that_would_not_roll_is_named_with_what_to_do_first(demo, monkeypatch):
+    remember_cluster("prod", "uid-prod")
+    stuck = Obstacle("it is paused: a restart would wait until somebody resumes it", "resume it first")
+    found = SimpleNamespace(blast=SimpleNamespace(obstacle=stuck))
+    monkeypatch.setattr("rotation.estate.restarts.restart_of", lambda *_, **__: found)
+    with pytest.raises(Refused) as refused:
+        draw("restart", {**WORKLOAD, "cluster": "prod", "kind": "Deployment"})
+    assert str(refused.value) == (
+        "Deployment a/b can't be restarted: it is paused: a restart would wait until somebody resumes it. "
+        "Resume it first."
+    )
 
 
 @pytest.mark.parametrize("target, args, code, words", [
