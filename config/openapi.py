@@ -16,41 +16,18 @@ from rest_framework.request import Request
 from accounts.api_door import JSON, NDJSON, Door
 from accounts.api_errors import CONTENT_TYPE
 from audit.lease_questions import STATES
+from config import openapi_playbooks
+from config.openapi_form import ANYTHING, MOMENT, TEXT, WHOLE, WORDS, YES, Shape
+from config.openapi_form import a_list as _list
+from config.openapi_form import an_object as _object
+from config.openapi_form import named as _named
+from config.openapi_form import one_of as _one_of
+from config.openapi_form import or_null as _or_null
 from inventory.leases import Standing
 from rotation import lifecycle
-from rotation.playbook_api import MARKDOWN
 
-Shape = dict[str, Any]
-
-
-def _object(**properties: Shape) -> Shape:
-    return {"type": "object", "properties": properties, "required": sorted(properties)}
-
-
-def _list(of: Shape) -> Shape:
-    return {"type": "array", "items": of}
-
-
-def _one_of(*words: str) -> Shape:
-    return {"type": "string", "enum": list(words)}
-
-
-def _or_null(shape: Shape) -> Shape:
-    return {**shape, "nullable": True}
-
-
-def _named(name: str) -> Shape:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-TEXT: Shape = {"type": "string"}
-WHOLE: Shape = {"type": "integer"}
-YES: Shape = {"type": "boolean"}
-MOMENT: Shape = {"type": "string", "format": "date-time"}
-WORDS = _list(TEXT)
 _PICTURE: Shape = {"nullable": True, "allOf": [_named("Picture")]}
 
-ANYTHING: Shape = {"type": "object", "additionalProperties": True}
 CHANGE: dict[str, Shape] = {
     "id": TEXT, "state": _one_of(*lifecycle.STATES), "target": TEXT, "vault": _or_null(TEXT), "cluster": _or_null(TEXT),
     "verb": TEXT, "subject": TEXT, "reason": TEXT, "evidence": _or_null(TEXT),
@@ -59,14 +36,8 @@ CHANGE: dict[str, Shape] = {
     "ended_at": _or_null(MOMENT), "cancel_wanted": YES, "says": _or_null(TEXT), "plan_hash": TEXT,
 }  # fmt: skip
 
-
-def _plan(**several: Shape) -> Shape:
-    """Return the shape of a plan; what only one of several parts has may be missing."""
-    found = _object(hash=TEXT, steps=_list(_named("PlannedStep")), blast_radius=ANYTHING, needs=_list(ANYTHING))
-    return {**found, "properties": found["properties"] | several}
-
-
 SHAPES: dict[str, Shape] = {
+    **openapi_playbooks.SHAPES,
     "Item": {
         "type": "object",
         "description": "An event, or what was learned later of one; /api/v1/events/types has its words.",
@@ -160,11 +131,6 @@ SHAPES: dict[str, Shape] = {
         check={"nullable": True, "allOf": [_named("Check")]}, verdicts=_list(_named("Verdict")),
         steps=_list(_named("Step")), proofs=_list(_named("Proof")),
     ),
-    "Plan": _plan(
-        question=TEXT, parts=_list(_object(target=TEXT, subject=TEXT, risk=TEXT, family=TEXT)),
-        answers=_list(_object(title=TEXT, columns=WORDS, rows=_list(WORDS), says=WORDS)),
-        left=_list(_object(subject=TEXT, says=TEXT, mend=TEXT)),
-    ),
     "PlannedStep": _object(number=WHOLE, step=TEXT, describe=ANYTHING, args=ANYTHING),
     "ApprovalRule": _object(name=_or_null(TEXT), approvers=WHOLE, roles=WORDS, proof=_or_null(TEXT)),
     "Check": _object(at=MOMENT, ok=YES, lines=_list(_object(step=WHOLE, ok=YES, says=TEXT))),
@@ -185,19 +151,6 @@ SHAPES: dict[str, Shape] = {
     "Proof": _object(
         step=WHOLE, kind=TEXT, subject=TEXT, holds=_or_null(TEXT), state=_one_of("proven", "waiting", "short"),
         grade=_or_null(TEXT), says=_or_null(TEXT), event=_or_null(WHOLE), at=_or_null(MOMENT),
-    ),
-    "Report": _object(
-        form=TEXT, made_at=MOMENT, question=TEXT, playbook=_or_null(ANYTHING), coverage=_object(
-            vault=_or_null(TEXT), complete_until=_or_null(MOMENT), holes=WORDS, troubles=WORDS, covers_the_run=YES,
-        ),
-        change=_named("WholeChange"), calls=_list(_object(
-            step=TEXT, event=WHOLE, at=MOMENT, request_id=TEXT, operation=TEXT, path=TEXT, outcome=TEXT,
-            changes_something=YES, role=TEXT, of_this_plan=YES,
-        )),
-        disagreements=WORDS, trail=_object(
-            entries=_list(_object(position=_or_null(WHOLE), at=MOMENT, who=TEXT, did=TEXT, hash=TEXT)),
-            head=_or_null(_object(position=WHOLE, hash=TEXT, at=MOMENT)),
-        ),
     ),
     "TrailEntry": _object(
         type=_one_of("trail"), position=WHOLE, id=WHOLE, at=MOMENT, actor_id=_or_null(WHOLE), actor_name=TEXT,
@@ -243,11 +196,7 @@ ANSWERS: dict[str, Shape] = {
     ),
     "Principals": _page("Principal"),
     "Changes": _page("Change"),
-    "Playbooks": _object(items=_list(ANYTHING)),
-    "PlaybookSchema": ANYTHING,
-    "PlaybookPlan": _object(playbook=TEXT, target=TEXT, args=ANYTHING, risk=TEXT, plan=_named("Plan")),
-    "ChangeReport": _named("Report"),
-    "ChangeReportText": TEXT,
+    **openapi_playbooks.ANSWERS,
     **dict.fromkeys(("OneChange", "AskForChange", "Approve", "Reject", "Cancel", "Resume"), _named("WholeChange")),
     "Sources": _object(items=_list(_named("Device"))),
     "Trail": _page("TrailEntry"),
@@ -267,10 +216,7 @@ BODIES: dict[str, Shape] = {
     },
     **{name: {**_object(plan_hash=TEXT), "additionalProperties": False} for name in ("Approve", "Reject")},
     **{name: {**_object(), "additionalProperties": False} for name in ("Cancel", "Resume")},
-    "PlaybookPlan": {
-        "type": "object", "additionalProperties": False,
-        "properties": {"inputs": ANYTHING, "vault": TEXT, "namespace": TEXT},
-    },
+    **openapi_playbooks.BODIES,
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {
     "args": ANYTHING, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
@@ -279,8 +225,6 @@ for _name in ("Approve", "Reject"):
     BODIES[_name] = {**BODIES[_name], "properties": {**BODIES[_name]["properties"], "note": TEXT}}
 # What a POST is called, where the view answers GET too.
 POSTS = {"Changes": "AskForChange"}
-# Answers in another form than JSON.
-FORMS = {"ChangeReportText": MARKDOWN.partition(";")[0]}
 LINED = ("Events", "Secrets", "Leases", "Pods", "Workloads", "Principals", "Changes", "Trail")
 LIMITS = {"Events": 10_000, "Trail": 10_000}
 PARAMETERS: dict[str, tuple[Shape, str]] = {
@@ -365,7 +309,7 @@ class DoorSchema(AutoSchema):
         name, posts = self._name, self.method == "POST"
         status = "201" if name == "AskForChange" else "200"
         answers: dict[Any, Any] = {
-            (status, FORMS.get(name, JSON)): OpenApiResponse(ANSWERS[name], self.get_description())
+            (status, openapi_playbooks.FORMS.get(name, JSON)): OpenApiResponse(ANSWERS[name], self.get_description())
         }
         if name in LINED:
             told = OpenApiResponse({"type": "string"}, "One item a line; the rest of the page stands in headers.")

@@ -427,7 +427,8 @@ def test_a_page_asks_the_database_a_fixed_number_of_times(bobs, ann, address, mo
      (("secret", "database/static-creds/x", "database", "demo"), "Rotate…", "target=database_role&secret="),
      (("secret", "database/creds/x", "database", "demo"), "Revoke its leases…", "lease&role=database%2Fcreds%2Fx"),
      (("secret", "transit/keys/x", "transit", "demo"), "Rotate…", "target=transit&key=transit%2Fkeys%2Fx"),
-     (("lease", "database/creds/x/1", "demo", "pay/api", ""), "Revoke…", "target=lease&leases=database%2Fcreds%2Fx%2F1&vault=demo"),
+     (("lease", "database/creds/x/1", "demo", "p", ""), "Revoke…",
+      "target=lease&leases=database%2Fcreds%2Fx%2F1&vault=demo"),
      (("pod", "u-1", True), "Revoke its leases…", "target=lease&pod=u-1"),
      (("workload", "prod", "Deployment", "pay", "api"), "Restart…",
       "target=restart&cluster=prod&kind=Deployment&namespace=pay&name=api"),
@@ -458,7 +459,8 @@ def test_whoever_responds_to_something_finds_the_playbooks_with_what_is_known_of
 def test_every_way_leads_to_a_target_that_takes_what_it_gives(monkeypatch, ann):
     monkeypatch.undo()
     window = Window(ann)
-    for way in (*FROM["lease"]("a/b", "demo", "p", ""), *FROM["pod"]("u", True), *FROM["secret"]("secret/x", "kv", "demo"),
+    for way in (*FROM["lease"]("a/b", "demo", "p", ""), *FROM["pod"]("u", True),
+                *FROM["secret"]("secret/x", "kv", "demo"),
                 *FROM["workload"]("c", "Deployment", "n", "w"), *FROM["principal"]("p", "demo", "e"),
                 *FROM["secret"]("transit/keys/x", "transit", "v"), *FROM["secret"]("d/static-creds/x", "database", "v"),
                 *FROM["secret"]("d/creds/x", "database", "v")):  # fmt: skip
