@@ -55,7 +55,7 @@ class NoBody(msgspec.Struct, forbid_unknown_fields=True):
     """Nothing more is to say."""
 
 
-_Body = TypeVar("_Body", AskBody, VerdictBody, TokenBody, NoBody)
+_Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 class Changes(Door):
@@ -87,13 +87,13 @@ class Changes(Door):
 
     def post(self, request: Request) -> HttpResponse:
         """Ask for a change: 201 with its plan, the same again for the same key and body."""
-        body = _read(request, AskBody)
+        body = read_body(request, AskBody)
         asked = Asked(
             by="api", token_id=self.caller.token_id, key=_key(request), body=msgspec.to_builtins(body),
             evidence=body.evidence, request=request._request,
         )  # fmt: skip
         want = Want(body.target, body.args, body.vault, body.namespace, body.cluster)
-        with _as_problems():
+        with as_problems():
             again = asking.asked_before(self.caller.owner, asked) is not None
             change = asking.ask(self.caller.owner, want, body.reason, asked, self.caller.scope)
         headers = {"Location": f"/api/v1/changes/{change.name}"} | ({"Idempotency-Replayed": "true"} if again else {})
@@ -124,7 +124,7 @@ class _Verb(Door):
     def post(self, request: Request, change_id: int) -> HttpResponse:
         """Do it and give the change as it stands then."""
         change = _seen(self, change_id)
-        with _as_problems(change):
+        with as_problems(change):
             self.do(request, change)
         return self.document(_whole(self, change_id))
 
@@ -136,7 +136,7 @@ class _Verdict(_Verb):
 
     def give(self, request: Request, change: Change, decide: Callable[..., Change], word: str) -> None:
         """Keep the word of the token's owner, once: that it came by token is kept with it."""
-        body, owner = _read(request, VerdictBody), self.caller.owner
+        body, owner = read_body(request, VerdictBody), self.caller.owner
         if queries.word_of(change, owner, body.plan_hash) == word:
             return  # asked again: it is what was said
         given = Given(Channel.API, request=request._request, token_id=self.caller.token_id)
@@ -166,7 +166,7 @@ class Cancel(_Verb):
 
     def do(self, request: Request, change: Change) -> None:
         """Cancel it, if it was asked for by the token's owner or that person may approve."""
-        _read(request, NoBody)
+        read_body(request, NoBody)
         if change.state == lifecycle.CANCELLED or change.cancel_wanted:
             return  # asked again: it is what was wanted
         asking.may_cancel(change, self.caller.owner)
@@ -180,7 +180,7 @@ class Resume(_Verb):
 
     def do(self, request: Request, change: Change) -> None:
         """Resume it."""
-        _read(request, NoBody)
+        read_body(request, NoBody)
         actions.resume(change, self.caller.owner, http=request._request)
 
 
@@ -225,8 +225,8 @@ def _key(request: Request) -> str:
     return key
 
 
-def _read(request: Request, form: type[_Body]) -> _Body:
-    """Return the body of a request; what is wrong in it is a problem that names the place."""
+def read_body(request: Request, form: type[_Body]) -> _Body:
+    """Return the body of a request. Raises `kit.problem.Problem`, which names the place of what is wrong in it."""
     raw = request._request.body
     if len(raw) > LARGEST_BODY:
         raise Problem("body-too-large", f"The body has {len(raw):,} bytes; {LARGEST_BODY:,} are the most.")
@@ -248,7 +248,7 @@ def _read(request: Request, form: type[_Body]) -> _Body:
 
 
 @contextmanager
-def _as_problems(change: Change | None = None) -> Iterator[None]:
+def as_problems(change: Change | None = None) -> Iterator[None]:
     """Tell what a verb refused as a problem with the facts that a caller needs."""
     try:
         yield

@@ -110,7 +110,8 @@ class Answer:
 class Drawn:
     """What a target makes of what was asked; `verb` and `subject` name it on pages.
 
-    A plan of several `parts` names each, with the `answers` that it stands on and what is `left` undone. `args` are the
+    A plan of several `parts` names each, with the `answers` that it stands on and what is `left` undone; `question` is
+    what its report answers. `args` are the
     arguments as they were settled, where a plan that is drawn anew from what was given could be another.
     """
 
@@ -124,6 +125,7 @@ class Drawn:
     parts: Sequence[Part] = ()
     left: Sequence[Left] = ()
     answers: Sequence[Answer] = ()
+    question: str = ""
     args: Mapping[str, Any] | None = None
 
 
@@ -165,6 +167,7 @@ def _several(drawn: Drawn) -> dict[str, Any]:
     if not drawn.parts:
         return {}
     return {
+        "question": drawn.question,
         "parts": [asdict(one) for one in drawn.parts],
         "left": [asdict(one) for one in drawn.left],
         "answers": [

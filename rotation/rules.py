@@ -71,7 +71,7 @@ def choose_all(rules: Iterable[Rule], parts: Iterable[tuple[str, Risk]]) -> Rule
     A rule that forbids one part forbids the whole, and so does a part that no rule is about.
     """
     known, risk = list(rules), Risk.ROUTINE
-    fitting: dict[Rule, None] = {}
+    fitting: dict[Rule, None] = {}  # each once, whichever parts it is about
     for target, its in parts:
         found_for = [rule for rule in known if rule.fits(target, its)]
         if (refusal := _refusal(found_for, target)) is not None:
