@@ -138,6 +138,11 @@ def of_subject(vault: str, subject: str, scope: Scope, most: int = 5) -> list[Ch
     return list(seen(scope).filter(vault__in=("", vault), subject=subject).order_by("-pk")[:most])
 
 
+def overdue(now: datetime) -> QuerySet[Change]:
+    """Return the changes for which the glass was broken and that nobody has reviewed in time, the oldest first."""
+    return Change.objects.filter(break_glass=True, reviewed_at=None, review_due__lte=now).order_by("review_due", "pk")
+
+
 def freezes() -> list[Freeze]:
     """Return what is frozen now, the oldest first."""
     return list(Freeze.objects.filter(lifted_at=None).order_by("since"))

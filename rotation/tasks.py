@@ -13,7 +13,7 @@ from django.db import Error, connection
 from django.db.models import Q
 from django.utils import timezone
 
-from rotation import hearing, lifecycle, turns
+from rotation import delivering, hearing, lifecycle, turns
 from rotation.bells import ring
 from rotation.books import witness
 from rotation.models import Change
@@ -68,6 +68,13 @@ def hear() -> None:
     """Hear what Vault's log says of our own calls."""
     with _the_database_may_be_away("Hearing Vault's log"):
         hearing.hear(witness())
+
+
+@_doorbell("rotation.deliver")
+def deliver() -> None:
+    """Deliver the notices that are due; the worker that does this holds no door to a vault or a cluster."""
+    with _the_database_may_be_away("The turn of notices"):
+        delivering.turn()
 
 
 @contextmanager

@@ -10,7 +10,8 @@ TERMINAL = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTHO
 # Variables of the tools, which are none of the product's business.
 TOOLS = ("KEYBOOK_HOME", "KEYBOOK_SANDBOX_", "KEYBOOK_AUDIT_LOG", "KEYBOOK_PG_", "KEYBOOK_AUDIT_HTTP",
          "KEYBOOK_CHROMIUM", "KEYBOOK_PYTHON", "KEYBOOK_URL", "KEYBOOK_BENCH", "KEYBOOK_ANCHOR",
-         "KEYBOOK_VAULT_TOKEN_FILES", "KEYBOOK_KUBECONFIG", "KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER")  # fmt: skip
+         "KEYBOOK_VAULT_TOKEN_FILES", "KEYBOOK_KUBECONFIG", "KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER",
+         "KEYBOOK_SMTP_")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,23 @@ CLUSTER = Identity("keybook_cluster", ("REDIS_URL", "KEYBOOK_PULSE", "KEYBOOK_KU
 OPERATIONS = Identity(
     "keybook_operations",
     ("REDIS_URL", "KEYBOOK_PULSE", "KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER", "KEYBOOK_URL", "KEYBOOK_MAY_GENERATE"),
+)
+# It speaks to addresses that people typed, so it holds no door to a vault or a cluster.
+NOTICES = Identity(
+    "keybook_notices",
+    (
+        "REDIS_URL",
+        "KEYBOOK_PULSE",
+        "KEYBOOK_URL",
+        "KEYBOOK_NOTICE_KEY",
+        "KEYBOOK_NOTICE_INSIDE",
+        "KEYBOOK_SMTP_HOST",
+        "KEYBOOK_SMTP_PORT",
+        "KEYBOOK_SMTP_TLS",
+        "KEYBOOK_SMTP_USER",
+        "KEYBOOK_SMTP_PASSWORD",
+        "KEYBOOK_MAIL_FROM",
+    ),
 )
 BEAT = Identity("keybook_beat", ("REDIS_URL", "KEYBOOK_PULSE"))
 HEALTH = Identity("keybook_health", ("REDIS_URL", "KEYBOOK_INTERNAL", "KEYBOOK_RECEIVER"))

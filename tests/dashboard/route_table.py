@@ -95,6 +95,8 @@ TABLE = {
     # Settings.
     "settings-sources": row("/settings/sources/", get=ADMINISTRATOR_ONLY, post=405),
     "settings-sources-change": row("/settings/sources/change/", get=(403, 403, 403, 302), post=(403, 403, 403, 400)),
+    "settings-notices": row("/settings/notices/", get=ADMINISTRATOR_ONLY, post=405),
+    "settings-notices-change": row("/settings/notices/change/", get=(403, 403, 403, 302), post=(403, 403, 403, 400)),
     # People and what they did.
     "people": row("/people/", get=ADMINISTRATOR_ONLY, post=405),
     "person-new": row("/people/new/", get=ADMINISTRATOR_ONLY, post=(403, 403, 403, 400)),
