@@ -32,7 +32,7 @@ ENTRY = (  # all of an entry but its key
     "previous, hash"
 )
 DECIDED = (  # of a change, what people's verbs write
-    "state, says, cancel_wanted, due_at, approved_at, ended_at, reviewed_at, reviewed_by, review_due"
+    "state, says, cancel_wanted, due_at, approved_at, ended_at, reviewed_at, reviewed_by, review_note, review_due"
 )
 PARTITIONED = ("audit_event", "audit_sighting", "audit_told", "audit_block")
 STATEMENT_TIMEOUT = {WEB: "5s", BEAT: "10s", HEALTH: "5s"}

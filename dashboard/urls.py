@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path, register_converter
 from dashboard.keys import ChangeKey, Key
 from dashboard.views import (
     account,
+    answers,
     changes,
     events,
     export,
@@ -54,6 +55,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("changes/<change_key:change_id>/approve/", changes.approve, name="change-approve"),
     path("changes/<change_key:change_id>/reject/", changes.reject, name="change-reject"),
     path("changes/<change_key:change_id>/cancel/", changes.cancel, name="change-cancel"),
+    path("changes/<change_key:change_id>/review/", answers.review, name="change-review"),
+    path("changes/<change_key:change_id>/answer/", answers.answer, name="change-answer"),
     path("changes/<change_key:change_id>/resume/", changes.resume, name="change-resume"),
     path("sources/", sources.source_list, name="source-list"),
     path("events/", events.event_list, name="event-list"),
