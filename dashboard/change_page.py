@@ -14,7 +14,7 @@ from accounts.scope import Scope
 from dashboard import change_words
 from dashboard.change_words import Left, Mark
 from dashboard.words import counted
-from rotation import handing, lifecycle, queries
+from rotation import asking_people, handing, lifecycle, queries
 from rotation.models import Attempt, Change, Proof, Step, Verdict
 from rotation.two_way import WRITING
 
@@ -51,6 +51,16 @@ class StepRow:
     took: str
     width: int
     progress: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a step asks, of which roles, and whether the person who reads is one of them."""
+
+    number: int
+    words: str
+    roles: tuple[str, ...]
+    mine: bool
 
 
 @dataclass
@@ -172,6 +182,26 @@ class ChangePage:
     def hands_over(self) -> bool:
         """Whether this person hands a wrapped value over, or may give another."""
         return self.change.asker_id == self.person.pk and handing.takes(self.change)
+
+    @property
+    def question(self) -> Question | None:
+        """Return what it asks a person now."""
+        step = next((one for one in self.told.steps if one.kind == "ask_person" and one.state == "waiting"), None)
+        if step is None or self.change.state != lifecycle.RUNNING:
+            return None
+        roles = asking_people.roles_of(step)
+        return Question(step.number, str(step.args.get("question", "")), roles, self.person.role in roles)
+
+    @property
+    def unreviewed(self) -> bool:
+        """Whether nobody has reviewed a broken glass yet."""
+        return queries.unreviewed(self.change)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether its review is overdue."""
+        due = self.change.review_due
+        return self.unreviewed and due is not None and due <= self.now
 
     @property
     def why_not(self) -> str:

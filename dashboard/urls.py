@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path, register_converter
 from dashboard.keys import ChangeKey, Key
 from dashboard.views import (
     account,
+    answers,
     changes,
     events,
     export,
@@ -13,6 +14,7 @@ from dashboard.views import (
     home,
     leases,
     live,
+    notices,
     passkeys,
     people,
     playbooks,
@@ -55,6 +57,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("changes/<change_key:change_id>/approve/", changes.approve, name="change-approve"),
     path("changes/<change_key:change_id>/reject/", changes.reject, name="change-reject"),
     path("changes/<change_key:change_id>/cancel/", changes.cancel, name="change-cancel"),
+    path("changes/<change_key:change_id>/review/", answers.review, name="change-review"),
+    path("changes/<change_key:change_id>/answer/", answers.answer, name="change-answer"),
     path("changes/<change_key:change_id>/resume/", changes.resume, name="change-resume"),
     path("changes/<change_key:change_id>/hand-over/", handing.hand_over, name="change-hand-over"),
     path("changes/<change_key:change_id>/report/", playbooks.change_report, name="change-report"),
@@ -86,6 +90,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/passkeys/", passkeys.passkeys, name="account-passkeys"),
     path("settings/sources/", settings.sources, name="settings-sources"),
     path("settings/sources/change/", settings.sources_change, name="settings-sources-change"),
+    path("settings/notices/", notices.notices, name="settings-notices"),
+    path("settings/notices/change/", notices.notices_change, name="settings-notices-change"),
     path("people/", people.people_list, name="people"),
     path("people/new/", people.person_new, name="person-new"),
     path("people/<key:user_id>/", people.person, name="person"),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts.api_door import JSON, Door, place_of
+from accounts.token_wish import BREAK_GLASS
 from kit.problem import Problem
-from rotation import actions, api_told, approving, asking, handing, lifecycle, queries, targets
+from rotation import actions, api_told, approving, asking, asking_people, handing, lifecycle, queries, targets
 from rotation.actions import LONGEST_KEY, Asked, KeyUsed
 from rotation.approving import Given, NotApproved
 from rotation.asking import Want
@@ -36,6 +37,7 @@ class AskBody(msgspec.Struct, forbid_unknown_fields=True):
     vault: str = ""
     namespace: str = ""
     cluster: str = ""
+    break_glass: bool = False
 
 
 class VerdictBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,6 +51,20 @@ class TokenBody(msgspec.Struct, forbid_unknown_fields=True):
     """The wrapping token that `sys/wrapping/wrap` gave; it is sealed for the executor before it is kept."""
 
     token: str
+
+
+class AnswerBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The word that is given to the step that asks, the plan that was looked at, and a note."""
+
+    word: Literal["go_on", "stop"]
+    plan_hash: str
+    note: str = ""
+
+
+class ReviewBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What was found when a broken glass was looked into."""
+
+    note: str
 
 
 class NoBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,16 +104,25 @@ class Changes(Door):
     def post(self, request: Request) -> HttpResponse:
         """Ask for a change: 201 with its plan, the same again for the same key and body."""
         body = read_body(request, AskBody)
+        told = {name: value for name, value in msgspec.to_builtins(body).items() if name != "break_glass" or value}
         asked = Asked(
-            by="api", token_id=self.caller.token_id, key=_key(request), body=msgspec.to_builtins(body),
+            by="api", token_id=self.caller.token_id, key=_key(request), body=told,
             evidence=body.evidence, request=request._request,
         )  # fmt: skip
         want = Want(body.target, body.args, body.vault, body.namespace, body.cluster)
+        asks = self._breaker() if body.break_glass else asking.ask
         with as_problems():
             again = asking.asked_before(self.caller.owner, asked) is not None
-            change = asking.ask(self.caller.owner, want, body.reason, asked, self.caller.scope)
+            change = asks(self.caller.owner, want, body.reason, asked, self.caller.scope)
         headers = {"Location": f"/api/v1/changes/{change.name}"} | ({"Idempotency-Replayed": "true"} if again else {})
         return self.document(_whole(self, change.pk), 201, headers)
+
+    def _breaker(self) -> Callable[..., Change]:
+        """Return what asks without a second person; a token needs a scope of its own for that."""
+        if BREAK_GLASS not in self.caller.scopes:
+            said = f"Breaking the glass needs the scope {BREAK_GLASS}, which `manage.py create_token` alone gives."
+            raise Problem("scope-missing", said, scope=BREAK_GLASS)
+        return asking.break_glass
 
 
 class OneChange(Door):
@@ -159,6 +184,30 @@ class Reject(_Verdict):
         self.give(request, change, approving.reject, "reject")
 
 
+class Review(_Verb):
+    """Close the review of a broken glass: somebody else than who broke it has looked at what was done."""
+
+    post_scope, body = "changes:approve", ReviewBody
+
+    def do(self, request: Request, change: Change) -> None:
+        """Keep what was found."""
+        body = read_body(request, ReviewBody)
+        given = Given(Channel.API, request=request._request, token_id=self.caller.token_id)
+        approving.review(change, self.caller.owner, given, body.note)
+
+
+class Answer(_Verb):
+    """Answer the step that asks a person: go on, or stop."""
+
+    post_scope, body = "changes:ask", AnswerBody
+
+    def do(self, request: Request, change: Change) -> None:
+        """Keep the answer."""
+        body = read_body(request, AnswerBody)
+        given = Given(Channel.API, request=request._request, token_id=self.caller.token_id)
+        asking_people.give(change, self.caller.owner, body.word, body.plan_hash, given, body.note)
+
+
 class Cancel(_Verb):
     """Cancel a change; one that runs is cancelled before its next step, and what was done stays done."""
 
@@ -191,7 +240,7 @@ class HandOver(_Verb):
 
     def do(self, request: Request, change: Change) -> None:
         """Take it, if the token's owner asked for the change."""
-        body = _read(request, TokenBody)
+        body = read_body(request, TokenBody)
         handing.hand_over(change, self.caller.owner, body.token, http=request._request)
 
 
@@ -287,7 +336,9 @@ def _undecided(why: NotApproved, change: Change | None) -> Problem:
 
 _UNDECIDED = {
     "plan_edited": "plan-changed", "unchecked": "not-checked", "not_ready": "not-possible", "expired": "expired",
-    "over": "forbidden-move", "twice": "forbidden-move",
+    "over": "forbidden-move", "twice": "forbidden-move", "no_review": "forbidden-move", "note": "bad-arguments",
+    "rotation": "not-possible", "restart": "not-possible", "empty": "not-possible", "reason": "bad-arguments",
+    "run_ceiling": "not-possible", "hour_ceiling": "not-possible",
 }  # fmt: skip
 
 

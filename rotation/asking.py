@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from accounts.may import may
 from accounts.models import User
 from accounts.scope import Scope
-from rotation import actions, approvers, plan, queries, rules
+from rotation import actions, approvers, glass, plan, queries, rules
 from rotation.actions import Asked, KeyUsed
 from rotation.approving import NotApproved
 from rotation.ballot import No
@@ -59,6 +60,18 @@ def ask(asker: User, want: Want, reason: str, asked: Asked, scope: Scope) -> Cha
     made = draw(want, scope)
     rule = approvers.rule_for_plan(made.document, made.risk)
     return actions.request(asker, made, reason, asked, rule=rules.document(rule), hours=rule.hours)
+
+
+def break_glass(
+    asker: User, want: Want, reason: str, asked: Asked, scope: Scope, proved_at: datetime | None = None
+) -> Change:
+    """Ask for a revocation that starts at once, without a second person; the same key asks once.
+
+    Raises `Refused`, `KeyUsed` and `NotApproved`.
+    """
+    if (before := asked_before(asker, asked)) is not None:
+        return before
+    return glass.break_glass(asker, draw(want, scope), reason, asked, proved_at=proved_at)
 
 
 def asked_before(asker: User, asked: Asked) -> Change | None:

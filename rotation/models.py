@@ -53,6 +53,7 @@ class Change(models.Model):
     review_due = models.DateTimeField(null=True)
     reviewed_at = models.DateTimeField(null=True)
     reviewed_by = models.CharField(max_length=150, blank=True, default="")
+    review_note = models.TextField(blank=True, default="")
     says = models.TextField(blank=True, default="")  # why it stands where it stands, and what to do next
     cancel_wanted = models.BooleanField(default=False)
     owner = models.CharField(max_length=100, blank=True, default="")

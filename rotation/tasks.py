@@ -13,7 +13,7 @@ from django.utils import timezone
 from inventory import executing
 from inventory.bells import database_may_be_away, doorbell
 from kit import faults
-from rotation import handed, hearing, lifecycle, turns
+from rotation import delivering, handed, hearing, lifecycle, turns
 from rotation.bells import ring
 from rotation.books import witness
 from rotation.models import Change
@@ -60,6 +60,13 @@ def hear() -> None:
         setting = settings.KEYBOOK.executor
         _keep_sealed(settings.KEYBOOK.seal)
         hearing.hear(witness(), lambda vault: executing.entities(setting, vault))
+
+
+@doorbell("rotation.deliver")
+def deliver() -> None:
+    """Deliver the notices that are due; the worker that does this holds no door to a vault or a cluster."""
+    with database_may_be_away("The turn of notices", _log):
+        delivering.turn()
 
 
 def _keep_sealed(file: str) -> None:

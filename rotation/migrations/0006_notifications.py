@@ -13,6 +13,11 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
+            model_name="change",
+            name="review_note",
+            field=models.TextField(blank=True, default=""),
+        ),
+        migrations.AddField(
             model_name="mismatch",
             name="ended_by",
             field=models.CharField(blank=True, default="", max_length=150),

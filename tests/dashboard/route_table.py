@@ -63,6 +63,8 @@ TABLE = {
     "change-approve": row("/changes/C-999999/approve/", get=(403, 403, 404, 404), post=(403, 403, 404, 404)),
     "change-reject": row("/changes/C-999999/reject/", get=(403, 403, 404, 404), post=(403, 403, 404, 404)),
     "change-cancel": row("/changes/C-999999/cancel/", get=(403, 404, 404, 404), post=(403, 404, 404, 404)),
+    "change-review": row("/changes/C-999999/review/", get=(403, 403, 404, 404), post=(403, 403, 404, 404)),
+    "change-answer": row("/changes/C-999999/answer/", get=(403, 404, 404, 404), post=(403, 404, 404, 404)),
     "change-resume": row("/changes/C-999999/resume/", get=(403, 404, 404, 404), post=(403, 404, 404, 404)),
     "change-hand-over": row("/changes/C-999999/hand-over/", get=(403, 404, 404, 404), post=(403, 404, 404, 404)),
     "change-report": row("/changes/C-999999/report/", get=405, post=404),
@@ -99,6 +101,8 @@ TABLE = {
     # Settings.
     "settings-sources": row("/settings/sources/", get=ADMINISTRATOR_ONLY, post=405),
     "settings-sources-change": row("/settings/sources/change/", get=(403, 403, 403, 302), post=(403, 403, 403, 400)),
+    "settings-notices": row("/settings/notices/", get=ADMINISTRATOR_ONLY, post=405),
+    "settings-notices-change": row("/settings/notices/change/", get=(403, 403, 403, 302), post=(403, 403, 403, 400)),
     # People and what they did.
     "people": row("/people/", get=ADMINISTRATOR_ONLY, post=405),
     "person-new": row("/people/new/", get=ADMINISTRATOR_ONLY, post=(403, 403, 403, 400)),
@@ -132,6 +136,8 @@ API_SCOPES = {
     "api-playbooks": "changes:read",
     "api-playbook-schema": "changes:read",
     "api-playbook-plan": None,
+    "api-change-answer": None,
+    "api-change-review": None,
     "api-trail": "trail:read",
     "api-introspect": "",
     "api-schema": None,
@@ -146,6 +152,8 @@ API_POSTS = {
     "api-change-resume": "changes:ask",
     "api-change-hand-over": "changes:ask",
     "api-playbook-plan": "changes:ask",
+    "api-change-answer": "changes:ask",
+    "api-change-review": "changes:approve",
 }
 TABLE |= {
     "api-events": row("/api/v1/events", get=200, post=405, nobody=(401, 405)),
@@ -172,6 +180,8 @@ TABLE |= {
     "api-playbooks": row("/api/v1/playbooks", get=200, post=405, nobody=(401, 405)),
     "api-playbook-schema": row("/api/v1/playbooks/schema", get=200, post=405, nobody=(401, 405)),
     "api-playbook-plan": row("/api/v1/playbooks/nothing/plan", get=405, post=401, nobody=(405, 401)),
+    "api-change-answer": row("/api/v1/changes/C-999999/answer", get=405, post=401, nobody=(405, 401)),
+    "api-change-review": row("/api/v1/changes/C-999999/review", get=405, post=401, nobody=(405, 401)),
     "api-trail": row("/api/v1/trail", get=(403, 403, 403, 200), post=405, nobody=(401, 405)),
     "api-introspect": row("/api/v1/auth/introspect", get=200, post=405, nobody=(401, 405)),
     "api-schema": row("/api/v1/schema/", get=200, post=405, nobody=(200, 405)),
