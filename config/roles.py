@@ -31,7 +31,12 @@ ENTRY = (  # all of an entry but its key
     "previous, hash"
 )
 DECIDED = (  # of a change, what people's verbs write
-    "state, says, cancel_wanted, due_at, approved_at, ended_at, reviewed_at, reviewed_by, review_due"
+    "state, says, cancel_wanted, pause_before, paused_by, due_at, approved_at, ended_at, reviewed_at, reviewed_by, "
+    "review_due"
+)
+SCHEDULED = (  # of a schedule, all but its key and when it was made
+    'name, target, pattern, args, vault, days, lead_hours, "window", reason, owner_id, owner_name, enabled, edition, '
+    "changed_at, ended_at, says"
 )
 PARTITIONED = ("audit_event", "audit_sighting", "audit_told", "audit_block")
 STATEMENT_TIMEOUT = {WEB: "5s", BEAT: "10s", HEALTH: "5s"}
@@ -70,6 +75,8 @@ RULES = (
         "accounts_user",
         {WEB: ALL, OPERATIONS: "SELECT (id, username, role, is_active, email, epoch), UPDATE (role, epoch)"},
     ),
+    # A schedule asks within the view of its owner.
+    Rule("accounts_personarea", {WEB: ALL, OPERATIONS: READ}),
     Rule("socialaccount_socialaccount", {WEB: ALL, OPERATIONS: "SELECT (id, user_id, uid, extra_data)"}),
     Rule("(accounts|account|auth|axes|mfa|socialaccount|usersessions)_.*|django_session|django_site", {WEB: ALL}),
     # Partitions belong to the ingest role, and are reached through their parents.
@@ -117,6 +124,10 @@ RULES = (
             HEALTH: READ,
         },
     ),
+    # People say what is to be asked for again and again; what was asked for, and how old a secret is, who asks writes.
+    Rule("rotation_schedule", {WEB: f"{ADD}, UPDATE ({SCHEDULED})", OPERATIONS: "SELECT, UPDATE (says, looked_at)"}),
+    Rule("rotation_asking", {WEB: "SELECT, UPDATE (passed_at, passed_by)", OPERATIONS: ADD}),
+    Rule("rotation_age", {WEB: READ, OPERATIONS: "SELECT, INSERT, UPDATE"}),
     Rule("rotation_verdict", {WEB: ADD, OPERATIONS: "SELECT, UPDATE (void)", HEALTH: READ}),
     Rule("rotation_freeze", {WEB: ADD, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),
     Rule("rotation_.*", {WEB: READ, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),

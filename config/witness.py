@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from audit import lease_proofs, our_calls, proofs
-from inventory.sightings import HeldLease, LeaseEnd, OurCall, Reach, TokenUse, VersionRead, Written
-from rotation.world import Books, Witness
+from audit import ages, lease_proofs, our_calls, proofs
+from inventory.sightings import (
+    HeldLease,
+    LeaseEnd,
+    OurCall,
+    Reach,
+    Rotatable,
+    Rotated,
+    TokenUse,
+    VersionRead,
+    Written,
+)
+from rotation.world import Almanac, Books, Witness
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class AuditLog(Books, Witness):
-    """The record of all vaults: `rotation.world.Witness` and `Books`. A vault goes by the name of its record."""
+class AuditLog(Books, Witness, Almanac):
+    """The record of all vaults: `rotation.world.Witness`, `Books`, `Almanac`. A vault goes by its record's name."""
 
     # --- Books
 
@@ -65,3 +75,13 @@ class AuditLog(Books, Witness):
     def token_use(self, vault: str, accessors: Sequence[str], since: datetime) -> TokenUse:
         """Return what tokens did after a moment, by accessors as the vault's devices show them (`OurCall.abouts`)."""
         return lease_proofs.token_use(vault, accessors, since)
+
+    # --- Almanac
+
+    def rotatable(self, target: str, pattern: str, vault: str) -> Sequence[Rotatable]:
+        """Return the secrets of a target that a glob fits, by vault and name."""
+        return ages.rotatable(target, pattern, vault)
+
+    def rotated(self, target: str, vault: str, name: str, since: datetime) -> Rotated | None:
+        """Return the last call since a moment that gave a secret another value."""
+        return ages.rotated(target, vault, name, since)

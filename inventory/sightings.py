@@ -177,3 +177,22 @@ class TokenUse:
     last_answered: datetime | None = None
     last_refused: datetime | None = None
     event: int | None = None  # of the last one answered, else of the last one refused
+
+
+@dataclass(frozen=True, slots=True)
+class Rotatable:
+    """One secret that the record knows and that can be rotated; `first` is when the log first shows it."""
+
+    vault: str
+    name: str
+    first: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The last call that gave a secret another value: `version` is what a KV write made, else 0."""
+
+    at: datetime
+    version: int
+    by: str
+    event: int

@@ -13,9 +13,9 @@ from django.db import Error, connection
 from django.db.models import Q
 from django.utils import timezone
 
-from rotation import hearing, lifecycle, turns
+from rotation import hearing, lifecycle, repeating, turns
 from rotation.bells import ring
-from rotation.books import witness
+from rotation.books import almanac, witness
 from rotation.models import Change
 
 MOST = 100  # changes that one sweep rings for
@@ -68,6 +68,19 @@ def hear() -> None:
     """Hear what Vault's log says of our own calls."""
     with _the_database_may_be_away("Hearing Vault's log"):
         hearing.hear(witness())
+
+
+@_doorbell("rotation.look_at_schedules")
+def look_at_schedules() -> None:
+    """Ask for what schedules want now."""
+    with _the_database_may_be_away("The look at schedules"):
+        for key in repeating.live():
+            try:
+                repeating.look(key, almanac())
+            except (Error, psycopg.Error):
+                raise
+            except Exception:  # a fault of ours in one schedule must not keep the others from asking
+                _log.exception("Keybook failed on schedule %s.", key)
 
 
 @contextmanager

@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
-from inventory.sightings import HeldLease, LeaseEnd, OurCall, Reach, VersionRead, Written
+from inventory.sightings import (
+    HeldLease,
+    LeaseEnd,
+    OurCall,
+    Reach,
+    Rotatable,
+    Rotated,
+    VersionRead,
+    Written,
+)
 from rotation.present import Getting
 
 # `vault.operating.Operator` and `cluster.operating.Operator`: pages reach this module, and may reach no wire by it.
@@ -59,6 +68,18 @@ class Witness(Protocol):
         self, vault: str, namespace: str, mount: str, path: str, version: int, since: datetime
     ) -> Sequence[VersionRead]:
         """Return who read a version since then, each pod with its grade of proof."""
+        ...
+
+
+class Almanac(Protocol):
+    """What the record knows of the age of secrets; asked by the operations worker for schedules."""
+
+    def rotatable(self, target: str, pattern: str, vault: str) -> Sequence[Rotatable]:
+        """Return the secrets of a target that a glob fits, in the order of their names; `vault` may be empty."""
+        ...
+
+    def rotated(self, target: str, vault: str, name: str, since: datetime) -> Rotated | None:
+        """Return the last call after a moment that gave a secret another value; None where the log shows none."""
         ...
 
 
