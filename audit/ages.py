@@ -15,7 +15,7 @@ from vault.reads import Outcome
 
 # By target: the engine, how the path of such a secret begins, and the calls below the mount that give another value.
 _KINDS = {
-    "kv": ("kv", "", "^data/"),
+    "kv": ("KV v2", "", "^data/"),
     "database_role": ("database", "static-creds/", "^rotate-role/"),
     "transit": ("transit", "keys/", "^keys/[^/]+/rotate$"),
 }

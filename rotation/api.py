@@ -49,7 +49,13 @@ class NoBody(msgspec.Struct, forbid_unknown_fields=True):
     """Nothing more is to say."""
 
 
-_Body = TypeVar("_Body", AskBody, VerdictBody, NoBody)
+class PauseBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The number of the step before which the change is to wait."""
+
+    before: int
+
+
+_Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 class Changes(Door):
@@ -81,13 +87,13 @@ class Changes(Door):
 
     def post(self, request: Request) -> HttpResponse:
         """Ask for a change: 201 with its plan, the same again for the same key and body."""
-        body = _read(request, AskBody)
+        body = read_body(request, AskBody)
         asked = Asked(
             by="api", token_id=self.caller.token_id, key=_key(request), body=msgspec.to_builtins(body),
             evidence=body.evidence, request=request._request,
         )  # fmt: skip
         want = Want(body.target, body.args, body.vault, body.namespace, body.cluster)
-        with _as_problems():
+        with as_problems():
             again = asking.asked_before(self.caller.owner, asked) is not None
             change = asking.ask(self.caller.owner, want, body.reason, asked, self.caller.scope)
         headers = {"Location": f"/api/v1/changes/{change.name}"} | ({"Idempotency-Replayed": "true"} if again else {})
@@ -118,7 +124,7 @@ class _Verb(Door):
     def post(self, request: Request, change_id: int) -> HttpResponse:
         """Do it and give the change as it stands then."""
         change = _seen(self, change_id)
-        with _as_problems(change):
+        with as_problems(change):
             self.do(request, change)
         return self.document(_whole(self, change_id))
 
@@ -130,7 +136,7 @@ class _Verdict(_Verb):
 
     def give(self, request: Request, change: Change, decide: Callable[..., Change], word: str) -> None:
         """Keep the word of the token's owner, once: that it came by token is kept with it."""
-        body, owner = _read(request, VerdictBody), self.caller.owner
+        body, owner = read_body(request, VerdictBody), self.caller.owner
         if queries.word_of(change, owner, body.plan_hash) == word:
             return  # asked again: it is what was said
         given = Given(Channel.API, request=request._request, token_id=self.caller.token_id)
@@ -160,21 +166,34 @@ class Cancel(_Verb):
 
     def do(self, request: Request, change: Change) -> None:
         """Cancel it, if it was asked for by the token's owner or that person may approve."""
-        _read(request, NoBody)
+        read_body(request, NoBody)
         if change.state == lifecycle.CANCELLED or change.cancel_wanted:
             return  # asked again: it is what was wanted
         asking.may_cancel(change, self.caller.owner)
         actions.cancel(change, self.caller.owner, http=request._request)
 
 
+class Pause(_Verb):
+    """Have an approved or running change wait before a step that has not begun; resume lets it go on."""
+
+    post_scope, body = "changes:ask", PauseBody
+
+    def do(self, request: Request, change: Change) -> None:
+        """Pause it."""
+        body = read_body(request, PauseBody)
+        if change.pause_before == body.before and change.state in lifecycle.WORK:
+            return  # asked again: it is what was wanted
+        actions.pause(change, self.caller.owner, body.before, http=request._request)
+
+
 class Resume(_Verb):
-    """Let a change that stopped go on at the step where it stopped."""
+    """Let a change that stopped go on at the step where it stopped, or one that was paused where it waits."""
 
     post_scope = "changes:ask"
 
     def do(self, request: Request, change: Change) -> None:
         """Resume it."""
-        _read(request, NoBody)
+        read_body(request, NoBody)
         actions.resume(change, self.caller.owner, http=request._request)
 
 
@@ -208,7 +227,7 @@ def _key(request: Request) -> str:
     return key
 
 
-def _read(request: Request, form: type[_Body]) -> _Body:
+def read_body(request: Request, form: type[_Body]) -> _Body:
     """Return the body of a request; what is wrong in it is a problem that names the place."""
     raw = request._request.body
     if len(raw) > LARGEST_BODY:
@@ -231,7 +250,7 @@ def _read(request: Request, form: type[_Body]) -> _Body:
 
 
 @contextmanager
-def _as_problems(change: Change | None = None) -> Iterator[None]:
+def as_problems(change: Change | None = None) -> Iterator[None]:
     """Tell what a verb refused as a problem with the facts that a caller needs."""
     try:
         yield

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from accounts.models import User
 from accounts.scope import Scope
 from accounts.trail import Subject, record
-from rotation import asking, due, lifecycle, targets, windows
+from rotation import asking, due, lifecycle, queries, targets, windows
 from rotation.actions import LONGEST_REASON
 from rotation.asking import Want
 from rotation.models import Change
@@ -145,6 +145,11 @@ def _read(terms: Terms, scope: Scope) -> dict[str, Any]:
     _arguments(terms, kept["pattern"])
     if not due.globbed(kept["pattern"]):
         kept["vault"] = _one(terms, kept, scope)
+    elif not queries.covers(scope, kept["vault"], kept["pattern"]):
+        raise Refused(
+            "This pattern reaches beyond what you may see.", "Name the vault, and begin with a path that you see.",
+            code="not_there", field="pattern",
+        )  # fmt: skip
     elif terms.target == "database_root":
         raise Refused(
             "The record shows no database connections, so no pattern can find them.", "Name one.", code="bad_args",

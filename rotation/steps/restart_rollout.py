@@ -11,7 +11,10 @@ from rotation.world import World
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The workload as it was when this was planned; another object of the name, or template, is refused."""
+    """The workload as it was when this was planned; another object of the name, or template, is refused.
+
+    `then` names the workloads that wait until this one has shown that it works.
+    """
 
     cluster: str
     kind: str
@@ -19,12 +22,19 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     uid: str = ""
     fingerprint: str = ""
+    then: tuple[str, ...] = ()
+
+    @property
+    def print(self) -> str:
+        """The workload as people write it."""
+        return f"{self.kind} {self.namespace}/{self.name}"
 
 
 def describe(args: Args) -> Sentence:
-    """Say which workload."""
+    """Say which workload, and that the others wait for it."""
+    first = f"Restart 1 of {len(args.then) + 1} first: " if args.then else "Restart "
     return Sentence(
-        f"Restart {args.kind} {args.namespace}/{args.name}", "its pods hold what they read when they started",
+        f"{first}{args.print}", "its pods hold what they read when they started",
         "every pod is new", "a restart is not undone; the pods come back by themselves",
     )  # fmt: skip
 
@@ -47,14 +57,14 @@ def done(args: Args, world: World) -> Outcome:
     with world.doors.cluster(args.cluster) as kube:
         if kube.restarted_by(args.kind, args.namespace, args.name) != world.change:
             return NotDone("Its pod template does not carry this change.")
-        return _far(kube.progress(args.kind, args.namespace, args.name, world.change))
+        return _far(args, kube.progress(args.kind, args.namespace, args.name, world.change))
 
 
 def run(args: Args, world: World) -> Outcome:
     """Patch the template."""
     with world.doors.cluster(args.cluster) as kube:
         _restart(kube, args, world, dry_run=False)
-        return _far(kube.progress(args.kind, args.namespace, args.name, world.change))
+        return _far(args, kube.progress(args.kind, args.namespace, args.name, world.change))
 
 
 def _restart(kube: Any, args: Args, world: World, *, dry_run: bool) -> None:
@@ -62,10 +72,11 @@ def _restart(kube: Any, args: Args, world: World, *, dry_run: bool) -> None:
     kube.restart(args.kind, args.namespace, args.name, world.change, world.now(), dry_run, **planned)
 
 
-def _far(found: Any) -> Outcome:
+def _far(args: Args, found: Any) -> Outcome:
     """Read a rollout's answer by its shape: done, stuck with a mend, or on its way."""
     if hasattr(found, "mend"):
-        return Refused(f"{found.says} {found.mend}".strip())
+        others = f" Not touched: {', '.join(args.then)}." if args.then else ""
+        return Refused(f"{found.says} {found.mend}".strip() + others)
     if hasattr(found, "trouble"):
         says = f"{found.says} {found.trouble}".strip()
         return Waiting(says, seconds=2.0, done=found.done_of, of=found.total)

@@ -10,20 +10,31 @@ import msgspec
 from rotation.delivered import line
 from rotation.kv import Place
 from rotation.outcomes import Checked, Done, Outcome, ProofLine, Refused, Sentence, Waiting
+from rotation.present import Getting
 from rotation.world import World
 
 PATIENCE = timedelta(minutes=10)
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The secret, and the kind of the step that made the version."""
+    """The secret, and the kind of the step that made the version.
+
+    `only` (`cluster Deployment namespace/name`) is the workload that went first: its pods alone are looked at.
+    """
 
     place: Place
     replaced_by: str
+    only: str = ""
 
 
 def describe(args: Args) -> Sentence:
     """Say what is proven."""
+    if args.only:
+        name = args.only.partition(" ")[2]
+        return Sentence(
+            f"Prove that {name} has the new version, before the others restart",
+            after="if it has not, the others are not touched",
+        )
     return Sentence(
         f"Prove that every pod has the new version of {args.place.name}", after="a line of proof for each pod"
     )
@@ -47,17 +58,20 @@ def done(args: Args, world: World) -> Outcome:
     lines = tuple(_lines(args, world))
     missing = [one for one in lines if one.state != "proven"]
     version = world.intent["version"]
+    kept = () if args.only else lines  # every line comes again, and is kept, where all of them are proven
     if not lines:
-        return Done(f"No live pod is known to get {args.place.name}.")
+        of = f" of {args.only.partition(' ')[2]}" if args.only else ""
+        return Done(f"No live pod{of} is known to get {args.place.name}.")
     if not missing:
-        return Done(f"{len(lines)} of {len(lines)} pods have version {version}.", {}, lines)
+        return Done(f"{len(lines)} of {len(lines)} pods have version {version}.", {}, kept)
     says = f"{len(lines) - len(missing)} of {len(lines)} pods have version {version}."
     if world.now() - world.tried < PATIENCE:
-        return Waiting(says, {}, lines, 2.0, len(lines) - len(missing), len(lines))
+        return Waiting(says, {}, kept, 2.0, len(lines) - len(missing), len(lines))
     first = missing[0]
+    others = " No other workload was restarted." if args.only else ""
     return Refused(
         f"Not proven: {says} {first.subject}: {first.says}. Restart what is behind, or look at its page, then resume. "
-        "The old version was not touched.", {}, lines,
+        f"The old version was not touched.{others}", {}, lines,
     )  # fmt: skip
 
 
@@ -69,4 +83,10 @@ def _lines(args: Args, world: World) -> list[ProofLine]:
     now = world.now()
     reads = world.witness.reads(world.vault, place.namespace, place.mount, place.path, version, world.started)
     pods = world.present(world.vault, place.namespace, place.mount, place.path)
-    return [line(one, version, world.started, reads, now) for one in pods]
+    some = [one for one in pods if args.only in ("", f"{one.cluster} {_workload(one)}")]
+    return [line(one, version, world.started, reads, now) for one in some]
+
+
+def _workload(one: Getting) -> str:
+    kind, _, name = one.workload.partition(" ")
+    return f"{kind} {one.namespace}/{name}"
