@@ -25,6 +25,8 @@ from config.openapi_form import one_of as _one_of
 from config.openapi_form import or_null as _or_null
 from inventory.leases import Standing
 from rotation import lifecycle
+from rotation.due import LEAST_DAYS, MOST_DAYS, MOST_LEAD
+from rotation.scheduling import NAMED
 
 _PICTURE: Shape = {"nullable": True, "allOf": [_named("Picture")]}
 
@@ -33,7 +35,20 @@ CHANGE: dict[str, Shape] = {
     "verb": TEXT, "subject": TEXT, "reason": TEXT, "evidence": _or_null(TEXT),
     "risk": _one_of("routine", "high", "highest"), "break_glass": YES, "asked_by": TEXT, "asked_through": TEXT,
     "asked_at": MOMENT, "expires_at": MOMENT, "approved_at": _or_null(MOMENT), "started_at": _or_null(MOMENT),
-    "ended_at": _or_null(MOMENT), "cancel_wanted": YES, "says": _or_null(TEXT), "plan_hash": TEXT,
+    "ended_at": _or_null(MOMENT), "cancel_wanted": YES, "pause_before": _or_null(WHOLE), "says": _or_null(TEXT),
+    "plan_hash": TEXT,
+}  # fmt: skip
+SCHEDULE: dict[str, Shape] = {
+    "id": WHOLE, "name": TEXT, "target": TEXT, "pattern": TEXT, "args": ANYTHING, "vault": _or_null(TEXT),
+    "days": WHOLE, "lead_hours": WHOLE, "window": _or_null(TEXT), "reason": TEXT, "owner": TEXT, "enabled": YES,
+    "edition": WHOLE, "made_at": MOMENT, "changed_at": MOMENT, "ended_at": _or_null(MOMENT),
+    "looked_at": _or_null(MOMENT), "says": _or_null(TEXT),
+}  # fmt: skip
+KEPT: dict[str, Shape] = {
+    "secret": TEXT, "vault": _or_null(TEXT), "rotated_at": _or_null(MOMENT), "rotated_by": _or_null(TEXT),
+    "version": _or_null(WHOLE), "event": _or_null(WHOLE), "seen_since": _or_null(MOMENT), "due_at": MOMENT,
+    "overdue": YES, "may_start": MOMENT, "change": _or_null(TEXT),
+    "change_state": {"type": "string", "enum": [*lifecycle.STATES, None], "nullable": True},
 }  # fmt: skip
 
 SHAPES: dict[str, Shape] = {
@@ -152,6 +167,13 @@ SHAPES: dict[str, Shape] = {
         step=WHOLE, kind=TEXT, subject=TEXT, holds=_or_null(TEXT), state=_one_of("proven", "waiting", "short"),
         grade=_or_null(TEXT), says=_or_null(TEXT), event=_or_null(WHOLE), at=_or_null(MOMENT),
     ),
+    "Schedule": _object(**SCHEDULE),
+    "KeptSecret": _object(**KEPT),
+    "OverdueSecret": _object(**KEPT, target=TEXT, schedule=_object(id=WHOLE, name=TEXT, days=WHOLE), enabled=YES),
+    "Asking": _object(
+        change=TEXT, state=_one_of(*lifecycle.STATES), secret=TEXT, period=WHOLE, due_at=MOMENT, opens_at=MOMENT,
+        closes_at=_or_null(MOMENT), asked_at=MOMENT, passed_by=_or_null(TEXT),
+    ),
     "TrailEntry": _object(
         type=_one_of("trail"), position=WHOLE, id=WHOLE, at=MOMENT, actor_id=_or_null(WHOLE), actor_name=TEXT,
         verb=TEXT, subject_kind=TEXT, subject_id=_or_null(WHOLE), subject_text=TEXT,
@@ -170,6 +192,9 @@ def _page(of: str, **more: Shape) -> Shape:
 _STORED = _object(device=TEXT, type=TEXT, line=TEXT, source=TEXT, offset=WHOLE, sha256=TEXT)
 _WORDS = {"type": "object", "additionalProperties": TEXT}
 _AREA = _object(vault=TEXT, namespace=TEXT, prefix=TEXT)
+_WHOLE = (
+    "OneChange", "AskForChange", "Approve", "Reject", "Cancel", "Pause", "Resume", "HandOver", "Answer", "Review",
+)  # fmt: skip
 ANSWERS: dict[str, Shape] = {
     "Events": _page(
         "Item", since=MOMENT, until=MOMENT, complete_until=_or_null(MOMENT), warning=TEXT
@@ -197,7 +222,15 @@ ANSWERS: dict[str, Shape] = {
     "Principals": _page("Principal"),
     "Changes": _page("Change"),
     **openapi_playbooks.ANSWERS,
-    **dict.fromkeys(("OneChange", "AskForChange", "Approve", "Reject", "Cancel", "Resume"), _named("WholeChange")),
+    **dict.fromkeys(
+        _WHOLE, _named("WholeChange")
+    ),
+    "Schedules": _object(items=_list(_named("Schedule"))),
+    "MakeSchedule": _named("Schedule"),
+    "OneSchedule": _object(
+        **SCHEDULE, stopped_by=_or_null(TEXT), secrets=_list(_named("KeptSecret")), asked=_list(_named("Asking")),
+    ),
+    "Overdue": _object(items=_list(_named("OverdueSecret"))),
     "Sources": _object(items=_list(_named("Device"))),
     "Trail": _page("TrailEntry"),
     "Introspect": _object(
@@ -216,15 +249,33 @@ BODIES: dict[str, Shape] = {
     },
     **{name: {**_object(plan_hash=TEXT), "additionalProperties": False} for name in ("Approve", "Reject")},
     **{name: {**_object(), "additionalProperties": False} for name in ("Cancel", "Resume")},
+    "HandOver": {**_object(token={**TEXT, "writeOnly": True}), "additionalProperties": False},
+    "Answer": {**_object(word=_one_of("go_on", "stop"), plan_hash=TEXT), "additionalProperties": False},
+    "Review": {**_object(note=TEXT), "additionalProperties": False},
     **openapi_playbooks.BODIES,
+    "Pause": {**_object(before={"type": "integer", "minimum": 1, "maximum": 1_000}), "additionalProperties": False},
+    "MakeSchedule": {
+        **_object(
+            name=TEXT, target=_one_of(*NAMED), pattern=TEXT,
+            days={"type": "integer", "minimum": LEAST_DAYS, "maximum": MOST_DAYS},
+            reason={"type": "string", "minLength": 1, "maxLength": 2_000},
+        ),
+        "additionalProperties": False,
+        "description": "`args` are those of the target without the one that names the secret; `window` is a line such "
+        "as `sat,sun 22:00-04:00 Europe/Vienna`, or empty.",
+    },
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {
     "args": ANYTHING, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
 }  # fmt: skip
-for _name in ("Approve", "Reject"):
+BODIES["MakeSchedule"]["properties"] |= {
+    "args": ANYTHING, "vault": TEXT, "window": TEXT, "enabled": {"type": "boolean"},
+    "lead_hours": {"type": "integer", "minimum": 0, "maximum": MOST_LEAD},
+}  # fmt: skip
+for _name in ("Approve", "Reject", "Answer"):
     BODIES[_name] = {**BODIES[_name], "properties": {**BODIES[_name]["properties"], "note": TEXT}}
 # What a POST is called, where the view answers GET too.
-POSTS = {"Changes": "AskForChange"}
+POSTS = {"Changes": "AskForChange", "Schedules": "MakeSchedule"}
 LINED = ("Events", "Secrets", "Leases", "Pods", "Workloads", "Principals", "Changes", "Trail")
 LIMITS = {"Events": 10_000, "Trail": 10_000}
 PARAMETERS: dict[str, tuple[Shape, str]] = {
@@ -254,6 +305,7 @@ PARAMETERS: dict[str, tuple[Shape, str]] = {
     ),
     "name": ({"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}, "The playbook's name."),
     "event_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The event's number."),
+    "schedule_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The schedule's number."),
     "secret_id": ({"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, "The secret's number."),
 }
 # Parameters that mean something of their own in one view.
@@ -292,7 +344,8 @@ class DoorSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         """Return the parameters of the address and those behind its `?`."""
-        names = [name for name in ("event_id", "secret_id", "change_id", "name") if f"{{{name}}}" in self.path]
+        told = ("event_id", "secret_id", "change_id", "schedule_id", "name")
+        names = [name for name in told if f"{{{name}}}" in self.path]
         found = [self._parameter(name, "path") for name in names]
         if self.method == "POST":
             return [*found, KEY] if self._name == "AskForChange" else found
@@ -307,7 +360,7 @@ class DoorSchema(AutoSchema):
     def get_response_serializers(self) -> Any:
         """Return the answers by status and form."""
         name, posts = self._name, self.method == "POST"
-        status = "201" if name == "AskForChange" else "200"
+        status = "201" if name in POSTS.values() else "200"
         answers: dict[Any, Any] = {
             (status, openapi_playbooks.FORMS.get(name, JSON)): OpenApiResponse(ANSWERS[name], self.get_description())
         }

@@ -123,8 +123,13 @@ class ChangeForm:
         """Return what the target asks for, as it is said to people."""
         return ASKS.get(self.target, "")
 
-    @cached_property
+    @property
     def fields(self) -> list[Field]:
+        """Return what the form asks for: the arguments of the target."""
+        return self.arguments
+
+    @cached_property
+    def arguments(self) -> list[Field]:
         """Return the arguments of the target, with what was given."""
         return [self._field(name, hint, needed) for name, hint, needed in _arguments(self.target)]
 

@@ -28,9 +28,19 @@ def steps_of(pieces: Sequence[Piece]) -> list[StepSpec]:
     """Return all steps in order: rotations next to each other in turns, no lease revoked and nothing done twice."""
     found: list[StepSpec] = []
     for together, some in groupby(pieces, lambda one: one.family in TOGETHER):
-        block = [step for piece in some for step in piece.drawn.steps]
-        found += sorted(_once(block), key=lambda one: TURNS.get(one.step, 0)) if together else block
+        parts = [list(piece.drawn.steps) for piece in some]
+        found += _in_turns(parts) if together and len(parts) > 1 else [step for part in parts for step in part]
     return _proven(_leases_once(found))
+
+
+def _in_turns(parts: Sequence[Sequence[StepSpec]]) -> list[StepSpec]:
+    """Return what several rotations do, in turns: all of a kind together, so that no workload goes first."""
+    some = [_first_of_none(one) for part in parts for one in part if not one.args.get("only")]
+    return sorted(_once(some), key=lambda one: TURNS.get(one.step, 0))
+
+
+def _first_of_none(step: StepSpec) -> StepSpec:
+    return StepSpec(step.step, {name: value for name, value in step.args.items() if name != "then"})
 
 
 def _proven(steps: Sequence[StepSpec]) -> list[StepSpec]:
