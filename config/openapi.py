@@ -218,7 +218,9 @@ ANSWERS: dict[str, Shape] = {
     ),
     "Principals": _page("Principal"),
     "Changes": _page("Change"),
-    **dict.fromkeys(("OneChange", "AskForChange", "Approve", "Reject", "Cancel", "Resume"), _named("WholeChange")),
+    **dict.fromkeys(
+        ("OneChange", "AskForChange", "Approve", "Reject", "Cancel", "Resume", "HandOver"), _named("WholeChange")
+    ),
     "Sources": _object(items=_list(_named("Device"))),
     "Trail": _page("TrailEntry"),
     "Introspect": _object(
@@ -236,6 +238,7 @@ BODIES: dict[str, Shape] = {
         "name in several.",
     },
     **{name: {**_object(plan_hash=TEXT), "additionalProperties": False} for name in ("Approve", "Reject")},
+    "HandOver": {**_object(token={**TEXT, "writeOnly": True}), "additionalProperties": False},
     **{name: {**_object(), "additionalProperties": False} for name in ("Cancel", "Resume")},
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {

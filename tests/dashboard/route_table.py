@@ -124,6 +124,7 @@ API_SCOPES = {
     "api-change-reject": None,
     "api-change-cancel": None,
     "api-change-resume": None,
+    "api-change-hand-over": None,
     "api-trail": "trail:read",
     "api-introspect": "",
     "api-schema": None,
