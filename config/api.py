@@ -15,6 +15,7 @@ from config.openapi import Schema
 from dashboard.keys import ChangeKey, Key
 from kit.problem import Problem
 from rotation import api as changes
+from rotation import playbook_api
 
 app_name = "api"
 register_converter(Key, "number")
@@ -61,6 +62,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/changes/<change:change_id>/cancel", changes.Cancel.as_view(), name="api-change-cancel"),
     path("v1/changes/<change:change_id>/resume", changes.Resume.as_view(), name="api-change-resume"),
     path("v1/changes/<change:change_id>/hand-over", changes.HandOver.as_view(), name="api-change-hand-over"),
+    path("v1/changes/<change:change_id>/report", playbook_api.ChangeReport.as_view(), name="api-change-report"),
+    path(
+        "v1/changes/<change:change_id>/report.md",
+        playbook_api.ChangeReportText.as_view(),
+        name="api-change-report-text",
+    ),
+    path("v1/playbooks", playbook_api.Playbooks.as_view(), name="api-playbooks"),
+    path("v1/playbooks/schema", playbook_api.PlaybookSchema.as_view(), name="api-playbook-schema"),
+    path("v1/playbooks/<slug:name>/plan", playbook_api.PlaybookPlan.as_view(), name="api-playbook-plan"),
+    path("v1/changes/<change:change_id>/answer", changes.Answer.as_view(), name="api-change-answer"),
+    path("v1/changes/<change:change_id>/review", changes.Review.as_view(), name="api-change-review"),
     path("v1/trail", Trail.as_view(), name="api-trail"),
     path("v1/schema/", Schema.as_view(), name="api-schema"),
     path("v1/auth/introspect", Introspect.as_view(), name="api-introspect"),

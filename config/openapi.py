@@ -16,40 +16,18 @@ from rest_framework.request import Request
 from accounts.api_door import JSON, NDJSON, Door
 from accounts.api_errors import CONTENT_TYPE
 from audit.lease_questions import STATES
+from config import openapi_playbooks
+from config.openapi_form import ANYTHING, MOMENT, TEXT, WHOLE, WORDS, YES, Shape
+from config.openapi_form import a_list as _list
+from config.openapi_form import an_object as _object
+from config.openapi_form import named as _named
+from config.openapi_form import one_of as _one_of
+from config.openapi_form import or_null as _or_null
 from inventory.leases import Standing
 from rotation import lifecycle
 
-Shape = dict[str, Any]
-
-
-def _object(**properties: Shape) -> Shape:
-    return {"type": "object", "properties": properties, "required": sorted(properties)}
-
-
-def _list(of: Shape) -> Shape:
-    return {"type": "array", "items": of}
-
-
-def _one_of(*words: str) -> Shape:
-    return {"type": "string", "enum": list(words)}
-
-
-def _or_null(shape: Shape) -> Shape:
-    return {**shape, "nullable": True}
-
-
-def _named(name: str) -> Shape:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-TEXT: Shape = {"type": "string"}
-WHOLE: Shape = {"type": "integer"}
-YES: Shape = {"type": "boolean"}
-MOMENT: Shape = {"type": "string", "format": "date-time"}
-WORDS = _list(TEXT)
 _PICTURE: Shape = {"nullable": True, "allOf": [_named("Picture")]}
 
-ANYTHING: Shape = {"type": "object", "additionalProperties": True}
 CHANGE: dict[str, Shape] = {
     "id": TEXT, "state": _one_of(*lifecycle.STATES), "target": TEXT, "vault": _or_null(TEXT), "cluster": _or_null(TEXT),
     "verb": TEXT, "subject": TEXT, "reason": TEXT, "evidence": _or_null(TEXT),
@@ -59,6 +37,7 @@ CHANGE: dict[str, Shape] = {
 }  # fmt: skip
 
 SHAPES: dict[str, Shape] = {
+    **openapi_playbooks.SHAPES,
     "Item": {
         "type": "object",
         "description": "An event, or what was learned later of one; /api/v1/events/types has its words.",
@@ -152,7 +131,6 @@ SHAPES: dict[str, Shape] = {
         check={"nullable": True, "allOf": [_named("Check")]}, verdicts=_list(_named("Verdict")),
         steps=_list(_named("Step")), proofs=_list(_named("Proof")),
     ),
-    "Plan": _object(hash=TEXT, steps=_list(_named("PlannedStep")), blast_radius=ANYTHING, needs=_list(ANYTHING)),
     "PlannedStep": _object(number=WHOLE, step=TEXT, describe=ANYTHING, args=ANYTHING),
     "ApprovalRule": _object(name=_or_null(TEXT), approvers=WHOLE, roles=WORDS, proof=_or_null(TEXT)),
     "Check": _object(at=MOMENT, ok=YES, lines=_list(_object(step=WHOLE, ok=YES, says=TEXT))),
@@ -218,6 +196,7 @@ ANSWERS: dict[str, Shape] = {
     ),
     "Principals": _page("Principal"),
     "Changes": _page("Change"),
+    **openapi_playbooks.ANSWERS,
     **dict.fromkeys(
         ("OneChange", "AskForChange", "Approve", "Reject", "Cancel", "Resume", "HandOver"), _named("WholeChange")
     ),
@@ -240,6 +219,7 @@ BODIES: dict[str, Shape] = {
     **{name: {**_object(plan_hash=TEXT), "additionalProperties": False} for name in ("Approve", "Reject")},
     "HandOver": {**_object(token={**TEXT, "writeOnly": True}), "additionalProperties": False},
     **{name: {**_object(), "additionalProperties": False} for name in ("Cancel", "Resume")},
+    **openapi_playbooks.BODIES,
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {
     "args": ANYTHING, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
@@ -275,6 +255,7 @@ PARAMETERS: dict[str, tuple[Shape, str]] = {
         {"type": "string", "pattern": "^(C-)?[1-9][0-9]{0,17}$"},
         "The change's name, such as `C-215`, or its number.",
     ),
+    "name": ({"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}, "The playbook's name."),
     "event_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The event's number."),
     "secret_id": ({"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, "The secret's number."),
 }
@@ -314,7 +295,7 @@ class DoorSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         """Return the parameters of the address and those behind its `?`."""
-        names = [name for name in ("event_id", "secret_id", "change_id") if f"{{{name}}}" in self.path]
+        names = [name for name in ("event_id", "secret_id", "change_id", "name") if f"{{{name}}}" in self.path]
         found = [self._parameter(name, "path") for name in names]
         if self.method == "POST":
             return [*found, KEY] if self._name == "AskForChange" else found
@@ -330,7 +311,9 @@ class DoorSchema(AutoSchema):
         """Return the answers by status and form."""
         name, posts = self._name, self.method == "POST"
         status = "201" if name == "AskForChange" else "200"
-        answers: dict[Any, Any] = {(status, JSON): OpenApiResponse(ANSWERS[name], self.get_description())}
+        answers: dict[Any, Any] = {
+            (status, openapi_playbooks.FORMS.get(name, JSON)): OpenApiResponse(ANSWERS[name], self.get_description())
+        }
         if name in LINED:
             told = OpenApiResponse({"type": "string"}, "One item a line; the rest of the page stands in headers.")
             answers["200", NDJSON] = told

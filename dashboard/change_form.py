@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from secrets import token_urlsafe
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -13,10 +13,12 @@ from django.http import QueryDict
 
 from accounts.models import User
 from dashboard.change_page import PlanRow, plan_row
+from dashboard.change_words import deed_of, leaf
 from dashboard.words import visible
-from rotation import targets
+from rotation import glass, targets
 from rotation.actions import LONGEST_REASON
 from rotation.asking import Want
+from rotation.glass import Bounds
 from rotation.plan import Plan
 from rotation.planning import Refused
 
@@ -28,7 +30,42 @@ WORDS = {
     "policy": "Password policy of the vault",
     "enable": "Let it in again instead",
 }
+ASKS = {
+    "approval_policy": (
+        "Say which changes the policy is about, who must approve them and with which proof. Ending it needs "
+        "its name alone."
+    ),
+    "database_role": (
+        "Name the static role by the path at which its password is read, such as "
+        "database/static-creds/ledger. Vault draws the new password."
+    ),
+    "database_root": (
+        "Name the database's connection, such as database/config/ledger-pg. Afterwards only Vault knows its password."
+    ),
+    "enrol_key": "A passkey is registered on its owner's own page; what it sent stands here.",
+    "entity": (
+        "Name the entity by its id, or by its name where only one has it. Its tokens are refused until it is "
+        "let in again."
+    ),
+    "freeze_off": "Say which freeze, by its number in the list of freezes.",
+    "grant_role": "Name the person, and the role: approver or administrator.",
+    "kv": (
+        "Name the secret. With adopt somebody else writes the new version and this change goes on from there; "
+        "with generated Keybook chooses new values for the keys that you name."
+    ),
+    "lease": (
+        "Say in one of these ways which leases. They are frozen in the plan: what is issued later is not touched."
+    ),
+    "restart": "Name the workload by its cluster, kind, namespace and name.",
+    "resync": (
+        "Name the operator's resource by its cluster, kind, namespace and name. Its copy is read anew, and "
+        "who keeps the old one is restarted."
+    ),
+    "token": "Give the accessor in clear, as Vault tells it. The token itself belongs on no page.",
+    "transit": "Name the key, such as transit/keys/ledger. What older versions encrypted can still be decrypted.",
+}
 LONGEST = 4_000
+BREAKABLE = frozenset({"revoke", "restart"})  # families for which the glass may be broken
 OPEN_TO = {"govern": "administrator"}  # who finds these among the targets; the plan itself is open to any operator
 
 
@@ -67,6 +104,7 @@ class ChangeForm:
     plan: Plan | None = None
     why: Refused | None = None
     sent: bool = False
+    renewed: bool = False  # its key was used for something else: what is sent now is another wish
     _fresh_key: str = field(default_factory=lambda: token_urlsafe(18))
 
     @property
@@ -82,8 +120,8 @@ class ChangeForm:
 
     @property
     def help(self) -> str:
-        """Return what the target asks for, as its own module says it."""
-        return str(targets.kinds()[self.target].Args.__doc__ or "") if self.target else ""
+        """Return what the target asks for, as it is said to people."""
+        return ASKS.get(self.target, "")
 
     @cached_property
     def fields(self) -> list[Field]:
@@ -118,6 +156,8 @@ class ChangeForm:
         for kind, module in targets.kinds().items():
             if OPEN_TO.get(module.FAMILY, self.person.role) != self.person.role:
                 continue
+            if self.glass and module.FAMILY not in BREAKABLE:
+                continue
             takes = {name for name, _, _ in _arguments(kind)} & set(self.given)
             found.setdefault(FAMILIES.get(module.FAMILY, module.FAMILY), []).append(
                 Offer(kind, module.TITLE, module.FAMILY, bool(takes - set(WHERE)))
@@ -131,6 +171,15 @@ class ChangeForm:
         return f"?{query.urlencode()}"
 
     @property
+    def glass_address(self) -> str:
+        """Return the query of this form for who can't wait, with what was given already."""
+        query = self.given.copy()
+        for name in ("csrfmiddlewaretoken", "once", "plan_hash", "action", "reason"):  # a reason may be too long
+            query.pop(name, None)
+        query["glass"] = "yes"
+        return f"?{query.urlencode()}"
+
+    @property
     def reason(self) -> str:
         """Return why, as far as it was said."""
         return self.text("reason", LONGEST_REASON + 1)
@@ -141,9 +190,41 @@ class ChangeForm:
         return self.text("evidence", 200)
 
     @property
+    def glass(self) -> bool:
+        """Whether it is to start at once, without a second person: only for what the glass may be broken for."""
+        family = targets.kinds()[self.target].FAMILY if self.target else ""
+        return bool(self.given.get("glass")) and (not self.target or family in BREAKABLE)
+
+    @property
+    def breakable(self) -> bool:
+        """Whether the form offers to break the glass."""
+        return bool(self.target) and not self.glass and targets.kinds()[self.target].FAMILY in BREAKABLE
+
+    @cached_property
+    def bounds(self) -> Bounds | None:
+        """Return how the plan stands to what may be done without a second person; None before there is a plan."""
+        return glass.bounds(self.person, self.plan, self.evidence) if self.glass and self.plan else None
+
+    @property
+    def typed(self) -> str:
+        """Return what is typed before the glass is broken: the end of the subject's name."""
+        return leaf(self.plan.document["subject"]) if self.plan else ""
+
+    @property
+    def deed(self) -> str:
+        """Return what the plan does, to stand in a button."""
+        return deed_of(self.plan.document["verb"], self.plan.document["subject"]) if self.plan else ""
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """Return what sending it twice with one key must have in common."""
+        body = {**asdict(self.want), "reason": self.reason, "evidence": self.evidence}
+        return {**body, "glass": True} if self.glass else body
+
+    @property
     def key(self) -> str:
         """Return the key by which sending the form twice asks once."""
-        return self.text("once", 100) or self._fresh_key
+        return ("" if self.renewed else self.text("once", 100)) or self._fresh_key
 
     def text(self, name: str, most: int = LONGEST) -> str:
         """Return what stands in a field, without what no text has."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -14,12 +14,14 @@ from accounts.scope import Scope
 from dashboard import change_words
 from dashboard.change_words import Left, Mark
 from dashboard.words import counted
-from rotation import handing, lifecycle, queries
+from rotation import asking_people, handing, lifecycle, queries
 from rotation.models import Attempt, Change, Proof, Step, Verdict
+from rotation.two_way import WRITING
 
 FINAL = "cannot be undone"
 BAR = 154  # px of the bar of a step's progress
 SHOWN = 200  # lines of proof
+HEARD = timedelta(minutes=2)  # within which Vault's log shows what a change did, or a mismatch is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,16 @@ class StepRow:
     progress: str
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a step asks, of which roles, and whether the person who reads is one of them."""
+
+    number: int
+    words: str
+    roles: tuple[str, ...]
+    mine: bool
+
+
 @dataclass
 class ChangePage:
     """One change, for one person, now."""
@@ -80,6 +92,14 @@ class ChangePage:
     def moves(self) -> bool:
         """Whether the page must look again by itself."""
         return self.change.state in lifecycle.WORK
+
+    @property
+    def listens(self) -> bool:
+        """Whether it is done, and Vault's log is still to show what it did: that takes some seconds."""
+        ended = self.change.ended_at
+        if self.change.state != lifecycle.SUCCEEDED or ended is None or self.now - ended > HEARD:
+            return False
+        return any(one.kind in WRITING and one.seen_at is None for one in self.told.steps)
 
     @property
     def stopped(self) -> bool:
@@ -162,6 +182,26 @@ class ChangePage:
     def hands_over(self) -> bool:
         """Whether this person hands a wrapped value over, or may give another."""
         return self.change.asker_id == self.person.pk and handing.takes(self.change)
+
+    @property
+    def question(self) -> Question | None:
+        """Return what it asks a person now."""
+        step = next((one for one in self.told.steps if one.kind == "ask_person" and one.state == "waiting"), None)
+        if step is None or self.change.state != lifecycle.RUNNING:
+            return None
+        roles = asking_people.roles_of(step)
+        return Question(step.number, str(step.args.get("question", "")), roles, self.person.role in roles)
+
+    @property
+    def unreviewed(self) -> bool:
+        """Whether nobody has reviewed a broken glass yet."""
+        return queries.unreviewed(self.change)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether its review is overdue."""
+        due = self.change.review_due
+        return self.unreviewed and due is not None and due <= self.now
 
     @property
     def why_not(self) -> str:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from accounts.may import may
 from accounts.models import User
 from accounts.scope import Scope
-from rotation import actions, approvers, plan, queries, rules
+from rotation import actions, approvers, glass, plan, queries, rules
 from rotation.actions import Asked, KeyUsed
 from rotation.approving import NotApproved
 from rotation.ballot import No
 from rotation.books import books
 from rotation.models import Change
 from rotation.plan import Plan
-from rotation.planning import Refused, Wish, digest
+from rotation.planning import Refused, Wish, digest, parts_of
 
 OUTSIDE = "Nothing that you may see is called so."
 _NAMED = ("secret", "lease_id", "role", "prefix", "key", "path", "mount")
@@ -43,7 +44,8 @@ def draw(want: Want, scope: Scope) -> Plan:
         made = plan.make(want.target, want.args, books(), wish)
     except Refused as why:
         raise (why if _tellable(want, why, scope) else _outside()) from None
-    if not queries.covers(scope, made.document["vault"], made.document["subject"]):
+    subjects = [made.document["subject"], *(one.subject for one in parts_of(made.document))]
+    if not all(queries.covers(scope, made.document["vault"], one) for one in subjects):
         raise _outside()
     return made
 
@@ -56,17 +58,27 @@ def ask(asker: User, want: Want, reason: str, asked: Asked, scope: Scope) -> Cha
     if (before := asked_before(asker, asked)) is not None:
         return before
     made = draw(want, scope)
-    rule = approvers.rule_for(want.target, made.document["subject"], made.risk)
+    rule = approvers.rule_for_plan(made.document, made.risk)
     return actions.request(asker, made, reason, asked, rule=rules.document(rule), hours=rule.hours)
+
+
+def break_glass(
+    asker: User, want: Want, reason: str, asked: Asked, scope: Scope, proved_at: datetime | None = None
+) -> Change:
+    """Ask for a revocation that starts at once, without a second person; the same key asks once.
+
+    Raises `Refused`, `KeyUsed` and `NotApproved`.
+    """
+    if (before := asked_before(asker, asked)) is not None:
+        return before
+    return glass.break_glass(asker, draw(want, scope), reason, asked, proved_at=proved_at)
 
 
 def asked_before(asker: User, asked: Asked) -> Change | None:
     """Return what this key was used for with this body; raises `KeyUsed` when it was for another."""
     found = Change.objects.filter(asker_id=asker.pk, key=asked.key).first() if asked.key else None
     if found is not None and found.body_hash != digest(asked.body):
-        raise KeyUsed(
-            f"This Idempotency-Key was used for {found.name}, with another body. Use a new key for a new change."
-        )
+        raise KeyUsed(found.name)
     return found
 
 

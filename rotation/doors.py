@@ -52,7 +52,12 @@ class OpenDoors:
             "keybook_head": self.head,
         }  # fmt: skip
         with operator_of(name, address, self.executor).minted(role, meta, LIVES, uses) as operator:
-            yield operator
+            try:
+                yield operator
+            except NotPermitted as error:
+                mend = f"apply the policy {role} again as Keybook printed it"
+                what = f"a token of the role {role} may not do this"
+                raise NotPermitted(what, error.where, mend, error.said) from error
 
     @contextmanager
     def cluster(self, cluster: str) -> Iterator[Restarter]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -11,18 +11,32 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
-from accounts.trail import record
 from rotation import actions, lifecycle, moves, rules
 from rotation.actions import Asked
-from rotation.approvers import database_time, rule_for
+from rotation.approvers import database_time, rule_for_plan
 from rotation.approving import NotApproved
-from rotation.ballot import Answer, No
+from rotation.ballot import Answer, No, Proof
 from rotation.bells import ring_on_commit
-from rotation.break_glass import GOOD_FOR, RESTART, REVOKE, Act, Glass, may_break, review_due
+from rotation.break_glass import (
+    GOOD_FOR,
+    LEAST_REASON,
+    RESTART,
+    REVOKE,
+    Act,
+    Ceilings,
+    Glass,
+    may_break,
+    review_due,
+)
 from rotation.models import Change
 from rotation.plan import Plan
+from rotation.telling import record
 
 HOUR = timedelta(hours=1)
+_BY_TOKEN = No(
+    "No approval policy takes the word of a token for this, so the glass is broken on the page, with a fresh proof.",
+    "proof",
+)
 # What each kind of step is; one that is not named here is taken for what the glass is not for.
 _FAMILIES: Mapping[str, str] = MappingProxyType(
     {"revoke_leases": REVOKE, "revoke_token": REVOKE, "disable_entity": REVOKE, "restart_rollout": RESTART}
@@ -38,10 +52,14 @@ def break_glass(asker: User, plan: Plan, reason: str, asked: Asked, *, proved_at
     Raises `NotApproved`, and what `actions.request` raises.
     """
     now = database_time()
+    rule = rule_for_plan(plan.document, plan.risk)
+    if asked.token_id is not None:  # nobody proves themselves by a token: whether its word is enough, the policy says
+        if not rule.takes(Proof.API_TOKEN):
+            raise NotApproved(_BY_TOKEN)
+        proved_at = now
     glass = _glass(plan.document, reason, asker, asked.evidence, now, proved_at)
     if isinstance(answer := may_break(glass, now), No):
         raise NotApproved(answer)
-    rule = rule_for(plan.document["target"], plan.document["subject"], plan.risk)
     change = actions.request(
         asker, plan, reason, replace(asked, review_due=review_due(now)), rule=rules.document(rule),
         hours=int(GOOD_FOR / HOUR),
@@ -49,11 +67,30 @@ def break_glass(asker: User, plan: Plan, reason: str, asked: Asked, *, proved_at
     if change.state != lifecycle.REQUESTED:
         return change  # the same Idempotency-Key came before
     told = {"reason": reason.strip()[:200], "plan": change.plan_hash}
-    record(asker, "rotation.glass.broken", moves.subject(change), details=told, request=asked.request)
+    record(asker, "rotation.glass.broken", moves.subject(change), about=change, details=told, request=asked.request)
     says = f"{asker.username} broke the glass: {reason.strip()}"
     moved = moves.make(change, "approve", asker, says=says, request=asked.request)
     ring_on_commit(moved.pk)
     return moved
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a plan would touch through a broken glass, beside the ceilings; `why` is what keeps it, "" for nothing."""
+
+    touched: int
+    last_hour: int
+    ceilings: Ceilings
+    why: str
+
+
+def bounds(asker: User, plan: Plan, evidence: str) -> Bounds:
+    """Return how a plan stands to the bounds of a broken glass, whatever reason and proof will be given."""
+    now = database_time()
+    glass = _glass(plan.document, "x" * LEAST_REASON, asker, evidence, now, now)
+    answer = may_break(glass, now)
+    why = answer.sentence if isinstance(answer, No) else ""
+    return Bounds(len(glass.acts), glass.last_hour, Ceilings(), why)
 
 
 def judge(change: Change, asked: datetime) -> Answer:

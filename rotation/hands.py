@@ -11,7 +11,7 @@ from rotation.approving import party
 from rotation.books import books, witness
 from rotation.doors import OpenDoors
 from rotation.models import Change
-from rotation.runner import Hands
+from rotation.surroundings import Hands
 
 
 def hands(worker: str) -> Hands:

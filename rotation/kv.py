@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from rotation.outcomes import Done, Drifted, Outcome, Refused, Waiting
+from rotation.outcomes import Done, Drifted, Outcome, Refused, Unknown
 from rotation.world import World
 
+SOURCES = "If that lasts, see on the page Sources how far the log is read."
 SETTLED = timedelta(seconds=10)  # the record may show a call so much later than the clocks say
 
 
@@ -48,6 +50,16 @@ def ours(place: Place, world: World, version: int, created: datetime | None) -> 
     return None
 
 
+def replaced(place: Place, world: World) -> Mapping[str, Any]:
+    """Return what the step of this change that made a version of this very secret left, empty if there is none."""
+    made = [one.receipt for one in world.earlier if one.receipt.get("version") and _is_of(one.args, place)]
+    return made[-1] if made else {}
+
+
+def _is_of(args: Mapping[str, Any], place: Place) -> bool:
+    return "place" in args and msgspec.convert(args["place"], Place) == place
+
+
 def drifted(place: Place, version: int, by: str) -> Drifted:
     """Return the sentence about a version that somebody else wrote."""
     return Drifted(
@@ -56,13 +68,19 @@ def drifted(place: Place, version: int, by: str) -> Drifted:
     )
 
 
-def begun(place: Place, world: World, state: Any) -> dict[str, Any] | Refused:
+def begun(place: Place, world: World, state: Any) -> dict[str, Any] | Outcome:
     """Return what a write over the newest version is held to, by the secret's versions."""
     newest = state.versions.get(state.current_version)
     if newest is None or newest.destroyed or (newest.deleted is not None and newest.deleted <= world.now()):
         return Refused(
             f"The newest version of {place.name} is deleted or there is none, so no key can be changed in it. "
-            "Restore it or write one in Vault, then resume."
+            "Undelete it in Vault, then resume."
+        )
+    if (approved := world.facts.get("current_version")) not in (None, state.current_version):
+        return Drifted(
+            f"Version {approved} of {place.name} was to be replaced, and version {state.current_version} is the "
+            "newest now. Nothing of it was overwritten. Look who wrote it; ask for a new change if it should be "
+            "replaced too."
         )
     return {"cas": state.current_version}
 
@@ -81,7 +99,7 @@ def written(place: Place, world: World, state: Any) -> Outcome | None:
 def _whose(place: Place, world: World, version: int, current: int, created: datetime | None) -> Outcome:
     found = ours(place, world, version, created)
     if found is None:
-        return Waiting(f"Version {version} exists; the audit log has not shown yet who wrote it.", seconds=1.0)
+        return Unknown(f"Version {version} exists; the audit log has not shown yet who wrote it. {SOURCES}")
     if not found.ours:
         return drifted(place, version, found.by)
     if current > version:

@@ -19,7 +19,7 @@ ENDS = timedelta(seconds=7)  # Vault lets a password live five seconds longer th
 _ROLE = 8  # signs of a role that the default name of PostgreSQL's logins holds
 _NAME = re.compile(r"v-(?P<whose>.*)-[A-Za-z0-9]{20}-(?P<second>\d{10})")
 REVOKED = "revoked in Vault"
-UNCONFIRMED = f"{REVOKED}, not confirmed at the database"
+UNCONFIRMED = "gone in Vault, not confirmed at the database"
 
 
 class Away(Exception):

@@ -22,7 +22,7 @@ from sandbox.openbao import OpenBao
 from sandbox.places import Account, server_account, take_folder
 from sandbox.ports import take_port
 from sandbox.postgres import Postgres
-from sandbox.programs import Health, Receiver, Web, beat, cluster, ingest, listen
+from sandbox.programs import Health, Receiver, Web, beat, cluster, ingest, listen, notices
 from sandbox.seed import SEED, seed
 from sandbox.valkey import Valkey
 from sandbox.yard import Yard
@@ -34,6 +34,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--vault", action="store_true", help="add OpenBao with audit devices, and what ingests them")
     parser.add_argument("--cluster", action="store_true", help="add the simulated Kubernetes API")
     parser.add_argument("--web", action="store_true", help="add web, the worker, beat and the internal listener")
+    parser.add_argument("--named", action="store_true", help="serve pages at localhost, where browsers give passkeys")
     parser.add_argument("--workers", action="store_true", help="add the receiver, the worker and beat")
     parser.add_argument("--servers-only", action="store_true", help="leave out every process of Keybook")
     parser.add_argument("--no-migrate", action="store_true", help="leave the database empty")
@@ -75,8 +76,10 @@ def staff(yard: Yard, options: argparse.Namespace, openbao: OpenBao | None) -> N
         yard.add(cluster(folder / "worker-cluster.log", as_(identities.CLUSTER)))
     if options.web:
         yard.add(Operations(folder / "worker-operations.log", as_(identities.OPERATIONS), openbao))
+        yard.add(notices(folder / "worker-notices.log", as_(identities.NOTICES)))
         yard.add(Health(take_port(), folder / "health.log", as_(identities.HEALTH)))
-        yard.add(Web(listen(0), folder / "web.log", as_(identities.WEB)))
+        host = "localhost" if options.named else "127.0.0.1"
+        yard.add(Web(listen(0), folder / "web.log", as_(identities.WEB), host))
 
 
 def settings(folder: Path) -> dict[str, str]:
@@ -89,6 +92,8 @@ def settings(folder: Path) -> dict[str, str]:
         "KEYBOOK_LOG_ROOTS": f"{folder}:{named}",
         "KEYBOOK_ANCHOR": str(folder / "trail.anchor"),
         "KEYBOOK_MAY_GENERATE": "*",
+        "KEYBOOK_NOTICE_KEY": secrets.token_urlsafe(48),
+        "KEYBOOK_NOTICE_INSIDE": "127.0.0.0/8",
     }
 
 

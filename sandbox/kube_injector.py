@@ -12,6 +12,7 @@ from sandbox.kube_selectors import Object
 ADDRESS = "http://openbao.openbao.svc:8200"
 DOMAIN = "vault.hashicorp.com/"
 FILE = "agent-inject-secret-"
+ONCE = f"{DOMAIN}agent-pre-populate-only"  # the agent runs before the start alone, so nobody renews what it wrote
 INIT, SIDECAR, IMAGE = "vault-agent-init", "vault-agent", "registry.example/openbao:2.7.2"
 _MOUNT = {"name": "vault-secrets", "mountPath": "/vault/secrets"}
 
@@ -25,7 +26,8 @@ def admit(kind: Kind, found: Object) -> None:
     for container in spec["containers"]:
         container["volumeMounts"] = [*(container.get("volumeMounts") or ()), dict(_MOUNT)]
     spec["initContainers"] = [_agent(INIT, notes, once=True), *(spec.get("initContainers") or ())]
-    spec["containers"] = [*spec["containers"], _agent(SIDECAR, notes, once=False)]
+    if notes.get(ONCE) != "true":
+        spec["containers"] = [*spec["containers"], _agent(SIDECAR, notes, once=False)]
     names = ("home-init", "home-sidecar", "vault-secrets")
     memory = [{"name": name, "emptyDir": {"medium": "Memory"}} for name in names]
     spec["volumes"] = [*(spec.get("volumes") or ()), *memory]

@@ -8,7 +8,7 @@ import msgspec
 
 from rotation import revoking
 from rotation.logins import Away, unwatched
-from rotation.outcomes import Checked, Done, NotDone, Outcome, Sentence, Unknown
+from rotation.outcomes import Checked, Done, NotDone, Outcome, Sentence, Unknown, Waiting
 from rotation.revoking import Late
 from rotation.world import World
 
@@ -57,7 +57,11 @@ def run(args: Args, world: World) -> Outcome:
     """Revoke those that live; a refusal of one does not keep the others alive."""
     trouble: Outcome | None = None
     kept = late = seen = 0
+    many = len(args.leases)
     for part in revoking.batches(args.leases):
+        if seen and (why := world.halted()):
+            says = f"{seen - kept:,} of {many:,} leases are revoked; the next is not begun. {why}"
+            return Waiting(says, seconds=1.0, done=seen - kept, of=many)
         with world.doors.vault(world.vault, args.namespace, args.role, 3 * len(part)) as operator:
             for lease in part:
                 found = revoking.revoke(operator, lease)
@@ -65,10 +69,10 @@ def run(args: Args, world: World) -> Outcome:
                 kept += found is not None
                 trouble = found if isinstance(found, Outcome) and not isinstance(trouble, Unknown) else trouble
         seen += len(part)
-        world.progress(seen - kept, len(args.leases))
+        world.progress(seen - kept, many)
     if trouble is None or (args.proven_later and kept == late):
         return _ended(args, late)
-    says = f"{kept:,} of {len(args.leases):,} leases were not revoked. {trouble.says}"
+    says = f"{kept:,} of {many:,} leases were not revoked. {trouble.says}"
     return Unknown(says) if isinstance(trouble, Unknown) else NotDone(says) if late else type(trouble)(says)
 
 
@@ -82,4 +86,5 @@ def _ended(args: Args, late: int) -> Done:
     if late:
         return Done(f"Revocation was asked for {many:,}; Vault could not end {late:,} of them yet.", receipt)
     lines = () if args.proven_later else tuple(map(unwatched, args.leases))
-    return Done(f"{many:,} revoked; the lookup says that it is gone.", receipt, lines)
+    says = f"All {many:,} are gone: Vault's lookup says so." if many > 1 else "Vault's lookup says that it is gone."
+    return Done(says, receipt, lines)

@@ -9,7 +9,7 @@ import msgspec
 
 from rotation.estate import Estate
 from rotation.planning import Drawn, Refused, StepSpec, Wish
-from rotation.restarting import restarts
+from rotation.restarting import restarts, without
 from rotation.syncing import syncs
 from vault.enrolment import Want
 
@@ -21,6 +21,8 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The secret's name, the way, and the keys that get a new value.
 
     adopt: somebody else writes the new version; generated: Keybook does; wrapped: the asker hands its value over.
+    `cordoned` are service accounts (`namespace/name`) that can't log in: what runs as them is neither restarted nor
+    waited for.
     """
 
     secret: str
@@ -29,6 +31,7 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: str = ""
     restart: bool = True
     retire: bool = True
+    cordoned: tuple[str, ...] = ()
 
 
 def risk(args: Args) -> str:
@@ -53,11 +56,12 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
         begin = StepSpec("write_kv", {**first, "keys": list(args.keys), "policy": args.policy})
     if args.way == "wrapped":
         begin = StepSpec("write_wrapped", {**first, "keys": list(args.keys)})
-    rows = estate.consumers(place)
+    rows, kept_out = without(estate.consumers(place), args.cordoned)
     copying, asking, unread = syncs(rows)
     touched, restarting = restarts(estate, estate.eaters(rows), restart=args.restart)
-    touched.doubts += unread
-    prove = StepSpec("verify_delivery", {"place": at, "replaced_by": begin.step})
+    touched.doubts += [*unread, *kept_out]
+    cordoned = {"cordoned": list(args.cordoned)} if args.cordoned else {}
+    prove = StepSpec("verify_delivery", {"place": at, "replaced_by": begin.step, **cordoned})
     steps, needs = [begin, *copying, *touched.steps, prove], [write]
     if args.retire:
         destroy = estate.need(place.connection, Want("kv", "destroy", place.mount, place.path))

@@ -13,11 +13,12 @@ from tests.audit.conftest import ROOT
 # What each process holds, by the name under which it finds it.
 HOLDS = {
     "setup": {"DATABASE_URL", *ROLES},
-    "web": {"DATABASE_URL", "KEYBOOK_SECRET_KEY"},
+    "web": {"DATABASE_URL", "KEYBOOK_SECRET_KEY", "KEYBOOK_NOTICE_KEY"},
     "receiver": {"DATABASE_URL"},
     "worker-ingest": {"DATABASE_URL", "REDIS_URL"},
     "worker-cluster": {"DATABASE_URL", "REDIS_URL"},
     "worker-operations": {"DATABASE_URL", "REDIS_URL"},
+    "worker-notices": {"DATABASE_URL", "REDIS_URL", "KEYBOOK_NOTICE_KEY", "KEYBOOK_SMTP_PASSWORD"},
     "beat": {"DATABASE_URL", "REDIS_URL"},
     "health": {"DATABASE_URL", "REDIS_URL"},
 }
@@ -79,6 +80,7 @@ def test_the_sandbox_gives_its_processes_no_more_than_compose_does():
         ("INGEST", "worker-ingest"),
         ("CLUSTER", "worker-cluster"),
         ("OPERATIONS", "worker-operations"),
+        ("NOTICES", "worker-notices"),
         ("BEAT", "beat"),
         ("HEALTH", "health"),
         ("WEB", "web"),

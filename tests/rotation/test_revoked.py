@@ -13,7 +13,7 @@ import pytest
 from rotation import at_databases, revoking, runner
 from rotation.logins import Logins
 from rotation.models import Change, Mismatch, Step
-from rotation.runner import Hands
+from rotation.surroundings import Hands
 from tests.rotation.live import LiveDoors
 from tests.rotation.own_postgres import DROP, Engine, own_postgres
 from tests.rotation.toys import approved
@@ -165,14 +165,14 @@ def test_a_login_that_can_not_log_in_is_as_good_as_gone_and_its_open_sessions_ar
         assert case.turn() == "succeeded"
         ((state, says),) = case.lines()
     assert state == "short" and "can't log in any more" in says and "1 sessions that it opened go on" in says
-    assert case.change.says == "Done; 1 lines fall short of proof."
+    assert case.change.says == "Done; 1 line falls short of proof."
 
 
 def test_without_a_witness_nothing_is_said_of_the_database(own, tmp_path):
     engine = Engine(own, DROP)
     case = Case(own, engine, tmp_path, [engine.take()[0]], witness=False)
     assert case.turn() == "succeeded"
-    assert case.lines() == [("short", "revoked in Vault, not confirmed at the database")]
+    assert case.lines() == [("short", "gone in Vault, not confirmed at the database")]
 
 
 def test_of_two_logins_of_one_second_it_is_said_that_either_may_have_been_the_leases(own, tmp_path):
