@@ -141,6 +141,7 @@ API_SCOPES = {
     "api-change-reject": None,
     "api-change-cancel": None,
     "api-change-resume": None,
+    "api-change-hand-over": None,
     "api-change-report": "changes:read",
     "api-change-report-text": "changes:read",
     "api-playbooks": "changes:read",

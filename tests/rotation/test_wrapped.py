@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 from django.db import ProgrammingError, connection, transaction
+from django.test import Client
 
+from accounts import tokens
 from accounts.models import TrailEntry
+from accounts.token_wish import Wish
 from rotation import actions, handed, handing, preflight, runner
 from rotation.approving import NotApproved
 from rotation.lifecycle import Forbidden
@@ -300,6 +303,33 @@ def test_a_key_is_made_once_for_its_owner_alone_and_one_that_others_can_read_is_
     place.chmod(0o440)
     with pytest.raises(Unsealable, match="Others than the worker may read"):
         handed.publish(case.file)
+
+
+def test_a_token_comes_by_page_or_api_and_no_answer_holds_it(case, settings):
+    settings.SECURE_SSL_REDIRECT = False
+    settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = settings.KEYBOOK.require_mfa = False
+    first, second, place = case.wrap(), case.wrap(), f"/changes/{case.change.name}/hand-over/"
+    client = Client()
+    client.force_login(case.ann)
+    assert "Hand over the value" in client.get(f"/changes/{case.change.name}/").content.decode()
+    assert "password=…" in client.get(place).content.decode()
+    wrong = client.post(place, {"token": "two words"})
+    assert (
+        wrong.status_code == 409 and b"This is no wrapping token" in wrong.content and b"two words" not in wrong.content
+    )
+    assert client.post(place, {"token": first}).status_code == 302
+    _, bearer = tokens.create(case.ann, Wish("one", ("changes:read", "changes:ask")), actor=case.ann)
+    sent = {"content_type": "application/json", "headers": {"Authorization": f"Bearer {bearer}"}}
+    api = f"/api/v1/changes/{case.change.name}/hand-over"
+    bad = client.post(api, {"token": "two words"}, **sent)
+    assert bad.status_code == 422 and b"two words" not in bad.content
+    answer = client.post(api, {"token": second}, **sent)
+    assert answer.status_code == 200 and second not in answer.content.decode()
+    assert handed.given(case.change.name, case.file).token() == second
+    assert first not in client.get(place).content.decode()
+    _, other = tokens.create(person("bob"), Wish("one", ("changes:ask",), allow_approve=True), actor=case.ann)
+    sent["headers"] = {"Authorization": f"Bearer {other}"}
+    assert client.post(api, {"token": first}, **sent).status_code in (403, 409)
 
 
 @contextmanager
