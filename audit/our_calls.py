@@ -20,11 +20,12 @@ _CALLS = """
                WHERE o.call_id = c.event_id AND o.lease <> '' LIMIT 1), ''),
            c.prefix, c.outcome,
            ARRAY(SELECT accessor FROM audit_oursight WHERE call_id = c.event_id AND accessor <> '' ORDER BY device_id),
-           ARRAY(SELECT about FROM audit_oursight WHERE call_id = c.event_id AND about <> '' ORDER BY device_id)
+           ARRAY(SELECT about FROM audit_oursight WHERE call_id = c.event_id AND about <> '' ORDER BY device_id),
+           coalesce(m.entity_id, '')
     FROM audit_ourcall c JOIN audit_vault v ON v.id = c.vault_id JOIN audit_principal p ON p.id = c.principal_id
     JOIN audit_address a ON a.id = c.address_id LEFT JOIN audit_secret s ON s.id = c.secret_id
     LEFT JOIN LATERAL (
-        SELECT k.event_id, k.role, w.name FROM audit_oursight o
+        SELECT k.event_id, k.role, w.name, w.entity_id FROM audit_oursight o
         JOIN audit_oursight t ON t.device_id = o.device_id AND t.made = o.accessor AND t.made <> ''
         JOIN audit_ourcall k ON k.event_id = t.call_id AND k.vault_id = c.vault_id
         JOIN audit_principal w ON w.id = k.principal_id

@@ -3,50 +3,21 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, cast
 
 import psycopg
-from celery import shared_task
-from celery.exceptions import OperationalError as BrokerError
-from django.db import Error, InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from audit import actions, attributing, leasing, old_holders
 from audit.batch import LostRace
 from audit.models import Source
+from inventory.bells import database_may_be_away, doorbell, ring
 
 TURN = 10.0  # seconds: what one source may take before the others' bells are heard
-BELL_LIVES = 20.0  # seconds: the sweep has rung again long before
 _HOUSE_LOCK = 0x6B62_0003
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError)
 _log = logging.getLogger("keybook.audit")
-
-
-class Bell(Protocol):
-    """A task as we use it: called in place, or rung with one primary key."""
-
-    def __call__(self, *key: int) -> None:
-        """Do the work here and now."""
-
-    def apply_async(self, args: tuple[int, ...], **options: Any) -> object:
-        """Send the message."""
-
-
-def doorbell(name: str) -> Callable[[Callable[..., None]], Bell]:
-    """Return the decorator that makes a function the task `name`."""
-    return cast("Callable[[Callable[..., None]], Bell]", shared_task(name=name))
-
-
-def ring(bell: Bell, *key: int) -> bool:
-    """Ring for a row; False when the broker is away, which only means that the sweep has to find the row."""
-    try:
-        bell.apply_async(key, expires=BELL_LIVES, headers={"rung": time.time()})
-    except (BrokerError, OSError):
-        _log.warning("The broker took no message; the sweep rings again when it is back.")
-        return False
-    return True
 
 
 @doorbell("audit.sweep")
@@ -130,10 +101,8 @@ def find_old_versions() -> None:
 @contextmanager
 def _the_database_may_be_away(what: str) -> Iterator[None]:
     """Say in one line that PostgreSQL is away or that another ingester was quicker; the next bell tries again."""
-    try:
-        yield
-    except LostRace as error:
-        _log.warning("%s was given up: %s", what, error)
-    except (*_AWAY, Error, psycopg.Error) as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        _log.warning("%s waits: PostgreSQL said: %s. No cursor moved.", what, said)
+    with database_may_be_away(what, _log):
+        try:
+            yield
+        except LostRace as error:
+            _log.warning("%s was given up: %s", what, error)

@@ -111,6 +111,8 @@ def _posts(table: Table, given: argparse.Namespace, service: Service, place: des
     table.atleast(
         "lines/s, one in each POST, the receiver on one core", [one["rate"] for one in rounds], 2_000, "{:.0f}"
     )
+    # A disk that takes longer than 250 ms for a commit is answered for with 503, and the line comes again.
+    table.row("lines of a round answered with 503", spread([one["refused"] for one in rounds], "{:.0f}"))
     table.row("CPU time of the receiver per POST, µs", spread([one["cpu"] for one in rounds], "{:.0f}"))
     table.row(f"p99 of a POST with {_CONNECTIONS} connections, ms", spread([one["p99"] for one in rounds], "{:.1f}"))
 
@@ -127,9 +129,10 @@ def _post_round(wrk: str, script: Path, service: Service, place: desk.Desk, seco
         row = wire.execute("SELECT count(*), avg(length) FROM audit_spool").fetchone()
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", told)
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", told)
-    if refused or row is None or not row[0] or p99 is None:
-        raise RuntimeError(f"the receiver refused {refused[1] if refused else 'all'} lines")
+    if row is None or not row[0] or p99 is None:
+        raise RuntimeError(f"the receiver took no line: {told}")
     return {
+        "refused": float(refused[1]) if refused else 0.0,
         "rate": row[0] / watch.seconds,
         "size": float(row[1]),
         "cpu": used / row[0] * 1e6,

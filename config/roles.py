@@ -130,6 +130,14 @@ RULES = (
     Rule("rotation_age", {WEB: READ, OPERATIONS: "SELECT, INSERT, UPDATE"}),
     Rule("rotation_verdict", {WEB: ADD, OPERATIONS: "SELECT, UPDATE (void)", HEALTH: READ}),
     Rule("rotation_freeze", {WEB: ADD, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),
+    # A notice is written with the verb that it tells of, by whoever does that; another process delivers it.
+    Rule("rotation_answer", {WEB: ADD, OPERATIONS: READ, HEALTH: READ}),
+    Rule("rotation_notice", {WEB: ADD, OPERATIONS: ADD, HEALTH: READ}),
+    # What is found to disagree stays: people only note that they looked into it.
+    Rule(
+        "rotation_mismatch",
+        {WEB: "SELECT, UPDATE (ended_at, ended_by, note)", OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ},
+    ),
     Rule("rotation_.*", {WEB: READ, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),
 )
 

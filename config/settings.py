@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from rotation.witnessed import watched
 from vault.doors import doors
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -60,6 +61,8 @@ class Environment(BaseSettings):
     executor: str = Field(default="", alias="KEYBOOK_EXECUTOR")
     restarter: str = Field(default="", alias="KEYBOOK_RESTARTER")
     may_generate: str = Field(default="", alias="KEYBOOK_MAY_GENERATE")
+    playbooks: str = Field(default="", alias="KEYBOOK_PLAYBOOKS")
+    witness: str = Field(default="", alias="KEYBOOK_WITNESS")
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -93,6 +96,13 @@ class Environment(BaseSettings):
     def _doors(cls, words: str) -> str:
         """Refuse what names no way in: a typo may not look like a vault without an executor."""
         doors(words)
+        return words
+
+    @field_validator("witness")
+    @classmethod
+    def _watched(cls, words: str) -> str:
+        """Refuse what names no database: a typo may not look like a mount that nobody watches."""
+        watched(words)
         return words
 
     @field_validator("oidc_roles")

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from audit import ages, lease_proofs, our_calls, proofs
+from audit import ages, exposure, lease_proofs, our_calls, proofs
 from inventory.sightings import (
+    Had,
     HeldLease,
+    HeldToken,
     LeaseEnd,
     OurCall,
     Reach,
     Rotatable,
     Rotated,
+    Taken,
     TokenUse,
     VersionRead,
     Written,
@@ -37,6 +40,22 @@ class AuditLog(Books, Witness, Almanac):
     def versions(self, vault: str, namespace: str, mount: str, path: str) -> int:
         """Return the newest version of a secret that the record shows, 0 when it shows none."""
         return proofs.newest_version(proofs.secret_ids(vault, namespace, mount, path))
+
+    def had(self, vault: str, namespace: str, mount: str, path: str, since: datetime, until: datetime) -> Sequence[Had]:
+        """Return who was given a secret, or was denied it, in [since, until), most reads first."""
+        return exposure.had(proofs.secret_ids(vault, namespace, mount, path), since, until)
+
+    def taken(self, since: datetime, until: datetime, *, pod: str = "", principal: str = "") -> Sequence[Taken]:
+        """Return which secrets a pod (by uid) or a principal (by name) was given in [since, until)."""
+        return exposure.taken(since, until, pod=pod, principal=principal)
+
+    def tokens(self, since: datetime, until: datetime, *, pod: str = "", principal: str = "") -> Sequence[HeldToken]:
+        """Return with which tokens a pod (by uid) or a principal (by name) called in [since, until)."""
+        return exposure.tokens(since, until, pod=pod, principal=principal)
+
+    def entities(self, vault: str, principal: str) -> Sequence[str]:
+        """Return the ids of the entities that principals of a name ever were in a vault."""
+        return exposure.entities(vault, principal)
 
     # --- Witness
 

@@ -28,6 +28,40 @@ WORDS = {
     "policy": "Password policy of the vault",
     "enable": "Let it in again instead",
 }
+ASKS = {
+    "approval_policy": (
+        "Say which changes the policy is about, who must approve them and with which proof. Ending it needs "
+        "its name alone."
+    ),
+    "database_role": (
+        "Name the static role by the path at which its password is read, such as "
+        "database/static-creds/ledger. Vault draws the new password."
+    ),
+    "database_root": (
+        "Name the database's connection, such as database/config/ledger-pg. Afterwards only Vault knows its password."
+    ),
+    "enrol_key": "A passkey is registered on its owner's own page; what it sent stands here.",
+    "entity": (
+        "Name the entity by its id, or by its name where only one has it. Its tokens are refused until it is "
+        "let in again."
+    ),
+    "freeze_off": "Say which freeze, by its number in the list of freezes.",
+    "grant_role": "Name the person, and the role: approver or administrator.",
+    "kv": (
+        "Name the secret. With adopt somebody else writes the new version and this change goes on from there; "
+        "with generated Keybook chooses new values for the keys that you name."
+    ),
+    "lease": (
+        "Say in one of these ways which leases. They are frozen in the plan: what is issued later is not touched."
+    ),
+    "restart": "Name the workload by its cluster, kind, namespace and name.",
+    "resync": (
+        "Name the operator's resource by its cluster, kind, namespace and name. Its copy is read anew, and "
+        "who keeps the old one is restarted."
+    ),
+    "token": "Give the accessor in clear, as Vault tells it. The token itself belongs on no page.",
+    "transit": "Name the key, such as transit/keys/ledger. What older versions encrypted can still be decrypted.",
+}
 LONGEST = 4_000
 OPEN_TO = {"govern": "administrator"}  # who finds these among the targets; the plan itself is open to any operator
 
@@ -67,6 +101,7 @@ class ChangeForm:
     plan: Plan | None = None
     why: Refused | None = None
     sent: bool = False
+    renewed: bool = False  # its key was used for something else: what is sent now is another wish
     _fresh_key: str = field(default_factory=lambda: token_urlsafe(18))
 
     @property
@@ -82,8 +117,8 @@ class ChangeForm:
 
     @property
     def help(self) -> str:
-        """Return what the target asks for, as its own module says it."""
-        return str(targets.kinds()[self.target].Args.__doc__ or "") if self.target else ""
+        """Return what the target asks for, as it is said to people."""
+        return ASKS.get(self.target, "")
 
     @property
     def fields(self) -> list[Field]:
@@ -148,7 +183,7 @@ class ChangeForm:
     @property
     def key(self) -> str:
         """Return the key by which sending the form twice asks once."""
-        return self.text("once", 100) or self._fresh_key
+        return ("" if self.renewed else self.text("once", 100)) or self._fresh_key
 
     def text(self, name: str, most: int = LONGEST) -> str:
         """Return what stands in a field, without what no text has."""

@@ -16,6 +16,7 @@ AGAIN = 2.0  # seconds until a vault that was away is asked again
 _log = logging.getLogger("keybook.executor")
 _known: dict[str, Executor] = {}
 _read = ""
+_entities: dict[str, str] = {}
 
 
 def prepare(setting: str) -> Mapping[str, Executor]:
@@ -24,6 +25,7 @@ def prepare(setting: str) -> Mapping[str, Executor]:
     if setting != _read:
         verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
         _known, _read = executors(setting, lambda: datetime.now(UTC), verify), setting
+        _entities.clear()
     return _known
 
 
@@ -77,3 +79,18 @@ def operator_of(vault: str, address: str, setting: str) -> Operator:
 def troubles() -> list[tuple[str, NoIdentity]]:
     """Return which vaults this process has no identity at, and why."""
     return [(name, one.trouble) for name, one in _known.items() if one.trouble is not None]
+
+
+def entities(setting: str, vault: str) -> frozenset[str]:
+    """Return the entities that the executor is at a vault and its namespaces, each asked once of the vault.
+
+    Empty where it is none or could not be asked: then nothing can be said of who else minted a token.
+    """
+    some = {name: one for name, one in prepare(setting).items() if name.partition("/")[0] == vault}
+    for name in some.keys() - _entities.keys():
+        try:
+            _entities[name] = some[name].operating().whoami().entity_id
+        except VaultError as error:
+            _log.warning("Who the executor is at the vault %s could not be asked: %s.", name, error)
+            return frozenset()
+    return frozenset(_entities[name] for name in some if _entities[name])

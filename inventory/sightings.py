@@ -69,6 +69,7 @@ class OurCall:
     outcome: str
     accessors: Sequence[str] = ()
     abouts: Sequence[str] = ()
+    minter: str = ""  # the entity of `minted_by`, empty for one without
 
     @property
     def writes(self) -> bool:
@@ -196,3 +197,54 @@ class Rotated:
     version: int
     by: str
     event: int
+
+
+@dataclass(frozen=True, slots=True)
+class Had:
+    """One caller that was given a secret, or was denied it, in a stretch of time; `pod` is `namespace/name` or empty.
+
+    `delivered_by` says that it is an operator, which reads for others.
+    """
+
+    principal: str
+    kind: str
+    pod: str
+    grade: str
+    delivered_by: str
+    reads: int
+    denied: int
+    first: datetime | None
+    last: datetime | None
+    versions: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One secret that a pod or a principal was given in a stretch of time: its name, its engine, the newest version."""
+
+    vault: str
+    secret: str
+    engine: str
+    grade: str
+    reads: int
+    first: datetime
+    last: datetime
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldToken:
+    """One token that a pod or a principal called with; its accessor is an HMAC where no device shows it in clear."""
+
+    vault: str
+    accessor: str
+    principal: str
+    entity: str
+    grade: str
+    first: datetime
+    last: datetime
+
+    @property
+    def clear(self) -> bool:
+        """Whether the token can be named to the vault."""
+        return bool(self.accessor) and not self.accessor.startswith("hmac-")

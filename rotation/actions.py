@@ -12,15 +12,17 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.trail import Detail, record
+from accounts.trail import Detail
 from rotation import lifecycle, moves
 from rotation.bells import ring_on_commit
 from rotation.models import Change
 from rotation.plan import Plan
 from rotation.planning import Refused, digest
+from rotation.telling import record
 
 LONGEST_REASON = 2_000
 LONGEST_KEY = 200
+PAUSED, UNPAUSED = "rotation.change.pause_wanted", "rotation.change.pause_ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,13 @@ class Asked:
 
 
 class KeyUsed(Exception):
-    """The same Idempotency-Key came with another body."""
+    """The same Idempotency-Key came with another body; `change` is the one that was asked for with the first."""
+
+    def __init__(self, change: str) -> None:
+        super().__init__(
+            f"This Idempotency-Key was used for {change}, with another body. Use a new key for a new change."
+        )
+        self.change = change
 
 
 def request(asker: User, plan: Plan, reason: str, asked: Asked, *, rule: Mapping[str, Any], hours: int = 24) -> Change:
@@ -74,9 +82,7 @@ def request(asker: User, plan: Plan, reason: str, asked: Asked, *, rule: Mapping
 def _same(asker: User, key: str, body: str) -> Change | None:
     found = Change.objects.filter(asker_id=asker.pk, key=key).first() if key else None
     if found is not None and found.body_hash != body:
-        raise KeyUsed(
-            f"This Idempotency-Key was used for {found.name}, with another body. Use a new key for a new change."
-        )
+        raise KeyUsed(found.name)
     return found
 
 
@@ -90,7 +96,7 @@ def _make(asker: User, plan: Plan, reason: str, asked: Asked, rule: Mapping[str,
         break_glass=asked.review_due is not None, review_due=asked.review_due,
     )  # fmt: skip
     told = {"target": made.target, "plan": made.plan_hash, "by": asked.by, "reason": reason[:200]}
-    record(asker, "rotation.change.requested", moves.subject(made), details=told, request=asked.request)
+    record(asker, "rotation.change.requested", moves.subject(made), about=made, details=told, request=asked.request)
     ring_on_commit(made.pk)
     return made
 
@@ -102,7 +108,7 @@ def cancel(change: Change, actor: User, *, http: HttpRequest | None = None) -> C
     with transaction.atomic():
         if not Change.objects.filter(pk=change.pk, state=lifecycle.RUNNING).update(cancel_wanted=True, due_at=None):
             raise moves.LostRace(f"{change.name} runs no more. Look at it again before you decide.")
-        record(actor, "rotation.change.cancel_wanted", moves.subject(change), request=http)
+        record(actor, "rotation.change.cancel_wanted", moves.subject(change), about=change, request=http)
         ring_on_commit(change.pk)
     change.refresh_from_db(fields=["state", "cancel_wanted"])
     return change
@@ -123,7 +129,7 @@ def pause(change: Change, actor: User, before: int, *, http: HttpRequest | None 
             raise moves.LostRace(f"{change.name} is over meanwhile. Look at it again before you decide.")
         if change.steps.filter(number=before, started_at__isnull=False).exists():
             raise lifecycle.Forbidden(f"Step {before} of {change.name} has begun. Choose a later one.")
-        record(actor, "rotation.change.pause_wanted", moves.subject(change), details={"before": before}, request=http)
+        record(actor, PAUSED, moves.subject(change), about=change, details={"before": before}, request=http)
         ring_on_commit(change.pk)
     change.refresh_from_db(fields=["state", "pause_before", "paused_by"])
     return change
@@ -132,10 +138,17 @@ def pause(change: Change, actor: User, before: int, *, http: HttpRequest | None 
 def resume(change: Change, actor: User, *, http: HttpRequest | None = None) -> Change:
     """Let a change go on: one that stopped at the step where it stopped, a paused one as if nobody had paused it.
 
+    Those who approved it did so for that day: as long as an approval is good, so long after its end it may go on.
     Raises `lifecycle.Forbidden`.
     """
     if change.state in lifecycle.WORK and change.pause_before is not None:
         return _unpause(change, actor, http)
+    good_for = timedelta(hours=int(change.rule.get("hours", 24)))
+    if change.state == lifecycle.FAILED and change.ended_at and timezone.now() > change.ended_at + good_for:
+        raise lifecycle.Forbidden(
+            f"{change.name} stopped at {change.ended_at:%Y-%m-%d %H:%M} UTC, and what was approved may go on for "
+            f"{good_for.total_seconds() / 3600:.0f} h after that. Ask for what is left as a new change."
+        )
     says = f"Resumed by {actor.username}."
     with transaction.atomic():
         moves.make(change, "resume", actor, request=http, says=says, cancel_wanted=False, due_at=None, ended_at=None)
@@ -149,7 +162,7 @@ def _unpause(change: Change, actor: User, http: HttpRequest | None) -> Change:
         if not held.update(pause_before=None, paused_by="", due_at=None, says=f"Resumed by {actor.username}."):
             raise moves.LostRace(f"{change.name} stands elsewhere meanwhile. Look at it again before you decide.")
         told: dict[str, Detail] = {"before": change.pause_before}
-        record(actor, "rotation.change.pause_ended", moves.subject(change), details=told, request=http)
+        record(actor, UNPAUSED, moves.subject(change), about=change, details=told, request=http)
         ring_on_commit(change.pk)
     change.refresh_from_db(fields=["state", "pause_before", "paused_by", "says"])
     return change

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +35,7 @@ from rotation.ballot import (
 )
 from rotation.models import ApprovalPolicy, ApproverKey, Change
 from rotation.models import Verdict as VerdictRow
-from rotation.planning import Refused
+from rotation.planning import Refused, parts_of
 from rotation.rules import Rule
 
 EVERYTHING = "everything"  # the policy that a new Keybook begins with
@@ -109,6 +109,24 @@ def rule_for(target: str, subject: str, risk: str, at: datetime | None = None) -
     Ask it when a change is asked for and give `rules.document(rule)` and `rule.hours` to `actions.request`.
     """
     found = rules.choose(policies(at), f"{target}:{subject}", Risk(risk))
+    if isinstance(found, No):
+        raise Refused(found.sentence, code=found.way)
+    return found
+
+
+def rule_of_plan(document: Mapping[str, Any], risk: str, at: datetime | None = None) -> Rule | No:
+    """Return what a change of this plan needs, or why nobody may approve it: the strictest of the whole and its parts.
+
+    So a plan of several parts is no way around a rule that is about one of them.
+    """
+    whole = (f"{document['target']}:{document['subject']}", Risk(risk))
+    parts = [(f"{one.target}:{one.subject}", Risk(one.risk)) for one in parts_of(document)]
+    return rules.choose_all(policies(at), [whole, *parts])
+
+
+def rule_for_plan(document: Mapping[str, Any], risk: str) -> Rule:
+    """Return the same for a change that is asked for now. Raises `rotation.planning.Refused`, which names the rule."""
+    found = rule_of_plan(document, risk)
     if isinstance(found, No):
         raise Refused(found.sentence, code=found.way)
     return found

@@ -12,7 +12,6 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from accounts.models import User
-from accounts.trail import record
 from rotation import assertions, break_glass, lifecycle, moves
 from rotation.approvers import database_time, facts_of, pinned, rule_of, token_of, voter_of, votes_of
 from rotation.assertions import AssertionRefused, Party
@@ -21,6 +20,7 @@ from rotation.bells import ring_on_commit
 from rotation.models import Change
 from rotation.models import Verdict as VerdictRow
 from rotation.policy import Rule, may_approve, may_reject, tally
+from rotation.telling import record
 
 LONGEST_NOTE = 2_000
 
@@ -175,7 +175,8 @@ def _keep(change: Change, user: User, verdict: Verdict, given: Given, means: Mea
     told = {"verdict": row.verdict, "plan": row.plan_hash, "proof": row.proof, "by": given.channel.value}
     if given.token_id is not None:
         told["with"] = f"API token {given.token_id}"
-    record(user, f"rotation.verdict.{_PAST[verdict]}", moves.subject(change), details=told, request=given.request)
+    verb = f"rotation.verdict.{_PAST[verdict]}"
+    record(user, verb, moves.subject(change), about=change, details=told, request=given.request)
 
 
 _PAST = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected"}
@@ -210,6 +211,6 @@ def review(change: Change, user: User, given: Given, note: str) -> Change:
         raise NotApproved(answer)
     Change.objects.filter(pk=change.pk).update(reviewed_at=now, reviewed_by=user.username)
     told = {"note": note.strip()[:LONGEST_NOTE]}
-    record(user, "rotation.change.reviewed", moves.subject(change), details=told, request=given.request)
+    record(user, "rotation.change.reviewed", moves.subject(change), about=change, details=told, request=given.request)
     change.refresh_from_db(fields=["reviewed_at", "reviewed_by"])
     return change

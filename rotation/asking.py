@@ -16,7 +16,7 @@ from rotation.ballot import No
 from rotation.books import books
 from rotation.models import Change
 from rotation.plan import Plan
-from rotation.planning import Refused, Wish, digest
+from rotation.planning import Refused, Wish, digest, parts_of
 
 OUTSIDE = "Nothing that you may see is called so."
 _NAMED = ("secret", "lease_id", "role", "prefix", "key", "path", "mount")
@@ -47,7 +47,8 @@ def draw(want: Want, scope: Scope) -> Plan:
         made = plan.make(want.target, want.args, books(), wish)
     except Refused as why:
         raise (why if _tellable(want, why, scope) else _outside()) from None
-    if not queries.covers(scope, made.document["vault"], made.document["subject"]):
+    subjects = [made.document["subject"], *(one.subject for one in parts_of(made.document))]
+    if not all(queries.covers(scope, made.document["vault"], one) for one in subjects):
         raise _outside()
     return made
 
@@ -60,7 +61,7 @@ def ask(asker: User, want: Want, reason: str, asked: Asked, scope: Scope) -> Cha
     if (before := asked_before(asker, asked)) is not None:
         return before
     made = draw(want, scope)
-    rule = approvers.rule_for(want.target, made.document["subject"], made.risk)
+    rule = approvers.rule_for_plan(made.document, made.risk)
     return actions.request(asker, made, reason, asked, rule=rules.document(rule), hours=rule.hours)
 
 
@@ -68,9 +69,7 @@ def asked_before(asker: User, asked: Asked) -> Change | None:
     """Return what this key was used for with this body; raises `KeyUsed` when it was for another."""
     found = Change.objects.filter(asker_id=asker.pk, key=asked.key).first() if asked.key else None
     if found is not None and found.body_hash != digest(asked.body):
-        raise KeyUsed(
-            f"This Idempotency-Key was used for {found.name}, with another body. Use a new key for a new change."
-        )
+        raise KeyUsed(found.name)
     return found
 
 

@@ -14,6 +14,8 @@ from cluster.operating import Operator as Restarter
 from inventory.executing import operator_of
 from inventory.kubeconfigs import place_of
 from inventory.models import Connection
+from rotation import at_databases
+from rotation.logins import Logins
 from vault.errors import NotPermitted
 from vault.operating import Operator
 
@@ -24,7 +26,7 @@ LIVES = 60  # seconds of an operation's token
 class OpenDoors:
     """Doors for one step of one change, whose names stand in every audit line of it; `head` is the trail's.
 
-    `executor` and `restarter` are the settings that name the worker's identities.
+    `executor`, `restarter` and `witness` are the settings that name the worker's identities.
     """
 
     executor: str
@@ -33,6 +35,7 @@ class OpenDoors:
     step: int
     plan_hash: str
     head: str = ""
+    witness: str = ""
 
     @contextmanager
     def vault(self, vault: str, namespace: str, role: str, uses: int) -> Iterator[Operator]:
@@ -46,9 +49,18 @@ class OpenDoors:
             "keybook_head": self.head,
         }  # fmt: skip
         with operator_of(name, address, self.executor).minted(role, meta, LIVES, uses) as operator:
-            yield operator
+            try:
+                yield operator
+            except NotPermitted as error:
+                mend = f"apply the policy {role} again as Keybook printed it"
+                what = f"a token of the role {role} may not do this"
+                raise NotPermitted(what, error.where, mend, error.said) from error
 
     @contextmanager
     def cluster(self, cluster: str) -> Iterator[Restarter]:
         """Open a cluster as the restarter. Raises `ClusterError`, and `UnusableSetting` where it has no kubeconfig."""
         yield Restarter(Client(place_of(cluster, self.restarter)))
+
+    def logins(self, vault: str, namespace: str, path: str) -> Logins | None:
+        """Ask the databases behind a mount for their logins; None where no witness is set. Raises `Away`."""
+        return at_databases.logins(self.witness, f"{vault}/{namespace.strip('/')}".rstrip("/"), path)

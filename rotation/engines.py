@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from inventory.sightings import OurCall
-from rotation.outcomes import Done, NotDone, Outcome, Waiting
+from rotation.kv import SOURCES
+from rotation.outcomes import Done, NotDone, Outcome, Unknown
 from rotation.world import World
 
 ARRIVES = timedelta(seconds=25)  # a call of an attempt can't reach Vault later: its token has ended by then
@@ -23,10 +24,10 @@ def by_the_log(world: World, path: str, says: str, receipt: dict[str, Any]) -> O
         if one.outcome == "ok":
             return Done(says, {**receipt, "event": one.event})
     if any(one.outcome in ("error", "no_response") for one in found):
-        return Waiting("Vault's log shows our call without a clear answer; the engine is looked at again.", seconds=2.0)
+        return Unknown("Vault's log shows our call without a clear answer: it may have been done.", seconds=2.0)
     if world.witness.reach(world.vault, world.began).covers(world.tried + ARRIVES):
         return NotDone("The audit log shows no such call of ours.")
-    return Waiting("The audit log has not come so far yet.", seconds=1.0)
+    return Unknown(f"The audit log is not read so far yet that it could tell. {SOURCES}")
 
 
 def _is(call: OurCall, world: World, path: str) -> bool:

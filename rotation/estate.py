@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from inventory import restarts, secret_places
-from inventory.cluster_models import SecretConsumer, Workload
+from inventory.cluster_models import PodState, SecretConsumer, Workload
 from inventory.cluster_questions import api_path, consumers_of
 from inventory.enrolled import enrolled
-from inventory.models import Cluster, Connection, Entity
+from inventory.models import Cluster, Connection, Entity, PodLife
 from inventory.restarts import Restart
 from inventory.secret_places import SecretPlace
 from inventory.sightings import HeldLease
@@ -41,6 +41,18 @@ class Eater:
     restarted_by: str  # vso, reloader, "" for nobody
     k8s_secret: str
     service_accounts: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod, alive or gone: `name` and `account` (its service account) are `namespace/name`."""
+
+    uid: str
+    name: str
+    cluster: str
+    account: str
+    workload: str
+    lives: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +122,8 @@ class Estate:
                 f"Check kind ({', '.join(OURS)}), namespace and name.", code="not_there",
             )  # fmt: skip
         if found.blast.obstacle:
-            raise Refused(found.blast.obstacle.says, found.blast.obstacle.mend)
+            says, mend = found.blast.obstacle.says, found.blast.obstacle.mend
+            raise Refused(f"{kind} {namespace}/{name} can't be restarted: {says}.", f"{mend[:1].upper()}{mend[1:]}.")
         return found
 
     def leases(self, **which: str) -> Sequence[HeldLease]:
@@ -141,9 +154,34 @@ class Estate:
             )
         return found[0]
 
+    def pod(self, given: str) -> Pod:
+        """Return a pod by its uid, or by `namespace/name` where only one ever had it; raises `Refused`."""
+        namespace, _, name = given.strip().partition("/")
+        which = {"namespace": namespace, "name": name} if name else {"uid": given.strip()}
+        alive = {one.uid: _alive(one) for one in PodState.objects.select_related("cluster").filter(**which)[:9]}
+        lives = PodLife.objects.select_related("cluster").filter(**which).order_by("-started")[:9]
+        found = {one.uid: _gone(one) for one in lives} | alive
+        chosen = list(alive.values()) if len(alive) == 1 else list(found.values())
+        if len(chosen) == 1:
+            return chosen[0]
+        mend = f"Give one of the uids {', '.join(sorted(found))}." if found else "Look at the list of pods."
+        many = f"{len(found)} pods were" if found else "No pod was"
+        raise Refused(f"{many} ever seen as {given[:80]!r}.", mend, code="not_there", field="args.pod")
+
     def workload(self, uid: str) -> Workload | None:
         """Return a workload by its uid, None when the picture has none."""
         return Workload.objects.select_related("cluster").filter(uid=uid).first()
+
+
+def _alive(one: PodState) -> Pod:
+    account = f"{one.namespace}/{one.service_account or 'default'}"
+    workload = f"{one.workload_kind} {one.namespace}/{one.workload_name}" if one.workload_name else ""
+    return Pod(one.uid, f"{one.namespace}/{one.name}", one.cluster.name, account, workload, True)
+
+
+def _gone(one: PodLife) -> Pod:
+    account = f"{one.namespace}/{one.service_account or 'default'}"
+    return Pod(one.uid, f"{one.namespace}/{one.name}", one.cluster.name, account, "", one.ended is None)
 
 
 def _eater(key: tuple[str, str, str, str], some: Sequence[SecretConsumer]) -> Eater:

@@ -8,6 +8,9 @@ from vault import errors as vault
 
 _UNKNOWN = tuple(one for one in (getattr(vault, "Unknown", None), getattr(cluster, "Unknown", None)) if one)
 _LATER = (vault.Unavailable, vault.Unreachable, vault.TokenGone)
+_ANSWERS = (
+    vault.NotThere, cluster.NotThere, cluster.NotAsPlanned, cluster.NotRestartable, cluster.NotRefreshable,
+)  # fmt: skip
 WIRES = (vault.VaultError, cluster.ClusterError)
 
 
@@ -25,6 +28,14 @@ def of_call(error: Exception) -> Outcome | None:
 def of_look(error: Exception) -> Outcome | None:
     """Return what an error of a look means: it could not be told; None for one that no wire raised."""
     return Unknown(_sentence(error), seconds=2.0) if isinstance(error, WIRES) else None
+
+
+def is_answer(error: Exception) -> bool:
+    """Tell whether an error of a look says how things are: what was planned is gone, or no longer as it was.
+
+    Any other says that nobody could look: a server that is away, a token that may not.
+    """
+    return isinstance(error, _ANSWERS)
 
 
 def _sentence(error: Exception) -> str:

@@ -9,9 +9,10 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from accounts.models import User
-from accounts.trail import Subject, record
+from accounts.trail import Subject
 from rotation.models import Change, Freeze
 from rotation.planning import Refused
+from rotation.telling import record
 
 EVERYTHING, VAULT, CLUSTER, PERSON = SCOPES = ("everything", "vault", "cluster", "person")
 LIFTS = "freeze_off"  # the target that is never frozen
@@ -28,7 +29,8 @@ def freeze(scope: str, subject: str, reason: str, *, actor: User, request: HttpR
     subject, reason = subject.strip(), reason.strip()
     _readable(scope, subject, reason)
     made = Freeze.objects.create(scope=scope, subject=subject, reason=reason, by_id=actor.pk, by_name=actor.username)
-    record(actor, "rotation.freeze.set", subject_of(made), details={"reason": reason[:200]}, request=request)
+    told = {"reason": reason[:200]}
+    record(actor, "rotation.freeze.set", subject_of(made), about=made, details=told, request=request)
     return made
 
 
@@ -59,12 +61,18 @@ def over(change: Change) -> str:
         return ""
     fits = Q(scope=EVERYTHING) | Q(scope=PERSON, subject=change.asker_name)
     fits |= Q(scope=VAULT, subject=change.vault) if change.vault else Q()
-    fits |= Q(scope=CLUSTER, subject=change.cluster) if change.cluster else Q()
+    fits |= Q(scope=CLUSTER, subject__in=_clusters(change))
     try:
         row = Freeze.objects.filter(fits | ~Q(scope__in=SCOPES), lifted_at=None).order_by("since", "pk").first()
     except DatabaseError:
         return "Whether Keybook is frozen can't be read, so it counts as frozen. It goes on when PostgreSQL answers."
     return sentence(row) if row else ""
+
+
+def _clusters(change: Change) -> set[str]:
+    """Return every cluster in which the change would do something: a rotation restarts what gets the secret."""
+    needs = (one["path"] for one in (change.plan or {}).get("needs", ()) if one["where"] == "cluster")
+    return {change.cluster, *(path.partition("/")[0] for path in needs)} - {""}
 
 
 def sentence(row: Freeze) -> str:

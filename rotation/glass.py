@@ -11,16 +11,16 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
-from accounts.trail import record
 from rotation import actions, lifecycle, moves, rules
 from rotation.actions import Asked
-from rotation.approvers import database_time, rule_for
+from rotation.approvers import database_time, rule_for_plan
 from rotation.approving import NotApproved
 from rotation.ballot import Answer, No
 from rotation.bells import ring_on_commit
 from rotation.break_glass import GOOD_FOR, RESTART, REVOKE, Act, Glass, may_break, review_due
 from rotation.models import Change
 from rotation.plan import Plan
+from rotation.telling import record
 
 HOUR = timedelta(hours=1)
 # What each kind of step is; one that is not named here is taken for what the glass is not for.
@@ -47,7 +47,7 @@ def break_glass(asker: User, plan: Plan, reason: str, asked: Asked, *, proved_at
     glass = _glass(plan.document, reason, asker, asked.evidence, now, proved_at)
     if isinstance(answer := may_break(glass, now), No):
         raise NotApproved(answer)
-    rule = rule_for(plan.document["target"], plan.document["subject"], plan.risk)
+    rule = rule_for_plan(plan.document, plan.risk)
     change = actions.request(
         asker, plan, reason, replace(asked, review_due=review_due(now)), rule=rules.document(rule),
         hours=int(GOOD_FOR / HOUR),
@@ -55,7 +55,7 @@ def break_glass(asker: User, plan: Plan, reason: str, asked: Asked, *, proved_at
     if change.state != lifecycle.REQUESTED:
         return change  # the same Idempotency-Key came before
     told = {"reason": reason.strip()[:200], "plan": change.plan_hash}
-    record(asker, "rotation.glass.broken", moves.subject(change), details=told, request=asked.request)
+    record(asker, "rotation.glass.broken", moves.subject(change), about=change, details=told, request=asked.request)
     says = f"{asker.username} broke the glass: {reason.strip()}"
     moved = moves.make(change, "approve", asker, says=says, request=asked.request)
     ring_on_commit(moved.pk)

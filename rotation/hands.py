@@ -11,7 +11,7 @@ from rotation.approving import party
 from rotation.books import books, witness
 from rotation.doors import OpenDoors
 from rotation.models import Change
-from rotation.runner import Hands
+from rotation.surroundings import Hands
 
 
 def hands(worker: str) -> Hands:
@@ -34,4 +34,4 @@ def _doors(change: Change, step: int) -> OpenDoors:
     anchored = TrailEntry.objects.filter(position__isnull=False).order_by("-position")
     head = anchored.values_list("hash", flat=True).first() or ""
     names = settings.KEYBOOK
-    return OpenDoors(names.executor, names.restarter, change.name, step, change.plan_hash, head)
+    return OpenDoors(names.executor, names.restarter, change.name, step, change.plan_hash, head, names.witness)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import takewhile
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -18,6 +19,7 @@ from rotation.two_way import Known
 from rotation.world import Witness
 
 MOST = 1_000  # calls of one turn
+AGAIN = timedelta(hours=1)  # after which a forged token that only looks is told again
 BACK = timedelta(hours=24)  # for so long a step is looked at for its line
 _LOCK = 0x6B62_0031
 _NAME = "vault"
@@ -25,12 +27,15 @@ _CHANGE = re.compile(r"C-([1-9]\d{0,17})")
 _log = logging.getLogger("keybook.rotation")
 
 
-def hear(witness: Witness) -> int:
-    """Take one turn: mark steps that the log shows, keep each mismatch once. Returns how many calls were heard."""
+def hear(witness: Witness, executors: Callable[[str], Collection[str]] = lambda _vault: ()) -> int:
+    """Take one turn: mark steps that the log shows, keep each mismatch once. Returns how many calls were heard.
+
+    `executors` returns the entities that the executor is at a vault, none where it can't tell.
+    """
     with _alone() as alone:
         if not alone:
             return 0
-        heard = _calls(witness)
+        heard = _calls(witness, executors)
         _silent(witness)
         return heard
 
@@ -47,19 +52,34 @@ def _alone() -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
-def _calls(witness: Witness) -> int:
+def _calls(witness: Witness, executors: Callable[[str], Collection[str]]) -> int:
     at, _ = Heard.objects.get_or_create(name=_NAME)
-    calls = witness.calls_since(at.seq, MOST)
+    now = timezone.now()
+    calls = list(takewhile(lambda one: not two_way.unsettled(one, now), witness.calls_since(at.seq, MOST)))
+    ours = {vault: executors(vault) for vault in {one.vault for one in calls}}
     with transaction.atomic():
         for call in calls:
-            if two_way.is_effect(call):
-                _judge(call)
+            _judge(call, ours[call.vault])
         if calls:
             Heard.objects.filter(name=_NAME).update(seq=calls[-1].seq)
     return len(calls)
 
 
-def _judge(call: OurCall) -> None:
+def _judge(call: OurCall, executors: Collection[str]) -> None:
+    if why := two_way.forged(call, executors):
+        _keep_forged(call, why)
+    elif two_way.is_effect(call):
+        _match(call)
+
+
+def _keep_forged(call: OurCall, why: str) -> None:
+    """Keep each write of a forged token, and of its other calls the first; its making is told once, where it shows."""
+    told = Mismatch.objects.filter(change=call.change[:40], step=call.step[:10], vault=call.vault)
+    if call.kind == "mint" or two_way.is_effect(call) or not told.filter(found_at__gt=timezone.now() - AGAIN).exists():
+        _keep(call.change[:40], call.step[:10], call.vault, call.event, why)
+
+
+def _match(call: OurCall) -> None:
     change = _change(call.change)
     step = change.steps.filter(number=int(call.step)).first() if change and call.step.isdecimal() else None
     why = two_way.rogue(call, known(step) if step else None, change_there=change is not None)

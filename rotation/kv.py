@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from rotation.outcomes import Drifted
 from rotation.world import World
 
+SOURCES = "If that lasts, see on the page Sources how far the log is read."
 SETTLED = timedelta(seconds=10)  # the record may show a call so much later than the clocks say
 
 
@@ -45,6 +48,13 @@ def ours(place: Place, world: World, version: int, created: datetime | None) -> 
     if known.covers((created or world.now()) + SETTLED):
         return Whose(False, "somebody whom the audit log does not show")
     return None
+
+
+def replaced(place: Place, world: World) -> Mapping[str, Any]:
+    """Return what the step of this change that made a version of this very secret left, empty if there is none."""
+    at = msgspec.to_builtins(place)
+    made = [one.receipt for one in world.earlier if one.args.get("place") == at and one.receipt.get("version")]
+    return made[-1] if made else {}
 
 
 def drifted(place: Place, version: int, by: str) -> Drifted:

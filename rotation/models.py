@@ -10,10 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
-from rotation import (
-    lifecycle,
-    schedule_models,  # noqa: F401 - Django finds tables here
-)
+from rotation import lifecycle, notice_models, schedule_models  # noqa: F401 - Django finds tables by way of this module
 
 _OPEN = (lifecycle.REQUESTED, lifecycle.APPROVED, lifecycle.RUNNING)
 
@@ -273,7 +270,8 @@ class Freeze(models.Model):
 class Mismatch(models.Model):
     """Vault's log and our journal disagree: a write in our name without a step, or a step without its line.
 
-    `event` is the call's event, 0 for a step without one; `ended_at` is when somebody looked into it.
+    `event` is the call's event, 0 for a step without one; `ended_at` is when somebody looked into it, `note` what they
+    found.
     """
 
     change = models.CharField(max_length=40, blank=True)
@@ -283,6 +281,8 @@ class Mismatch(models.Model):
     says = models.TextField()
     found_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=150, blank=True, default="")
+    note = models.TextField(blank=True, default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["change", "step", "event"], name="rotation_mismatch_once")]

@@ -10,9 +10,10 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from accounts.models import User
-from accounts.trail import Detail, Subject, record
+from accounts.trail import Detail, Subject
 from rotation import lifecycle
 from rotation.models import Change
+from rotation.telling import record
 
 _TIMES = {"approve": "approved_at", "start": "started_at"}
 # Never the epoch: a worker that lost its claim must not take the next one's for its own.
@@ -55,7 +56,7 @@ def make(
             raise LostRace(_lost(change, verb))
         said = {"state": str(fields["state"]), "plan": change.plan_hash, **({"says": says} if says else {})}
         code = f"rotation.change.{lifecycle.MOVES[verb].done}"
-        record(actor, code, subject(change), details={**said, **(details or {})}, request=request)
+        record(actor, code, subject(change), about=change, details={**said, **(details or {})}, request=request)
     change.refresh_from_db(fields=_READ)
     return change
 

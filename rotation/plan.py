@@ -13,6 +13,7 @@ from django.conf import settings
 from rotation import steps, targets
 from rotation.estate import Estate
 from rotation.planning import Refused, StepSpec, Wish, digest, document
+from rotation.rules import RISKS
 from rotation.world import Books
 
 
@@ -37,7 +38,8 @@ def make(target: str, args: Mapping[str, Any], books: Books, wish: Wish | None =
     whole = document(target, msgspec.to_builtins(given), drawn, [describe(one) for one in drawn.steps])
     told = msgspec.json.decode(msgspec.json.encode(wished))
     whole["wish"] = {name: value for name, value in told.items() if value or name != "window"}
-    return Plan(whole, digest(whole), kind.risk(given), kind.FAMILY)
+    risk = max([kind.risk(given), *(one.risk for one in drawn.parts)], key=RISKS.__getitem__)
+    return Plan(whole, digest(whole), risk, kind.FAMILY)
 
 
 def may_generate() -> tuple[str, ...]:

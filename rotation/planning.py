@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -76,8 +76,47 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One thing of several that a plan does: approvals need what the rules say of every part, not of the whole alone.
+
+    `family` is that of its target.
+    """
+
+    target: str
+    subject: str
+    risk: str
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a plan does not do though it was looked for: to what, why not, and what to do about it."""
+
+    subject: str
+    says: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the record says to a question that a plan stands on: `rows` have one text for each of `columns`.
+
+    `says` tells how far the record is known.
+    """
+
+    title: str
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    says: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Drawn:
-    """What a target makes of what was asked; `verb` and `subject` name it on pages."""
+    """What a target makes of what was asked; `verb` and `subject` name it on pages.
+
+    A plan of several `parts` names each, with the `answers` that it stands on and what is `left` undone. `args` are the
+    arguments as they were settled, where a plan that is drawn anew from what was given could be another.
+    """
 
     verb: str
     subject: str
@@ -86,6 +125,10 @@ class Drawn:
     cluster: str = ""
     blast: Blast = field(default_factory=Blast)
     needs: Sequence[Need] = ()
+    parts: Sequence[Part] = ()
+    left: Sequence[Left] = ()
+    answers: Sequence[Answer] = ()
+    args: Mapping[str, Any] | None = None
 
 
 def document(
@@ -96,7 +139,7 @@ def document(
     return {
         "form": FORM,
         "target": target,
-        "args": dict(args),
+        "args": dict(args if drawn.args is None else drawn.args),
         "vault": drawn.vault,
         "cluster": drawn.cluster,
         "verb": drawn.verb,
@@ -117,7 +160,28 @@ def document(
             {"where": one.where, "role": one.role, "path": one.path, "capability": one.capability}
             for one in drawn.needs
         ],
+        **_several(drawn),
     }
+
+
+def _several(drawn: Drawn) -> dict[str, Any]:
+    """Return what only a plan of several parts has."""
+    if not drawn.parts:
+        return {}
+    return {
+        "parts": [asdict(one) for one in drawn.parts],
+        "left": [asdict(one) for one in drawn.left],
+        "answers": [
+            {"title": one.title, "columns": list(one.columns), "rows": [list(row) for row in one.rows],
+             "says": list(one.says)}
+            for one in drawn.answers
+        ],
+    }  # fmt: skip
+
+
+def parts_of(document: Mapping[str, Any]) -> list[Part]:
+    """Return the parts of a plan, none for one that does a single thing; what can't be read raises `TypeError`."""
+    return [Part(**one) for one in document.get("parts", ())]
 
 
 def canonical(document: Any) -> str:

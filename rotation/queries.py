@@ -145,9 +145,14 @@ def freezes() -> list[Freeze]:
 
 def eligible(change: Change) -> list[User]:
     """Return who may approve by the rule that was frozen with it, by name; never who asked."""
+    return list(may_approve(change))
+
+
+def may_approve(change: Change) -> QuerySet[User]:
+    """Return the same to be narrowed: the worker may not read all of a person."""
     roles, named = change.rule.get("roles", []), change.rule.get("people") or []
     some = User.objects.filter(is_active=True, role__in=roles).exclude(pk=change.asker_id or 0)
-    return list((some.filter(pk__in=named) if named else some).order_by("username"))
+    return (some.filter(pk__in=named) if named else some).order_by("username")
 
 
 def word_of(change: Change, person: User, plan_hash: str) -> str:

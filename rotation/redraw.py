@@ -12,7 +12,7 @@ from rotation.models import Change
 from rotation.planning import Refused, Wish
 from rotation.world import Books
 
-_DISPLAY = {"blast_radius"}  # pods come and go while a plan waits; what is done to what may not change
+_TOLD = {"answers"}  # the record learns more of the past every second; what is done to what may not change
 
 
 def differs(change: Change, books: Books) -> str:
@@ -23,7 +23,7 @@ def differs(change: Change, books: Books) -> str:
     except (Refused, msgspec.ValidationError) as why:
         return f"The plan can't be drawn again: {why}"
     parts = sorted(
-        name for name in {*again.document, *change.plan} if _part(again.document, name) != change.plan.get(name)
+        name for name in {*again.document, *change.plan} - _TOLD if _part(again.document, name) != change.plan.get(name)
     )
     if not parts:
         return ""

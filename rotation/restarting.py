@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
+from inventory.cluster_models import SecretConsumer
 from rotation.estate import Eater, Estate
 from rotation.planning import Need
 from rotation.touching import Touched
+
+
+def without(rows: Sequence[SecretConsumer], cordoned: Collection[str]) -> tuple[list[SecretConsumer], list[str]]:
+    """Return the consumers that can log in, and a sentence for each workload that can't, whose account is cordoned."""
+    out = [row for row in rows if account_of(row) in cordoned]
+    names = sorted({(f"{row.workload_kind} {row.namespace}/{row.workload_name}", account_of(row)) for row in out})
+    said = [
+        f"{name} is not restarted: {account} can't log in. Restart it once that is let in again."
+        for name, account in names
+    ]
+    return [row for row in rows if row not in out], said
+
+
+def account_of(row: SecretConsumer) -> str:
+    """Return the service account of a consumer, `namespace/name`."""
+    name = row.service_account or "default"
+    return name if "/" in name else f"{row.namespace}/{name}"
 
 
 def restarts(estate: Estate, eaters: Iterable[Eater], *, restart: bool) -> tuple[Touched, list[Need]]:

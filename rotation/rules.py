@@ -62,11 +62,34 @@ def choose(rules: Iterable[Rule], target: str, risk: Risk) -> Rule | No:
 
     So another rule can only make it harder. Nothing that fits is a refusal, and so are rules that nobody can satisfy.
     """
-    fitting = sorted((rule for rule in rules if rule.fits(target, risk)), key=lambda rule: rule.name)
-    if denying := next((rule for rule in fitting if rule.effect == DENY), None):
+    return choose_all(rules, [(target, risk)])
+
+
+def choose_all(rules: Iterable[Rule], parts: Iterable[tuple[str, Risk]]) -> Rule | No:
+    """Return what a change of several parts, each a target with its class, needs: the strictest of all of them.
+
+    A rule that forbids one part forbids the whole, and so does a part that no rule is about.
+    """
+    known, risk = list(rules), Risk.ROUTINE
+    fitting: dict[Rule, None] = {}
+    for target, its in parts:
+        found_for = [rule for rule in known if rule.fits(target, its)]
+        if (refusal := _refusal(found_for, target)) is not None:
+            return refusal
+        fitting |= dict.fromkeys(found_for)
+        risk = max(risk, its, key=RISKS.__getitem__)
+    return _strictest(sorted(fitting, key=lambda rule: rule.name), risk)
+
+
+def _refusal(fitting: list[Rule], target: str) -> No | None:
+    if denying := next((rule for rule in sorted(fitting, key=lambda one: one.name) if rule.effect == DENY), None):
         return No(f"The approval policy “{denying.name}” forbids {target}. Nobody can approve it.", "denied")
     if not fitting:
         return No(f"No approval policy is about {target}, so nobody may approve it. Ask for a policy first.", "no_rule")
+    return None
+
+
+def _strictest(fitting: list[Rule], risk: Risk) -> Rule | No:
     found = reduce(_both, fitting)
     if (first := _nobody(fitting, found)) is not None:
         return first

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -22,42 +21,23 @@ from django.db.models.functions import Now
 from rotation import failures, lifecycle, moves, steps
 from rotation.models import Attempt, Change, Proof, Step
 from rotation.outcomes import Done, Drifted, NotDone, Outcome, ProofLine, Unknown, Waiting
-from rotation.present import Getting, getting
-from rotation.world import Doors, Witness, World
+from rotation.surroundings import Hands, world_of
+from rotation.world import World
 
-LEASE = 15.0  # seconds that a claim lasts; it is renewed three times as often
 MOST_ATTEMPTS = 20  # of one step, tries that surely did nothing included: then a person decides
 UNKNOWN_FOR = 900.0  # seconds for which a call without an answer is looked into before a person decides
 PAUSE = 30.0  # seconds between two looks at what a person paused: whoever resumes it rings
+_LOOK = "Look there yourself, then resume: the step looks again before it does anything."
 WORKER = "worker operations"
+_NEVER_BEGAN = (
+    "Its row said that it runs, but no worker ever began it, so nothing was done. Whoever wrote that had no right to: "
+    "look at who can write to Keybook's database, cancel this change and ask for a new one."
+)
 _log = logging.getLogger("keybook.rotation")
 
 
 class Superseded(Exception):
     """Another worker holds the change now: nothing of ours may be written any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hands:
-    """What the runner works with: who we are, the connections, the witness, and what may stop a step.
-
-    `doors` opens connections for one step of a change: both stand in every audit line of them. `frozen` returns the
-    sentence of a freeze that lies over the change, "" for none; `unsure` the sentence why an approved change may not
-    start (approvals that don't verify, a plan that drifted), with the verb to make of it; `drawn` the sentence why the
-    plan is not what its target draws here, "" if it is. `shut` returns when the window opens in which it may start,
-    with the sentence, None while it is open.
-    """
-
-    worker: str
-    doors: Callable[[Change, int], Doors]
-    witness: Witness
-    frozen: Callable[[Change], str]
-    unsure: Callable[[Change], tuple[str, str]]
-    present: Callable[[str, str, str, str], Sequence[Getting]] = getting
-    drawn: Callable[[Change], str] = lambda _change: ""
-    shut: Callable[[Change, datetime], tuple[datetime, str] | None] = lambda _change, _now: None
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    lease: float = LEASE
 
 
 def claim(change_id: int, hands: Hands) -> Change | None:
@@ -87,6 +67,9 @@ def turn(change_id: int, hands: Hands) -> bool:
 
 def _advance(change: Change, hands: Hands) -> None:
     if change.state == lifecycle.APPROVED and not _start(change, hands):
+        return
+    if not change.steps.exists():  # only a worker lays steps, and only after it judged the approvals
+        moves.make(change, "fail", WORKER, epoch=change.epoch, says=_NEVER_BEGAN, **_RELEASED)
         return
     while (step := change.steps.exclude(state="done").order_by("number").first()) is not None:
         if _held_up(change, hands, step) or not _take(change, step, hands):
@@ -167,7 +150,7 @@ def _intend(change: Change, step: Step, kind: Any, args: Any, last: Attempt | No
     if last is not None and last.outcome == "not done" and last.intent:
         return _write_attempt(change, step, last.intent, hands)
     try:
-        intent = kind.intend(args, _world(change, step, None, hands))
+        intent = kind.intend(args, world_of(change, step, None, hands, _progress))
     except Exception as error:
         found = _failure(error, failures.of_call)
         intent = NotDone(found.says) if isinstance(found, Unknown) else found
@@ -194,7 +177,7 @@ def _act(
     call: Callable[[Any, World], Outcome], change: Change, step: Step, attempt: Attempt, args: Any, hands: Hands
 ) -> Outcome:
     try:
-        return call(args, _world(change, step, attempt, hands))
+        return call(args, world_of(change, step, attempt, hands, _progress))
     except Exception as error:  # whatever a step or a library raises must become a sentence beside the step
         return _failure(error, failures.of_look if call.__name__ == "done" else failures.of_call)
 
@@ -207,22 +190,6 @@ def _failure(error: Exception, read: Callable[[Exception], Outcome | None]) -> O
         return known
     _log.exception("A step failed with %s.", type(error).__name__)
     return Unknown(f"Keybook itself failed here ({type(error).__name__}). It looks at what happened. Report it.")
-
-
-def _world(change: Change, step: Step, attempt: Attempt | None, hands: Hands) -> World:
-    began = step.attempts.order_by("number").values_list("began_at", flat=True).first() or hands.now()
-    receipts = {
-        one.step.kind: one.receipt
-        for one in Attempt.objects.filter(step__change=change, outcome="done").select_related("step")
-    }
-    return World(
-        change=change.name, step=step.number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
-        intent=attempt.intent if attempt else {}, began=began,
-        tried=attempt.began_at if attempt else hands.now(), started=change.started_at or hands.now(),
-        doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, present=hands.present,
-        earlier=receipts,
-        progress=lambda done, of: _progress(change, step, done, of),
-    )  # fmt: skip
 
 
 def _progress(change: Change, step: Step, done: int, of: int) -> None:
@@ -292,9 +259,9 @@ def _wait(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hands:
 
 def _enough(attempt: Attempt, outcome: Outcome, hands: Hands) -> str:
     if isinstance(outcome, Unknown) and hands.now() - attempt.began_at > timedelta(seconds=UNKNOWN_FOR):
-        return f"Nobody could tell for {UNKNOWN_FOR / 60:.0f} min whether it happened."
-    if isinstance(outcome, NotDone) and attempt.number >= MOST_ATTEMPTS:
-        return f"It was tried {attempt.number} times. Nothing was done by this step."
+        return f"For {UNKNOWN_FOR / 60:.0f} min nobody could tell whether it happened. {_LOOK}"
+    if isinstance(outcome, NotDone) and not attempt.number % MOST_ATTEMPTS:  # a resumed one gets as many again
+        return f"It was tried {attempt.number} times, and is not done. Mend that, then resume."
     return ""
 
 
@@ -353,9 +320,27 @@ def _renewing(change: Change, hands: Hands) -> Iterator[None]:
 
 def _ending(change: Change) -> str:
     short = change.proofs.exclude(state="proven").count()
-    return f"Done; {short} lines fall short of proof." if short else "Done and proven."
+    if not short:
+        return "Done and proven."
+    return f"Done; {short} lines fall short of proof." if short > 1 else "Done; 1 line falls short of proof."
 
 
 def _cancelled(change: Change) -> str:
-    done = change.steps.filter(state="done").count()
-    return f"Cancelled before step {done + 1} of {change.steps.count()}. What was done stays done."
+    """Say how far it came; a step that had begun may go on in Vault or the cluster without us."""
+    step = change.steps.exclude(state="done").order_by("number").first()
+    of = change.steps.count()
+    last = step.attempts.order_by("-number").first() if step else None
+    if step is None or last is None or _only_looks(change, step):
+        return f"Cancelled before step {step.number if step else of} of {of}. What was done stays done."
+    begun = _BEGUN.get(last.outcome, "It was not done")
+    return f"Cancelled in step {step.number} of {of}, {step.title}. {begun}: {last.says or 'no answer came.'}"
+
+
+def _only_looks(change: Change, step: Step) -> bool:
+    """Tell whether a step changes nothing anywhere, by its own words in the plan."""
+    return any(
+        one["number"] == step.number and one["describe"].get("undo") == "reads only" for one in change.plan["steps"]
+    )
+
+
+_BEGUN = {"": "It may have happened", "waiting": "It had begun, and is not taken back"}

@@ -10,9 +10,9 @@ from datetime import datetime
 
 from accounts.models import TrailEntry
 from rotation import assertions, glass, rules
-from rotation.approvers import facts_of, key_of, policies, rule_of, votes_of
+from rotation.approvers import facts_of, key_of, rule_of, rule_of_plan, votes_of
 from rotation.assertions import AssertionRefused, Key, Party
-from rotation.ballot import Answer, No, Proof, Risk, Verdict, Yes
+from rotation.ballot import Answer, No, Proof, Verdict, Vote, Yes
 from rotation.break_glass import GOOD_FOR
 from rotation.models import ApproverKey, Change
 from rotation.models import Verdict as VerdictRow
@@ -28,7 +28,8 @@ def unsure(change: Change, now: datetime, by: Party | None) -> tuple[str, str]:
     """Return the verb to make of an approved change that may not start and the sentence why; two empty texts if it may.
 
     The verbs are reject (it is not what it says to be, or somebody rejected it), expire, and void (approvals are
-    missing now). `now` is PostgreSQL's time; `by` is None where KEYBOOK_URL is not set.
+    missing now: those that count no more are struck, so that their people can give them anew). `now` is PostgreSQL's
+    time; `by` is None where KEYBOOK_URL is not set.
     """
     if change.break_glass:
         return _broken(change, now)
@@ -38,7 +39,12 @@ def unsure(change: Change, now: datetime, by: Party | None) -> tuple[str, str]:
     asked = asked_at(change) or change.asked_at
     if now >= asked + rule.lasts or now >= change.expires_at:
         return "expire", f"An approval is good for {rule.hours} h from asking, and those are over. Ask for it anew."
-    return _said(*count(change, rule, asked, now, by))
+    found, lies = count(change, rule, asked, now, by)
+    verb, why = _said(found, [no for _, no in lies])
+    if verb == "void":
+        struck = [vote.mark for vote, _ in (*found.void, *lies)]
+        VerdictRow.objects.filter(change=change, pk__in=struck, verdict=Verdict.APPROVE).update(void=True)
+    return verb, why
 
 
 def _broken(change: Change, now: datetime) -> tuple[str, str]:
@@ -62,15 +68,17 @@ def _said(found: Tally, lies: list[No]) -> tuple[str, str]:
     return "void", " ".join([f"{found.more} more approval{plural} needed.", *why])
 
 
-def count(change: Change, rule: Rule, asked: datetime, now: datetime, by: Party | None) -> tuple[Tally, list[No]]:
-    """Return what the votes come to that are proven, and why the others are not."""
+def count(
+    change: Change, rule: Rule, asked: datetime, now: datetime, by: Party | None
+) -> tuple[Tally, list[tuple[Vote, No]]]:
+    """Return what the votes come to that are proven, and the others, each with why it is not."""
     rows = {str(row.pk): row for row in VerdictRow.objects.filter(change=change, void=False)}
     keys = list(ApproverKey.objects.filter(ended_at=None))
     proven, lies = [], []
     for vote in votes_of(change):
         answer = _proven(change, rows[vote.mark], keys, by)
         if isinstance(answer, No):
-            lies.append(answer)
+            lies.append((vote, answer))
         else:
             proven.append(vote)
     return tally(proven, facts_of(change, rule, asked), rule, now), lies
@@ -95,7 +103,7 @@ def judged_rule(change: Change) -> Rule | No:
     if (refusal := _untrue(change)) is not None:
         return refusal
     risk = max(risk_of(change.target, change.args), change.risk, key=rules.RISKS.__getitem__)
-    said = rules.choose(policies(at), f"{change.target}:{change.subject}", Risk(risk))
+    said = rule_of_plan(change.plan, risk, at)
     if isinstance(said, No) or rules.rule_digest(said) == rules.rule_digest(kept):
         return said
     return No(f"{change.name} carries another approval policy than what held when it was asked for.", "rule")

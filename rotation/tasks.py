@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Protocol, cast
 
 import psycopg
-from celery import shared_task
-from django.db import Error, connection
+from django.conf import settings
+from django.db import Error
 from django.db.models import Q
 from django.utils import timezone
 
+from inventory import executing
+from inventory.bells import database_may_be_away, doorbell
 from rotation import hearing, lifecycle, repeating, turns
 from rotation.bells import ring
 from rotation.books import almanac, witness
@@ -22,21 +21,10 @@ MOST = 100  # changes that one sweep rings for
 _log = logging.getLogger("keybook.rotation")
 
 
-class Bell(Protocol):
-    """A task as we use it: called in place, or rung with one primary key."""
-
-    def __call__(self, *key: int) -> None:
-        """Do the work here and now."""
-
-
-def _doorbell(name: str) -> Callable[[Callable[..., None]], Bell]:
-    return cast("Callable[[Callable[..., None]], Bell]", shared_task(name=name))
-
-
-@_doorbell("rotation.sweep")
+@doorbell("rotation.sweep")
 def sweep() -> None:
     """Ring for every change that is due and that nobody holds: what a lost message or a killed worker left behind."""
-    with _the_database_may_be_away("The sweep of changes"):
+    with database_may_be_away("The sweep of changes", _log):
         for key in due_now():
             ring(key)
 
@@ -50,10 +38,10 @@ def due_now() -> list[int]:
     return list(some.order_by("due_at", "pk").values_list("pk", flat=True)[:MOST])
 
 
-@_doorbell("rotation.run_change")
+@doorbell("rotation.run_change")
 def run_change(change_id: int) -> None:
     """Take a change as far as it goes now."""
-    with _the_database_may_be_away(f"The turn of C-{change_id}"):
+    with database_may_be_away(f"The turn of C-{change_id}", _log):
         try:
             turns.take(change_id)
         except (Error, psycopg.Error):
@@ -63,17 +51,18 @@ def run_change(change_id: int) -> None:
             turns.note_fault(change_id, type(error).__name__)
 
 
-@_doorbell("rotation.hear")
+@doorbell("rotation.hear")
 def hear() -> None:
     """Hear what Vault's log says of our own calls."""
-    with _the_database_may_be_away("Hearing Vault's log"):
-        hearing.hear(witness())
+    with database_may_be_away("Hearing Vault's log", _log):
+        setting = settings.KEYBOOK.executor
+        hearing.hear(witness(), lambda vault: executing.entities(setting, vault))
 
 
-@_doorbell("rotation.look_at_schedules")
+@doorbell("rotation.look_at_schedules")
 def look_at_schedules() -> None:
     """Ask for what schedules want now."""
-    with _the_database_may_be_away("The look at schedules"):
+    with database_may_be_away("The look at schedules", _log):
         for key in repeating.live():
             try:
                 repeating.look(key, almanac())
@@ -81,14 +70,3 @@ def look_at_schedules() -> None:
                 raise
             except Exception:  # a fault of ours in one schedule must not keep the others from asking
                 _log.exception("Keybook failed on schedule %s.", key)
-
-
-@contextmanager
-def _the_database_may_be_away(what: str) -> Iterator[None]:
-    """Say in one line that PostgreSQL is away; the next bell tries again from what was committed."""
-    try:
-        yield
-    except (Error, psycopg.Error) as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        _log.warning("%s ended: PostgreSQL said: %s. It is taken up from what was committed.", what, said)
-        connection.close()

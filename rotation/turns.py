@@ -43,7 +43,10 @@ def worker() -> str:
 
 
 def _expire(change: Change) -> None:
-    says = f"It waited for approval until {change.expires_at:%Y-%m-%d %H:%M:%S} UTC. Ask again if it is still wanted."
+    until, again = f"{change.expires_at:%Y-%m-%d %H:%M:%S} UTC", "Ask again if it is still wanted."
+    says = f"It waited for approval until {until}. {again}"
+    if change.state == lifecycle.APPROVED:
+        says = f"It was approved and could not start until {until}: {change.says} Nothing of it was done. {again}"
     try:
         moves.make(change, "expire", runner.WORKER, says=says)
     except moves.LostRace:

@@ -13,15 +13,19 @@ from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 from inventory.sightings import (
+    Had,
     HeldLease,
+    HeldToken,
     LeaseEnd,
     OurCall,
     Reach,
     Rotatable,
     Rotated,
+    Taken,
     VersionRead,
     Written,
 )
+from rotation.logins import Logins
 from rotation.present import Getting
 
 # `vault.operating.Operator` and `cluster.operating.Operator`: pages reach this module, and may reach no wire by it.
@@ -38,6 +42,26 @@ class Books(Protocol):
 
     def versions(self, vault: str, namespace: str, mount: str, path: str) -> int:
         """Return the newest version of a secret that the record shows, 0 when it shows none."""
+        ...
+
+    def had(self, vault: str, namespace: str, mount: str, path: str, since: datetime, until: datetime) -> Sequence[Had]:
+        """Return who was given a secret, or was denied it, in [since, until)."""
+        ...
+
+    def taken(self, since: datetime, until: datetime, *, pod: str = "", principal: str = "") -> Sequence[Taken]:
+        """Return which secrets a pod (by uid) or a principal (by name) was given in [since, until)."""
+        ...
+
+    def tokens(self, since: datetime, until: datetime, *, pod: str = "", principal: str = "") -> Sequence[HeldToken]:
+        """Return with which tokens a pod (by uid) or a principal (by name) called in [since, until)."""
+        ...
+
+    def entities(self, vault: str, principal: str) -> Sequence[str]:
+        """Return the ids of the entities that principals of a name ever were in a vault."""
+        ...
+
+    def reach(self, vault: str, since: datetime) -> Reach:
+        """Return how far the record of a vault is known, with its holes since a time."""
         ...
 
 
@@ -94,12 +118,30 @@ class Doors(Protocol):
         """Return what changes a cluster, as the restarter."""
         ...
 
+    def logins(self, vault: str, namespace: str, path: str) -> Logins | None:
+        """Return the logins of the databases behind a mount, by a path in it; None where no witness is set.
+
+        Raises `rotation.logins.Away`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A step of the same change that was done before: its number, kind and arguments, and what it left."""
+
+    number: int
+    kind: str
+    args: Mapping[str, Any]
+    receipt: Mapping[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class World:
     """What a step gets besides its arguments. `change` is `C-215`; `intent` what was committed before the call.
 
     `began` is when the first attempt of this step began, `tried` when the last did, `started` when the change did.
+    `facts` is what was found of this step when the change was looked at last before it started.
     """
 
     change: str
@@ -116,4 +158,9 @@ class World:
     now: Callable[[], datetime]
     present: Callable[[str, str, str, str], Sequence[Getting]]  # vault, namespace, mount, path: who gets it now
     progress: Callable[[int, int], None] = field(default=lambda _done, _of: None)
-    earlier: Mapping[str, Any] = field(default_factory=dict)  # receipts of the steps before, by their kind
+    halted: Callable[[], str] = field(default=lambda: "")  # why a long step should stop at its next border
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what this step's `check` found, as it was approved
+    earlier: Sequence[Earlier] = ()  # the steps before that are done, in their order
+    # By a step's number: its arguments, then of each attempt what it was held to with what it brought back.
+    kept: Callable[[], Mapping[int, Sequence[Mapping[str, Any]]]] = field(default=dict)
+    alarm: Callable[[str], None] = field(default=lambda _says: None)  # tells a person of what can't wait

@@ -34,6 +34,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--vault", action="store_true", help="add OpenBao with audit devices, and what ingests them")
     parser.add_argument("--cluster", action="store_true", help="add the simulated Kubernetes API")
     parser.add_argument("--web", action="store_true", help="add web, the worker, beat and the internal listener")
+    parser.add_argument("--named", action="store_true", help="serve pages at localhost, where browsers give passkeys")
     parser.add_argument("--workers", action="store_true", help="add the receiver, the worker and beat")
     parser.add_argument("--servers-only", action="store_true", help="leave out every process of Keybook")
     parser.add_argument("--no-migrate", action="store_true", help="leave the database empty")
@@ -76,7 +77,8 @@ def staff(yard: Yard, options: argparse.Namespace, openbao: OpenBao | None) -> N
     if options.web:
         yard.add(Operations(folder / "worker-operations.log", as_(identities.OPERATIONS), openbao))
         yard.add(Health(take_port(), folder / "health.log", as_(identities.HEALTH)))
-        yard.add(Web(listen(0), folder / "web.log", as_(identities.WEB)))
+        host = "localhost" if options.named else "127.0.0.1"
+        yard.add(Web(listen(0), folder / "web.log", as_(identities.WEB), host))
 
 
 def settings(folder: Path) -> dict[str, str]:

@@ -10,7 +10,8 @@ TERMINAL = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTHO
 # Variables of the tools, which are none of the product's business.
 TOOLS = ("KEYBOOK_HOME", "KEYBOOK_SANDBOX_", "KEYBOOK_AUDIT_LOG", "KEYBOOK_PG_", "KEYBOOK_AUDIT_HTTP",
          "KEYBOOK_CHROMIUM", "KEYBOOK_PYTHON", "KEYBOOK_URL", "KEYBOOK_BENCH", "KEYBOOK_ANCHOR",
-         "KEYBOOK_VAULT_TOKEN_FILES", "KEYBOOK_KUBECONFIG", "KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER")  # fmt: skip
+         "KEYBOOK_VAULT_TOKEN_FILES", "KEYBOOK_KUBECONFIG", "KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER",
+         "KEYBOOK_WITNESS")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,15 @@ INGEST = Identity(
 CLUSTER = Identity("keybook_cluster", ("REDIS_URL", "KEYBOOK_PULSE", "KEYBOOK_KUBECONFIG", "KEYBOOK_RETENTION_DAYS"))
 OPERATIONS = Identity(
     "keybook_operations",
-    ("REDIS_URL", "KEYBOOK_PULSE", "KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER", "KEYBOOK_URL", "KEYBOOK_MAY_GENERATE"),
+    (
+        "REDIS_URL",
+        "KEYBOOK_PULSE",
+        "KEYBOOK_EXECUTOR",
+        "KEYBOOK_RESTARTER",
+        "KEYBOOK_WITNESS",
+        "KEYBOOK_URL",
+        "KEYBOOK_MAY_GENERATE",
+    ),
 )
 BEAT = Identity("keybook_beat", ("REDIS_URL", "KEYBOOK_PULSE"))
 HEALTH = Identity("keybook_health", ("REDIS_URL", "KEYBOOK_INTERNAL", "KEYBOOK_RECEIVER"))

@@ -73,9 +73,9 @@ def listen(port: int) -> socket.socket:
 class Web(Program):
     """gunicorn with config.wsgi on a socket that we opened, so that nobody can take the port in between."""
 
-    def __init__(self, door: socket.socket, log: Path, environment: Environment) -> None:
-        """Serve at `door`."""
-        self._door = door
+    def __init__(self, door: socket.socket, log: Path, environment: Environment, host: str = "127.0.0.1") -> None:
+        """Serve at `door`, which browsers reach as `host`."""
+        self._door, self._host = door, host
         self.port: int = door.getsockname()[1]
         argv = ["-m", "gunicorn", "config.wsgi", "--bind", f"fd://{door.fileno()}", "--no-control-socket"]
         argv += ["--worker-class", "gthread", "--threads", "8", "--graceful-timeout", "5", "--log-level", "warning"]
@@ -84,11 +84,16 @@ class Web(Program):
     @property
     def url(self) -> str:
         """Return the address for browsers."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self._host}:{self.port}"
 
     def environment(self) -> dict[str, str]:
         """Return KEYBOOK_URL."""
         return {"KEYBOOK_URL": self.url}
+
+    def server_environment(self) -> Mapping[str, str]:
+        """Return its environment; at a name it is told its own address, for browsers give a name passkeys."""
+        own = {} if self._host == "127.0.0.1" else self.environment()
+        return {**super().server_environment(), **own}
 
     def pass_fds(self) -> tuple[int, ...]:
         """Return the listening socket."""

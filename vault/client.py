@@ -148,7 +148,8 @@ class Client(Wire):
                 return None
             raise
         ttl = answer.get("ttl")
-        return Lease(lease_id, int(ttl or 0), moment_of(answer.get("expire_time")), bool(answer.get("renewable")))
+        expires, issued = moment_of(answer.get("expire_time")), moment_of(answer.get("issue_time"))
+        return Lease(lease_id, int(ttl or 0), expires, bool(answer.get("renewable")), issued)
 
     def irrevocable(self) -> set[str]:
         """The leases that the vault gave up revoking: GET sys/leases?type=irrevocable, which needs sudo."""

@@ -132,6 +132,7 @@ class Lease:
     ttl: int
     expires: datetime | None = None
     renewable: bool = False
+    issued: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

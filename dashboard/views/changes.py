@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import cast
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -84,15 +85,18 @@ def new(request: HttpRequest) -> HttpResponse:
     except Refused as why:
         form.why = why
     except KeyUsed as why:
-        form.why = Refused(str(why))
+        form.renewed, form.why = True, Refused(
+            f"This form was sent before and asked for {why.change}, with something else in it.",
+            "Preview it again if you want another change beside that one.",
+        )  # fmt: skip
     return render(request, "changes/new.html", {"form": form}, status=400)
 
 
 def _preview_or_ask(request: HttpRequest, form: ChangeForm) -> HttpResponse:
     """Show the plan, or ask for it if it is the one that was shown; raises `Refused` and `KeyUsed`."""
     asked = Asked(
-        key=form.key, body={**form.want.args, "target": form.target, "reason": form.reason}, evidence=form.evidence,
-        request=request,
+        key=form.key, body={**asdict(form.want), "reason": form.reason, "evidence": form.evidence},
+        evidence=form.evidence, request=request,
     )  # fmt: skip
     if request.POST.get("action") == "ask" and (before := asking.asked_before(form.person, asked)) is not None:
         return redirect("change-detail", before.pk)

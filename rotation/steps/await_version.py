@@ -34,8 +34,9 @@ def check(args: Args, world: World) -> Checked:
 
 
 def intend(args: Args, world: World) -> dict[str, Any]:
-    """Keep which version is the newest now."""
-    return {"after": _current(args, world)}
+    """Keep which version was the newest when this was approved: it may be written while earlier steps are done."""
+    approved = world.facts.get("current_version")
+    return {"after": _current(args, world) if approved is None else int(approved)}
 
 
 def done(args: Args, world: World) -> Outcome:

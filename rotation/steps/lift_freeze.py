@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 from django.db import transaction
 
-from accounts.trail import record
 from rotation.approvers import database_time
 from rotation.freeze import lift, sentence, subject_of
 from rotation.governing import asker_of, change_of
 from rotation.models import Freeze
 from rotation.outcomes import Checked, Done, NotDone, Outcome, Refused, Sentence
+from rotation.telling import record
 from rotation.world import World
 
 
@@ -60,5 +60,5 @@ def run(args: Args, world: World) -> Outcome:
             return Refused("This freeze holds no more: somebody else lifted it.")
         row = Freeze.objects.get(pk=args.freeze)
         told = {"change": change.name}
-        record(asker_of(change), "rotation.freeze.lifted", subject_of(row), details=told)
+        record(asker_of(change), "rotation.freeze.lifted", subject_of(row), about=row, details=told)
     return done(args, world)

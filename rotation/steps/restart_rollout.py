@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from rotation.outcomes import Checked, Done, NotDone, Outcome, Refused, Sentence, Waiting
 from rotation.world import World
+
+PATIENCE, MORE = timedelta(minutes=10), timedelta(minutes=2)  # and for each pod: they may be replaced one by one
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,14 +60,14 @@ def done(args: Args, world: World) -> Outcome:
     with world.doors.cluster(args.cluster) as kube:
         if kube.restarted_by(args.kind, args.namespace, args.name) != world.change:
             return NotDone("Its pod template does not carry this change.")
-        return _far(args, kube.progress(args.kind, args.namespace, args.name, world.change))
+        return _far(kube.progress(args.kind, args.namespace, args.name, world.change), args, world)
 
 
 def run(args: Args, world: World) -> Outcome:
     """Patch the template."""
     with world.doors.cluster(args.cluster) as kube:
         _restart(kube, args, world, dry_run=False)
-        return _far(args, kube.progress(args.kind, args.namespace, args.name, world.change))
+        return _far(kube.progress(args.kind, args.namespace, args.name, world.change), args, world)
 
 
 def _restart(kube: Any, args: Args, world: World, *, dry_run: bool) -> None:
@@ -72,12 +75,15 @@ def _restart(kube: Any, args: Args, world: World, *, dry_run: bool) -> None:
     kube.restart(args.kind, args.namespace, args.name, world.change, world.now(), dry_run, **planned)
 
 
-def _far(args: Args, found: Any) -> Outcome:
-    """Read a rollout's answer by its shape: done, stuck with a mend, or on its way."""
+def _far(found: Any, args: Args, world: World) -> Outcome:
+    """Read a rollout's answer by its shape: done, stuck with a mend, or on its way; for ever it is not waited."""
+    others = f" Not touched: {', '.join(args.then)}." if args.then else ""
     if hasattr(found, "mend"):
-        others = f" Not touched: {', '.join(args.then)}." if args.then else ""
-        return Refused(f"{found.says} {found.mend}".strip() + others)
-    if hasattr(found, "trouble"):
-        says = f"{found.says} {found.trouble}".strip()
+        return Refused(f"{args.print}: {found.says} {found.mend} Then resume.{others}".replace("  ", " "))
+    if not hasattr(found, "trouble"):
+        return Done(found.says, {"pods": found.total})
+    says = f"{found.says} {found.trouble}".strip()
+    if world.now() - world.tried < PATIENCE + MORE * found.total:
         return Waiting(says, seconds=2.0, done=found.done_of, of=found.total)
-    return Done(found.says, {"pods": found.total})
+    late = "See why its new pods do not come, or are not ready; the roll then goes on by itself. Then resume."
+    return Refused(f"{args.print}: {says} It was waited for long enough. {late}{others}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rotation.kv import Place
+from rotation.kv import Place, replaced
 from rotation.outcomes import Checked, Done, NotDone, Outcome, ProofLine, Refused, Sentence
 from rotation.world import World
 
@@ -37,7 +37,7 @@ def check(args: Args, world: World) -> Checked:
 
 def intend(args: Args, world: World) -> dict[str, Any] | Outcome:
     """Take the version that this very change replaced, and no other."""
-    made = world.earlier.get("write_kv") or world.earlier.get("await_version") or {}
+    made = replaced(args.place, world)
     if not made.get("was"):
         return Refused("No step of this change replaced a version, so none is destroyed.")
     return {"version": made["was"], "keeps": made["version"]}

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from rotation.failures import WIRES, of_call
-from rotation.outcomes import Checked, Done, NotDone, Outcome, ProofLine, Refused, Sentence, Unknown
+from rotation import revoking
+from rotation.logins import Away, unwatched
+from rotation.outcomes import Checked, Done, NotDone, Outcome, Sentence, Unknown, Waiting
+from rotation.revoking import Late
 from rotation.world import World
-
-BATCH = 50  # leases that one token is good for: look, revoke, look
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The leases, frozen when the plan was made."""
+    """The leases, frozen when the plan was made; `proven_later`: a step after it goes on with what Vault can't end."""
 
     leases: tuple[str, ...]
     role: str
     namespace: str = ""
+    proven_later: bool = False
 
 
 def describe(args: Args) -> Sentence:
@@ -31,62 +31,60 @@ def describe(args: Args) -> Sentence:
 
 def check(args: Args, world: World) -> Checked:
     """Look how many of them live; one that has ended meanwhile is no trouble."""
-    live = sum(1 for _ in _live(args, world, args.leases))
-    return Checked({}, (), (f"{live:,} of {len(args.leases):,} live now.",))
+    return Checked({}, (), (f"{len(_live(args, world)):,} of {len(args.leases):,} leases live now.",))
 
 
 def intend(args: Args, world: World) -> dict[str, Any]:
-    """The leases of the plan are the whole intent."""
-    return {"leases": len(args.leases)}
+    """Take down the leases of the plan and, where a witness watches the database, which logins may be theirs.
+
+    A database that gives no answer holds no revocation up: verify_revoked asks again.
+    """
+    known: dict[str, Any] = {"leases": len(args.leases)}
+    try:
+        logins = world.doors.logins(world.vault, args.namespace, args.leases[0])
+    except Away as why:
+        return {**known, "database": str(why)}
+    return known if logins is None else {**known, "logins": revoking.marks(_live(args, world), logins)}
 
 
 def done(args: Args, world: World) -> Outcome:
     """Look up all of them."""
-    live = list(_live(args, world, args.leases))
-    return NotDone(f"{len(live):,} of {len(args.leases):,} leases still live.") if live else _gone(args)
+    live = _live(args, world)
+    return NotDone(f"{len(live):,} of {len(args.leases):,} leases still live.") if live else _ended(args, 0)
 
 
 def run(args: Args, world: World) -> Outcome:
     """Revoke those that live; a refusal of one does not keep the others alive."""
     trouble: Outcome | None = None
-    kept = 0
-    for at in range(0, len(args.leases), BATCH):
-        part = args.leases[at : at + BATCH]
+    kept = late = seen = 0
+    many = len(args.leases)
+    for part in revoking.batches(args.leases):
+        if seen and (why := world.halted()):
+            says = f"{seen - kept:,} of {many:,} leases are revoked; the next is not begun. {why}"
+            return Waiting(says, seconds=1.0, done=seen - kept, of=many)
         with world.doors.vault(world.vault, args.namespace, args.role, 3 * len(part)) as operator:
             for lease in part:
-                found = _revoke(operator, lease)
+                found = revoking.revoke(operator, lease)
+                late += isinstance(found, Late)
                 kept += found is not None
-                trouble = found or trouble
-        world.progress(min(at + BATCH, len(args.leases)) - kept, len(args.leases))
-    if trouble is None:
-        return _gone(args)
-    says = f"{kept:,} of {len(args.leases):,} leases were not revoked. {trouble.says}"
-    return Unknown(says) if isinstance(trouble, Unknown) else type(trouble)(says)
+                trouble = found if isinstance(found, Outcome) and not isinstance(trouble, Unknown) else trouble
+        seen += len(part)
+        world.progress(seen - kept, many)
+    if trouble is None or (args.proven_later and kept == late):
+        return _ended(args, late)
+    says = f"{kept:,} of {many:,} leases were not revoked. {trouble.says}"
+    return Unknown(says) if isinstance(trouble, Unknown) else NotDone(says) if late else type(trouble)(says)
 
 
-def _revoke(operator: Any, lease: str) -> Outcome | None:
-    """Revoke one lease; None once a lookup says that it is gone."""
-    try:
-        if operator.lease(lease) is None:
-            return None
-        operator.revoke_lease(lease)
-        return None if operator.lease(lease) is None else NotDone(f"{lease} still lives after Vault said yes.")
-    except WIRES as error:  # of one lease: the others are still to be revoked
-        found = of_call(error)
-        if found is None:
-            raise
-        return NotDone(found.says) if isinstance(found, Refused) and "lease" in found.says else found
+def _live(args: Args, world: World) -> Any:
+    return revoking.listed(world, args.namespace, args.role, args.leases)
 
 
-def _live(args: Args, world: World, leases: Sequence[str]) -> Iterator[str]:
-    for at in range(0, len(leases), BATCH):
-        part = leases[at : at + BATCH]
-        with world.doors.vault(world.vault, args.namespace, args.role, len(part)) as operator:
-            yield from (lease for lease in part if operator.lease(lease) is not None)
-
-
-def _gone(args: Args) -> Done:
-    says = "The lookup says that it is gone."
-    lines = tuple(ProofLine("lease", lease, "short", "revoked in Vault, not confirmed at the database", holds="gone")
-                  for lease in args.leases)  # fmt: skip
-    return Done(f"{len(args.leases):,} revoked; {says}", {"revoked": len(args.leases)}, lines)
+def _ended(args: Args, late: int) -> Done:
+    many = len(args.leases)
+    receipt = {"revoked": many - late, "asked": many}
+    if late:
+        return Done(f"Revocation was asked for {many:,}; Vault could not end {late:,} of them yet.", receipt)
+    lines = () if args.proven_later else tuple(map(unwatched, args.leases))
+    says = f"All {many:,} are gone: Vault's lookup says so." if many > 1 else "Vault's lookup says that it is gone."
+    return Done(says, receipt, lines)

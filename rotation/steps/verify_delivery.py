@@ -8,22 +8,24 @@ from typing import Any
 import msgspec
 
 from rotation.delivered import line
-from rotation.kv import Place
+from rotation.kv import Place, replaced
 from rotation.outcomes import Checked, Done, Outcome, ProofLine, Refused, Sentence, Waiting
 from rotation.present import Getting
 from rotation.world import World
 
 PATIENCE = timedelta(minutes=10)
+CORDONED = "cordoned: it can't read the new version before its entity is let in again"
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The secret, and the kind of the step that made the version.
+    """The secret, and the kind of the step that made the version; nobody waits for accounts that are `cordoned`.
 
     `only` (`cluster Deployment namespace/name`) is the workload that went first: its pods alone are looked at.
     """
 
     place: Place
     replaced_by: str
+    cordoned: tuple[str, ...] = ()
     only: str = ""
 
 
@@ -47,7 +49,7 @@ def check(args: Args, world: World) -> Checked:
 
 def intend(args: Args, world: World) -> dict[str, Any] | Outcome:
     """Take the version that this change made."""
-    made = world.earlier.get(args.replaced_by) or {}
+    made = replaced(args.place, world)
     if not made.get("version"):
         return Refused("No step of this change made a version, so there is nothing to prove.")
     return {"version": made["version"]}
@@ -56,15 +58,17 @@ def intend(args: Args, world: World) -> dict[str, Any] | Outcome:
 def done(args: Args, world: World) -> Outcome:
     """Look at every pod; wait while one is missing, at most ten minutes from the beginning of this attempt."""
     lines = tuple(_lines(args, world))
-    missing = [one for one in lines if one.state != "proven"]
+    kept_out = [one for one in lines if one.says == CORDONED]
+    missing = [one for one in lines if one.state != "proven" and one.says != CORDONED]
     version = world.intent["version"]
     kept = () if args.only else lines  # every line comes again, and is kept, where all of them are proven
     if not lines:
         of = f" of {args.only.partition(' ')[2]}" if args.only else ""
         return Done(f"No live pod{of} is known to get {args.place.name}.")
     if not missing:
-        return Done(f"{len(lines)} of {len(lines)} pods have version {version}.", {}, kept)
-    says = f"{len(lines) - len(missing)} of {len(lines)} pods have version {version}."
+        says = f"{len(lines) - len(kept_out)} of {len(lines)} pods have version {version}."
+        return Done(f"{says} {len(kept_out)} {CORDONED}." if kept_out else says, {}, kept)
+    says = f"{len(lines) - len(missing) - len(kept_out)} of {len(lines)} pods have version {version}."
     if world.now() - world.tried < PATIENCE:
         return Waiting(says, {}, kept, 2.0, len(lines) - len(missing), len(lines))
     first = missing[0]
@@ -84,9 +88,21 @@ def _lines(args: Args, world: World) -> list[ProofLine]:
     reads = world.witness.reads(world.vault, place.namespace, place.mount, place.path, version, world.started)
     pods = world.present(world.vault, place.namespace, place.mount, place.path)
     some = [one for one in pods if args.only in ("", f"{one.cluster} {_workload(one)}")]
-    return [line(one, version, world.started, reads, now) for one in some]
+    return [
+        _cordoned(one) if _account(one) in args.cordoned else line(one, version, world.started, reads, now)
+        for one in some
+    ]
 
 
 def _workload(one: Getting) -> str:
     kind, _, name = one.workload.partition(" ")
     return f"{kind} {one.namespace}/{name}"
+
+
+def _account(one: Getting) -> str:
+    name = one.service_account or "default"
+    return name if "/" in name else f"{one.namespace}/{name}"
+
+
+def _cordoned(one: Getting) -> ProofLine:
+    return ProofLine("pod", one.name, "short", CORDONED)

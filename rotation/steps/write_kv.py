@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from rotation.kv import Place, drifted, ours
-from rotation.outcomes import Checked, Done, Drifted, NotDone, Outcome, Refused, Sentence, Waiting
+from rotation.kv import SOURCES, Place, drifted, ours
+from rotation.outcomes import Checked, Done, Drifted, NotDone, Outcome, Refused, Sentence, Unknown
 from rotation.world import World
 from vault.values import made
 
@@ -54,7 +54,13 @@ def intend(args: Args, world: World) -> dict[str, Any] | Outcome:
     if newest is None or newest.destroyed or (newest.deleted is not None and newest.deleted <= world.now()):
         return Refused(
             f"The newest version of {args.place.name} is deleted or there is none, so no key can be changed in it. "
-            "Restore it or write one in Vault, then resume."
+            "Undelete it in Vault, then resume."
+        )
+    if (approved := world.facts.get("current_version")) not in (None, state.current_version):
+        return Drifted(
+            f"Version {approved} of {args.place.name} was to be replaced, and version {state.current_version} is the "
+            "newest now. Nothing of it was overwritten. Look who wrote it; ask for a new change if it should be "
+            "replaced too."
         )
     return {"cas": state.current_version}
 
@@ -76,7 +82,7 @@ def done(args: Args, world: World) -> Outcome:
 def _whose(args: Args, world: World, version: int, current: int, created: datetime | None) -> Outcome:
     found = ours(args.place, world, version, created)
     if found is None:
-        return Waiting(f"Version {version} exists; the audit log has not shown yet who wrote it.", seconds=1.0)
+        return Unknown(f"Version {version} exists; the audit log has not shown yet who wrote it. {SOURCES}")
     if not found.ours:
         return drifted(args.place, version, found.by)
     if current > version:

@@ -6,7 +6,7 @@ import msgspec
 
 from rotation.estate import Estate
 from rotation.planning import Drawn, Refused, StepSpec, Wish
-from rotation.restarting import restarts
+from rotation.restarting import restarts, without
 from rotation.syncing import syncs
 from vault.enrolment import Want
 
@@ -15,10 +15,14 @@ FAMILY = "rotate"
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The static role by the path that its password is read at: `database/static-creds/ledger`."""
+    """The static role by the path that its password is read at: `database/static-creds/ledger`.
+
+    `cordoned` are service accounts (`namespace/name`) that can't log in: what runs as them is not restarted.
+    """
 
     secret: str
     restart: bool = True
+    cordoned: tuple[str, ...] = ()
 
 
 def risk(args: Args) -> str:
@@ -40,10 +44,10 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     rotate = StepSpec(
         "rotate_role", {"mount": place.mount, "name": name, "role": need.role, "namespace": place.namespace}
     )
-    rows = estate.consumers(place)
+    rows, kept_out = without(estate.consumers(place), args.cordoned)
     copying, asking, unread = syncs(rows)
     touched, needs = restarts(estate, estate.eaters(rows), restart=args.restart)
-    touched.doubts += unread
+    touched.doubts += [*unread, *kept_out]
     return Drawn(
         "Rotate", args.secret.strip("/"), [rotate, *copying, *touched.staged()], place.vault, "",
         touched.blast(leases_caveat="a static role has none"), [need, *asking, *needs],

@@ -9,7 +9,7 @@ import msgspec
 
 from rotation.estate import Estate
 from rotation.planning import Drawn, Refused, StepSpec, Wish
-from rotation.restarting import restarts
+from rotation.restarting import restarts, without
 from rotation.syncing import syncs
 from vault.enrolment import Want
 
@@ -18,7 +18,11 @@ FAMILY = "rotate"
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The secret's name, the way (adopt: somebody else writes the new version; generated: Keybook does), the keys."""
+    """The secret's name, the way (adopt: somebody else writes the new version; generated: Keybook does), the keys.
+
+    `cordoned` are service accounts (`namespace/name`) that can't log in: what runs as them is neither restarted nor
+    waited for.
+    """
 
     secret: str
     way: Literal["adopt", "generated"]
@@ -26,6 +30,7 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: str = ""
     restart: bool = True
     retire: bool = True
+    cordoned: tuple[str, ...] = ()
 
 
 def risk(args: Args) -> str:
@@ -48,11 +53,12 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     begin = StepSpec("await_version", first)
     if args.way == "generated":
         begin = StepSpec("write_kv", {**first, "keys": list(args.keys), "policy": args.policy})
-    rows = estate.consumers(place)
+    rows, kept_out = without(estate.consumers(place), args.cordoned)
     copying, asking, unread = syncs(rows)
     touched, restarting = restarts(estate, estate.eaters(rows), restart=args.restart)
-    touched.doubts += unread
-    proof = {"place": at, "replaced_by": begin.step}
+    touched.doubts += [*unread, *kept_out]
+    cordoned = {"cordoned": list(args.cordoned)} if args.cordoned else {}
+    proof = {"place": at, "replaced_by": begin.step, **cordoned}
     restarted = touched.staged(lambda which: StepSpec("verify_delivery", {**proof, "only": which}))
     steps, needs = [begin, *copying, *restarted, StepSpec("verify_delivery", proof)], [write]
     if args.retire:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from inventory.sightings import HeldLease
+from rotation import revoking
 from rotation.estate import Estate
 from rotation.planning import Drawn, Refused, StepSpec, Wish
 from rotation.touching import Touched
@@ -46,8 +47,10 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     steps, needs = [], []
     for mount, ids in _by_mount(held):
         need = estate.need(connection, Want("lease", "revoke", mount))
-        steps.append(StepSpec("revoke_leases", {"leases": ids, "role": need.role, "namespace": namespace}))
+        given = {"leases": ids, "role": need.role, "namespace": namespace, "proven_later": True}
+        steps.append(StepSpec(revoking.STEP, given))
         needs.append(need)
+    steps.append(revoking.proving(steps, namespace))
     many = len(held)
     return Drawn(
         f"Revoke {many:,} leases" if many > 1 else "Revoke lease", _subject(args, held), steps, vault, "",

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from inventory.cluster_models import SecretConsumer
+from rotation import revoking
 from rotation.estate import Estate
 from rotation.planning import Drawn, Need, Refused, StepSpec, Wish
 from rotation.restarting import restarts
@@ -46,7 +47,10 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     vault, ended = _revocation(args, wish, estate, leases, rows)
     touched.leases += leases
     subject = f"{args.namespace}/{args.name}"
-    return Drawn("Copy anew", subject, [*steps, *ended[0]], vault, args.cluster, touched.blast(), [*needs, *ended[1]])
+    steps = [*steps, *ended[0]]
+    if ended[0]:
+        steps.append(revoking.proving(steps, rows[0].vault_namespace.strip("/")))
+    return Drawn("Copy anew", subject, steps, vault, args.cluster, touched.blast(), [*needs, *ended[1]])
 
 
 def _consumers(args: Args) -> list[SecretConsumer]:
@@ -72,5 +76,5 @@ def _revocation(
     namespace = rows[0].vault_namespace.strip("/")
     connection = estate.connection(args.vault or wish.vault, namespace)
     need = estate.need(connection, Want("lease", "revoke", leases[0].rsplit("/", 1)[0]))
-    step = StepSpec("revoke_leases", {"leases": leases, "role": need.role, "namespace": namespace})
-    return connection.vault, ([step], [need])
+    given = {"leases": leases, "role": need.role, "namespace": namespace, "proven_later": True}
+    return connection.vault, ([StepSpec(revoking.STEP, given)], [need])

@@ -191,3 +191,11 @@ def test_a_pull_over_http_is_set_beside_copy_of_its_own_rows(figures):
     found = figures("bench.pull", "--events", "40020", "--rounds", "2")
     assert _number(found["one page over COPY of the rows with their names"]) > 0
     assert _number(found["ten pages over COPY of the rows with their names"]) > 0
+
+
+@pytest.mark.live
+def test_leases_are_revoked_by_one_run_that_is_frozen_and_killed_on_the_way(figures):
+    found = figures("bench.revoking", "--leases", "160", "--claim", "0.5")
+    assert _number(found["leases a second, undisturbed"]) > 0
+    assert 3 <= _number(found["calls to Vault for each lease"]) < 4
+    assert found["leases left alive"] == "0"

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.browser.axe import faults
 from tests.browser.conftest import PASSWORD, Site, Visit, opened_by, served
+from tests.browser.screens import SCREENS
 from tests.browser.test_look import CONTRAST, CUT, SMALL
 
-SCREENS = [(1440, "light"), (1440, "dark"), (1100, "dark"), (800, "light"), (390, "dark"), (320, "light")]
 HOSTILE = "<script>report('ran')</script>\u202egnp" + "w" * 80
 TOYS = """
 from datetime import UTC, datetime, timedelta
@@ -144,9 +144,7 @@ def test_nothing_is_cut_over_the_edge_too_pale_or_too_small(desk, person, width,
         found[name] = [f"{over} px over the edge"] if over > 0 else []
         found[name] += page.evaluate(CUT) + page.evaluate(CONTRAST) + page.evaluate(SMALL)
         if width == 1440:
-            report = Axe().run(page).response["violations"]
-            found[name] += [f"{one['id']} {one['nodes'][0]['html']}" for one in report
-                            if one["impact"] in {"serious", "critical"}]  # fmt: skip
+            found[name] += faults(page, scheme)
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 

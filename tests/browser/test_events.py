@@ -20,7 +20,8 @@ def page(cat) -> Page:
     return cat.go(EVENTS)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+# In the dark axe looks at colours alone, and test_look.py measures the contrast of every text there.
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_no_page_has_a_serious_fault_for_those_who_see_or_point_otherwise(pages, window, scheme):
     visit = window(signed_in=True, color_scheme=scheme, reduced_motion="reduce")
     found = {}

@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.axe import faults
+from tests.browser.screens import SCREENS
 from tests.browser.test_look import CONTRAST, CUT, SMALL
 
-SCREENS = [(1440, "light"), (1440, "dark"), (1100, "dark"), (390, "light"), (320, "dark")]
 HOSTILE = "<script>report('ran')</script>\u202egnp" + "w" * 80
 # What a look at the cluster and lookups at the vault would have left: pods, ends, an orphan, a hostile holder.
 MAKE = f"""

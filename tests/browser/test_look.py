@@ -5,15 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-SCREENS = [
-    (1440, "light"),
-    (1440, "dark"),
-    (1100, "light"),
-    (800, "dark"),
-    (390, "light"),
-    (390, "dark"),
-    (320, "dark"),
-]
+from tests.browser.screens import SCREENS
+
 # Each text with the first painted ground behind it, as the screen shows both.
 CONTRAST = """() => {
     const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.screens import SCREENS
 from tests.browser.test_look import CONTRAST, CUT, SMALL
 
 PODS = """
@@ -50,9 +51,7 @@ def test_keys_lead_to_workloads_and_from_row_to_row(filled, cat):
     expect(page.locator("#rows .row-link").first).to_be_focused()
 
 
-@pytest.mark.parametrize(
-    "width, scheme", [(1440, "light"), (1440, "dark"), (800, "light"), (390, "dark"), (320, "light")]
-)
+@pytest.mark.parametrize("width, scheme", SCREENS)
 def test_no_page_is_cut_or_scrolls_sideways_and_all_text_can_be_read(filled, window, width, scheme):
     visit = window(signed_in=True, viewport={"width": width, "height": 844}, color_scheme=scheme)
     found = {}

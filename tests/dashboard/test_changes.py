@@ -359,6 +359,19 @@ def test_the_plan_is_shown_before_anything_is_asked_and_then_asked_once(anns):
     assert (change.args["keys"], change.asked_by, change.plan_hash) == (["password", "user"], "page", plan["value"])
 
 
+def test_a_form_that_was_sent_before_asks_for_nothing_else_and_goes_on_with_a_key_of_its_own(anns):
+    page = Page.of(anns.send("/changes/new/", 200, **FORM, action="preview"))
+    (key,), (plan,) = page.all("input", name="once"), page.all("input", name="plan_hash")
+    more = {"action": "ask", "once": key["value"], "plan_hash": plan["value"]}
+    anns.send("/changes/new/", **FORM, **more)
+    page = Page.of(anns.send("/changes/new/", 400, **{**FORM, "reason": "another"}, **more))
+    name = Change.objects.get().name
+    assert f"This form was sent before and asked for {name}, with something else in it." in page.text
+    (other,) = page.all("input", name="once")
+    anns.send("/changes/new/", **{**FORM, "reason": "another"}, **{**more, "once": other["value"]})
+    assert Change.objects.count() == 2
+
+
 def test_a_plan_that_was_not_looked_at_is_not_asked_for(anns):
     page = Page.of(anns.send("/changes/new/", 409, **FORM, action="ask", plan_hash="0" * 64))
     assert "The plan is another one than you looked at." in page.text and not Change.objects.exists()

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from audit.queries import Bucket, DeviceState, Gap, SecretRef, WhoRead
 from dashboard import histogram, words
+from dashboard.change_form import ASKS
 from dashboard.closing import list_closing, record_closing
 from dashboard.event_list import Place
 from dashboard.holes import filled, holes_of, seconds
 from dashboard.paths import ELLIPSIS, middle, principal_print, secret_print
 from dashboard.strip import strip
 from dashboard.time_range import time_range
+from rotation import targets
 
 NOW = datetime(2026, 11, 21, 14, 2, 11, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -313,3 +315,7 @@ def test_a_list_with_more_to_come_or_a_silent_device_is_not_called_complete():
     assert list_closing([_device("a", NOW, 1.0)], more=False).complete
     assert not list_closing([_device("a", NOW, 1.0)], more=True).complete
     assert list_closing([_device("a", NOW, 90.0, True)], more=False).sentence == "Not complete: eu/a is silent."
+
+
+def test_every_target_has_a_sentence_for_people_over_its_form():
+    assert set(targets.kinds()) - set(ASKS) == set(), "write what a person has to say into dashboard/change_form.py"

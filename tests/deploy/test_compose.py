@@ -72,9 +72,9 @@ def test_the_sandbox_gives_its_processes_no_more_than_compose_does():
     assert not [name for name, settings in known.items() if settings & {"VAULT_TOKEN", "VAULT_ADDR", "KUBECONFIG"}]
     assert {name for name, settings in known.items() if "KEYBOOK_VAULT_TOKEN_FILES" in settings} <= {"INGEST"}
     assert {name for name, settings in known.items() if "KEYBOOK_KUBECONFIG" in settings} == {"CLUSTER"}
-    for own in ("KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER"):
+    for own in ("KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER", "KEYBOOK_WITNESS"):
         assert {name for name, settings in known.items() if own in settings} == {"OPERATIONS"}
-    assert identities.WEB.environment({"KEYBOOK_EXECUTOR": "x", "KEYBOOK_RESTARTER": "x"}, None) == {}
+    assert identities.WEB.environment({"KEYBOOK_EXECUTOR": "x", "KEYBOOK_WITNESS": "x"}, None) == {}
     for name, service in (
         ("INGEST", "worker-ingest"),
         ("CLUSTER", "worker-cluster"),

@@ -47,6 +47,9 @@ class LiveDoors:
         with self.server.minted(role, meta, 30, uses) as operator:
             yield operator
 
+    def logins(self, vault: str, namespace: str, path: str) -> None:
+        """No database is watched."""
+
 
 @dataclass
 class LogWitness:

@@ -202,7 +202,7 @@ def test_a_resync_of_a_dynamic_secret_ends_with_the_lease_that_it_leaves_alive(p
     )
     consumer(prod, "VaultDynamicSecret", lease_id="database/creds/rw/1", method="vso", needs_restart="never")
     drawn = resync.draw(resync.Args("prod", "VaultDynamicSecret", "shop", "db"), Wish("resync"), Estate(Books(), NOW))
-    assert [step.step for step in drawn.steps] == ["force_sync", "revoke_leases"]
+    assert [step.step for step in drawn.steps] == ["force_sync", "revoke_leases", "verify_revoked"]
     assert drawn.steps[1].args["leases"] == ["database/creds/rw/1"]
     assert (drawn.vault, drawn.blast.leases) == ("demo", ("database/creds/rw/1",))
 

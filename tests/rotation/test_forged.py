@@ -124,7 +124,8 @@ def test_an_assertion_that_was_given_is_not_good_for_another_plan_or_other_facts
     check(scene.change, {"ok": True, "facts": {"1.version": 9}, "lines": []})
     scene.change.refresh_from_db()
     scene.forge(assertion=assertion)
-    assert scene.judged()[0] == "void" and "other facts" in scene.judged()[1]
+    verb, why = scene.judged()
+    assert verb == "void" and "other facts" in why
 
 
 def test_the_worker_without_an_address_believes_no_passkey(scene):

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rotation.ballot import Group, No, Proof, Risk
-from rotation.rules import STRENGTH, Rule, choose, document, read, rule_digest
+from rotation.rules import STRENGTH, Rule, choose, choose_all, document, read, rule_digest
 
 often = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -108,3 +108,24 @@ def test_a_rule_that_was_kept_is_read_as_it_was(rule):
     whole = replace(rule, groups=frozenset({Group("idp", "g", "name")}))
     assert read(document(whole)) == whole and rule_digest(read(document(whole))) == rule_digest(whole)
     assert whole.lasts == timedelta(hours=whole.hours)
+
+
+def test_a_plan_of_several_parts_needs_the_strictest_of_all_and_a_rule_that_denies_one_denies_the_whole():
+    usual = Rule("everything", hours=24)
+    graver = Rule("grave", targets=("kv:secret/prod/*",), approvers=2, hours=8)
+    never = Rule("never", targets=("entity:root*",), effect="deny")
+    playbook, kv = ("playbook:secret/prod/key", Risk.ROUTINE), ("kv:secret/prod/key", Risk.HIGH)
+    assert choose_all([usual, graver, never], [playbook]).approvers == 1
+    both = choose_all([usual, graver, never], [playbook, kv, kv])
+    assert (both.name, both.approvers, both.hours) == ("everything + grave", 2, 8)
+    denied = choose_all([usual, graver, never], [playbook, kv, ("entity:rooted", Risk.HIGH)])
+    assert (denied.way, "“never” forbids entity:rooted" in denied.sentence) == ("denied", True)
+    alone = Rule("playbooks", targets=("playbook:*",))
+    missing = choose_all([alone, never], [playbook, kv])
+    assert (missing.way, "No approval policy is about kv:secret/prod/key" in missing.sentence) == ("no_rule", True)
+
+
+def test_the_highest_part_of_a_plan_decides_what_proof_is_the_least():
+    some = [Rule("everything", proof=Proof.API_TOKEN)]
+    assert choose_all(some, [("playbook:x", Risk.ROUTINE)]).proof == Proof.API_TOKEN
+    assert choose_all(some, [("playbook:x", Risk.ROUTINE), ("kv:x", Risk.HIGHEST)]).proof == Proof.PASSKEY

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from accounts.models import TrailEntry
-from rotation import actions, moves, runner
+from rotation import actions, lifecycle, moves, runner, surroundings
 from rotation.models import Attempt, Change, Step
 from rotation.outcomes import Drifted, NotDone, ProofLine, Refused, Unknown, Waiting
 from tests.rotation.toys import Toy, approved, hands, use
@@ -91,7 +91,7 @@ def test_what_nobody_can_tell_for_long_stops_the_change_with_the_next_step_named
     in_a_while = datetime.now(UTC) + timedelta(seconds=runner.UNKNOWN_FOR + 60)
     change = later(change, now=lambda: in_a_while)
     assert change.state == "failed"
-    assert change.says.startswith("Stopped at step 1 of 1. Vault does not answer. Nobody could tell for 15 min")
+    assert change.says.startswith("Stopped at step 1 of 1. Vault does not answer. For 15 min nobody could tell")
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,25 @@ def test_a_refusal_or_a_drift_stops_the_change_and_resuming_looks_anew(monkeypat
     actions.resume(change, ann)
     assert run(change).state == "succeeded"
     assert (first.happened, second.happened, len(second.intents)) == (1, 1, 2)
+
+
+def test_a_change_that_stopped_longer_ago_than_an_approval_is_good_for_is_not_resumed(monkeypatch, django_user_model):
+    use(monkeypatch, toy=Toy({"run": [Refused("Vault said no.")]}))
+    change = run(approved("toy"))
+    Change.objects.filter(pk=change.pk).update(ended_at=datetime.now(UTC) - timedelta(hours=25), rule={"hours": 24})
+    change.refresh_from_db()
+    with pytest.raises(lifecycle.Forbidden, match=r"may go on for 24 h after that\. Ask for what is left as a new"):
+        actions.resume(change, django_user_model.objects.create(username="ann"))
+
+
+def test_a_row_that_says_that_it_runs_and_was_never_begun_does_nothing_and_is_no_success(monkeypatch):
+    toy = Toy()
+    use(monkeypatch, toy=toy)
+    change = approved("toy")
+    Change.objects.filter(pk=change.pk).update(state="running")  # as the web process's rights could write it
+    change = run(change)
+    assert (change.state, toy.happened) == ("failed", 0)
+    assert "no worker ever began it" in change.says
 
 
 def test_a_step_that_waits_parks_the_change_and_no_worker_sleeps(monkeypatch):
@@ -146,7 +165,7 @@ def test_two_workers_never_hold_one_change(monkeypatch):
     change = approved("toy")
     one = runner.claim(change.pk, hands())
     assert one is not None and runner.claim(change.pk, hands(worker="two")) is None
-    late = datetime.now(UTC) + timedelta(seconds=runner.LEASE + 1)
+    late = datetime.now(UTC) + timedelta(seconds=surroundings.LEASE + 1)
     two = runner.claim(change.pk, hands(worker="two", now=lambda: late))
     assert two is not None and two.epoch == one.epoch + 1
 
@@ -202,7 +221,7 @@ def test_lines_of_proof_are_kept_and_the_end_counts_what_falls_short(monkeypatch
 
     use(monkeypatch, toy=Proven())
     change = run(approved("toy"))
-    assert (change.state, change.says) == ("succeeded", "Done; 1 lines fall short of proof.")
+    assert (change.state, change.says) == ("succeeded", "Done; 1 line falls short of proof.")
     assert list(change.proofs.values_list("subject", "state")) == [("ledger-1", "proven"), ("ledger-2", "short")]
 
 

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
 from cluster.blast import Blast
-from inventory.models import AuthRole, Connection, Entity, Mount, Policy
-from inventory.sightings import HeldLease
+from cluster.rollouts import Obstacle
+from inventory.models import Connection, Mount
+from inventory.sync_pods import remember_cluster
 from rotation import plan
 from rotation.estate import Eater, Estate
 from rotation.planning import Refused, Wish
-from vault.enrolment import enrolment
+from tests.rotation.vaults import LEASE, NOW, connected, enrol, held
 
 pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 3, 14, 9, tzinfo=UTC)
-LEASE = "database/creds/payments-rw/abc"
-
-
-def held(lease=LEASE, **more):
-    given = {
-        "vault": "demo", "namespace": "", "secret": lease.rsplit("/", 1)[0], "state": "live", "verified": NOW,
-        "issued": NOW, "expires": None, "principal": "payments/ledger", "principal_kind": "service_account",
-        "pod": "payments/ledger-1", "pod_uid": "u1", "grade": "exact", "event": 1, **more,
-    }  # fmt: skip
-    return HeldLease(lease_id=lease, **given)
 
 
 class Books:
@@ -47,27 +36,8 @@ def _may_generate(monkeypatch):
 
 @pytest.fixture
 def demo():
-    """A connected vault with its mounts; `enrol` applies what a person would."""
-    made = Connection.objects.create(vault="demo", address="http://127.0.0.1:8200")
-    for path, kind, version in (
-        ("secret/", "kv", 2),
-        ("legacy/", "kv", 1),
-        ("database/", "database", 0),
-        ("transit/", "transit", 0),
-    ):
-        Mount.objects.create(connection=made, path=path, accessor=path, type=kind, kv_version=version, seen_first=NOW)
-    Entity.objects.create(connection=made, entity_id="e-1", name="payments-ledger", seen_first=NOW)
-    return made
-
-
-def enrol(connection, target, verb, mount="", prefix=""):
-    one = enrolment(target, verb, mount, prefix)
-    times = {"seen_first": NOW, "changed_at": NOW}
-    Policy.objects.create(connection=connection, name=one.name, text=one.policy(), sha256="0" * 64, **times)
-    AuthRole.objects.create(
-        connection=connection, method="auth/token/", type="token", name=one.name, policies=[one.name], **times
-    )
-    return one.name
+    """A connected vault with its mounts."""
+    return connected()
 
 
 def draw(target, args, wish=None, books=None):
@@ -114,6 +84,19 @@ def test_what_is_not_enrolled_is_refused_with_the_policy_to_apply(demo):
     assert refused.value.code == "not_enrolled"
     assert "Keybook may not write secret/prod/ledger/key: nothing is enrolled for kv write." in said
     assert 'path "secret/data/prod/ledger/*"' in said and "bao policy write keybook-op-kv-write" in said
+
+
+def test_a_workload_that_would_not_roll_is_named_with_what_to_do_first(demo, monkeypatch):
+    remember_cluster("prod", "uid-prod")
+    stuck = Obstacle("it is paused: a restart would wait until somebody resumes it", "resume it first")
+    found = SimpleNamespace(blast=SimpleNamespace(obstacle=stuck))
+    monkeypatch.setattr("rotation.estate.restarts.restart_of", lambda *_, **__: found)
+    with pytest.raises(Refused) as refused:
+        draw("restart", {**WORKLOAD, "cluster": "prod", "kind": "Deployment"})
+    assert str(refused.value) == (
+        "Deployment a/b can't be restarted: it is paused: a restart would wait until somebody resumes it. "
+        "Resume it first."
+    )
 
 
 @pytest.mark.parametrize("target, args, code, words", [

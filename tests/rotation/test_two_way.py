@@ -46,6 +46,42 @@ def test_a_call_that_matches_no_step_is_told_with_what_and_from_where(call, know
     assert "patch secret/data/prod/key at 2026-03-14 09:0" in said and "from 10.0.0.1" in said
 
 
+OURS = frozenset({"e-executor"})
+MINE = replace(CALL, minter="e-executor")
+OWN = replace(CALL, change="", policies=("keybook-executor",), entity="e-executor", minted=None)
+MINT = replace(CALL, kind="mint", path=f"auth/token/create/{ROLE}", entity="e-executor", minted=None)
+
+
+@pytest.mark.parametrize("call, words", [
+    (MINE, ""),
+    (replace(MINE, minted=None), "the record does not show who made its token"),
+    (replace(MINE, minted=None, change="", policies=("keybook-op-lease",)), "does not show who made its token"),
+    (replace(MINE, minter="", minted_by="root"), "root made its token, and Keybook's executor did not"),
+    (replace(MINE, minter="e-ann", minted_by="ann", operation="read"), "ann made its token"),
+    (MINT, ""),
+    (replace(MINT, entity="", principal="root"), "root made it, and Keybook's executor did not"),
+    (replace(MINT, entity="", outcome="denied"), ""),
+    (OWN, ""),
+    (replace(OWN, entity="e-mia", principal="mia"), "mia has the policy of Keybook's executor"),
+])  # fmt: skip
+def test_a_token_that_the_executor_did_not_make_is_told_whatever_it_claims(call, words):
+    said = two_way.forged(call, OURS)
+    assert bool(said) == bool(words) and words in said
+
+
+@pytest.mark.parametrize("call", [replace(MINE, minter=""), replace(MINT, entity=""), replace(OWN, entity="")])
+def test_where_the_executor_is_not_known_nobody_is_called_another(call):
+    assert two_way.forged(call, frozenset()) == ""
+
+
+def test_the_making_of_a_token_may_show_a_little_later_than_its_first_call():
+    late = replace(CALL, minted=None)
+    assert two_way.unsettled(late, AT + timedelta(seconds=5))
+    assert not two_way.unsettled(late, AT + timedelta(seconds=20))
+    assert not two_way.unsettled(late, AT - timedelta(seconds=5)), "a clock that is wrong holds nothing up"
+    assert not two_way.unsettled(CALL, AT) and not two_way.unsettled(OWN, AT)
+
+
 @pytest.mark.parametrize("path, operation, kind", [
     ("secret/metadata/prod/key", "read", "call"),
     ("auth/token/revoke-self", "update", "call"),
@@ -131,3 +167,26 @@ def test_a_done_step_that_the_log_does_not_show_is_told(step):
     hearing.hear(Log(until=datetime.now(UTC)))
     assert "Vault's log shows no call of it" in Mismatch.objects.get().says
     assert Change.objects.get().state == "running"
+
+
+def test_a_forged_call_marks_no_step_as_seen_and_its_reads_are_told_once(step):
+    forged = of(step, minter="e-ann", minted_by="ann")
+    reads = [replace(forged, event=at, seq=at, operation="read") for at in (21, 22, 23)]
+    hearing.hear(Log(forged, *reads), lambda _vault: OURS)
+    step.refresh_from_db()
+    assert step.seen_at is None
+    assert [one.event for one in Mismatch.objects.order_by("event")] == [7]
+    Mismatch.objects.all().delete()
+    Heard.objects.update(seq=0)
+    hearing.hear(Log(*reads), lambda _vault: OURS)
+    assert [one.event for one in Mismatch.objects.all()] == [21]
+
+
+def test_a_call_whose_mint_may_still_come_is_judged_at_a_later_turn_and_never_skipped(step):
+    Step.objects.update(state="running", ended_at=None)
+    fresh = replace(of(step), at=datetime.now(UTC), minted=None)
+    after = of(step, event=8, seq=8)
+    assert hearing.hear(Log(fresh, after)) == 0
+    assert Heard.objects.get().seq == 0
+    assert hearing.hear(Log(replace(fresh, minted=6), after)) == 2
+    assert not Mismatch.objects.exists()

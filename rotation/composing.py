@@ -1,0 +1,108 @@
+"""Makes one plan of what several targets draw: every value first, then each workload restarts once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from rotation.planning import Blast, Drawn, Need, StepSpec
+from rotation.touching import Touched, alone, staged
+
+# Rotations that follow each other are done together, in these turns; what is not named here makes a new value.
+TURNS = {
+    "force_sync": 1,
+    "restart_rollout": 2,
+    "restart_batch": 2,
+    "verify_delivery": 3,
+    "revoke_leases": 4,
+    "retire_version": 5,
+}
+TOGETHER = ("rotate", "restart")
+REVOKES, PROOF = "revoke_leases", "verify_revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one entry of a playbook comes to; `family` is its target's, empty for a single step."""
+
+    family: str
+    drawn: Drawn
+
+
+def steps_of(pieces: Sequence[Piece]) -> list[StepSpec]:
+    """Return all steps in order: rotations next to each other in turns, no lease revoked and nothing done twice."""
+    found: list[StepSpec] = []
+    for together, some in groupby(pieces, lambda one: one.family in TOGETHER):
+        block = [step for piece in some for step in piece.drawn.steps]
+        found += _together(block) if together else block
+    return _proven(_leases_once(found))
+
+
+def _together(block: Iterable[StepSpec]) -> list[StepSpec]:
+    """Return rotations in turns; of all the workloads of all of them one restarts first, and then the others."""
+    steps = _once(each for one in block for each in alone(one))
+    others = [one for one in steps if one.step != "restart_rollout"]
+    found = others + staged([one for one in steps if one.step == "restart_rollout"])
+    return sorted(found, key=lambda one: TURNS.get(one.step, 0))
+
+
+def _proven(steps: Sequence[StepSpec]) -> list[StepSpec]:
+    """Put one proof for each of Vault's namespaces behind the last revocation of leases; it names them by number."""
+    spaces = _distinct(one.args["namespace"] for one in steps if one.step == PROOF)
+    found = [one for one in steps if one.step != PROOF]
+    for space in spaces:
+        told = [number for number, one in enumerate(found, 1) if _is_of(one, space)]
+        if told:
+            found.insert(told[-1], StepSpec(PROOF, {"revoked_by": told, "namespace": space}))
+    return found
+
+
+def _is_of(step: StepSpec, namespace: str) -> bool:
+    return step.step == REVOKES and step.args.get("namespace", "") == namespace
+
+
+def _once(steps: Iterable[StepSpec]) -> list[StepSpec]:
+    found: list[StepSpec] = []
+    for one in steps:
+        if one not in found:
+            found.append(one)
+    return found
+
+
+def _leases_once(steps: Sequence[StepSpec]) -> list[StepSpec]:
+    """Take out of later steps the leases that an earlier one revokes; a step without any left is dropped."""
+    seen: set[str] = set()
+    found = []
+    for one in steps:
+        if one.step != REVOKES:
+            found.append(one)
+            continue
+        left = [lease for lease in one.args["leases"] if lease not in seen]
+        seen |= set(left)
+        if left:
+            found.append(StepSpec(one.step, {**one.args, "leases": left}))
+    return found
+
+
+def needs_of(pieces: Iterable[Piece]) -> list[Need]:
+    """Return every right that is needed, once."""
+    return _distinct(need for piece in pieces for need in piece.drawn.needs)
+
+
+def blast_of(pieces: Sequence[Piece], steps: Sequence[StepSpec]) -> Blast:
+    """Return what all of it touches, each thing counted once."""
+    every = [piece.drawn.blast for piece in pieces]
+    return Touched(
+        pods=_distinct(pod for one in every for pod in one.pods),
+        workloads=_distinct(name for one in every for name in one.workloads),
+        budgets=_distinct(name for one in every for name in one.budgets),
+        doubts=_distinct(said for one in every for said in one.doubts),
+        leases=_distinct(lease for one in every for lease in one.leases),
+        restarted=sum(one.step == "restart_rollout" for step in steps for one in alone(step)),
+    ).blast()
+
+
+def _distinct(some: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(some))

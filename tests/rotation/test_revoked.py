@@ -1,0 +1,180 @@
+"""R6: "revoked" is said when Vault's lookup and the database say so, however long one of them is away; never before."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from rotation import at_databases, runner
+from rotation.logins import Logins
+from rotation.models import Change, Mismatch, Step
+from rotation.surroundings import Hands
+from tests.rotation.live import LiveDoors
+from tests.rotation.own_postgres import DROP, Engine, own_postgres
+from tests.rotation.toys import approved
+from vault.operating import Operator
+
+pytestmark = [pytest.mark.live, pytest.mark.django_db]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with own_postgres() as made:
+        yield made
+
+
+@pytest.fixture
+def own(server):
+    yield server
+    if server._part.pid is None:
+        server.start()
+
+
+@dataclass(frozen=True)
+class Watching(LiveDoors):
+    """Doors with a witness."""
+
+    witness: str = ""
+    asked: tuple = ()  # what happens after each look at the database
+
+    def logins(self, vault, namespace, path) -> Logins | None:
+        try:
+            return at_databases.logins(self.witness, vault, path)
+        finally:
+            if self.asked:
+                self.asked[0]()
+
+
+class Case:
+    """Leases of an engine, a change that revokes them, and turns over it."""
+
+    def __init__(self, own, engine, tmp_path, leases, witness=True, asked=()):
+        self.own, self.engine = own, engine
+        file = tmp_path / "payments.dsn"
+        file.write_text(own.address("keybook_witness"))
+        file.chmod(0o400)
+        server = Operator(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"], plain_http=True)
+        setting = f"live:{engine.mount}={file}" if witness else ""
+        self.hands = Hands(
+            "one", lambda change, step: Watching(server, change.name, step, setting, asked), None,
+            lambda _change: "", lambda _change: ("", ""),
+        )  # fmt: skip
+        self.change = approved("revoke_leases", "verify_revoked", vault="live")
+        first, second = self.change.plan["steps"]
+        first["args"] = {"leases": leases, "role": engine.role, "proven_later": True}
+        second["args"] = {"revoked_by": [1]}
+        self.change.save()
+
+    def turn(self) -> str:
+        """Take one turn, and see that nothing is called revoked that can still log in."""
+        Change.objects.filter(pk=self.change.pk).update(due_at=None)
+        runner.turn(self.change.pk, self.hands)
+        self.change.refresh_from_db()
+        return self.change.state
+
+    def lines(self) -> list[tuple[str, str]]:
+        return list(self.change.proofs.order_by("subject").values_list("state", "says"))
+
+    def says(self) -> str:
+        return Step.objects.get(change=self.change, number=2).says
+
+
+def test_revoked_is_said_only_when_the_database_has_come_back_and_says_so_too(own, tmp_path):
+    engine = Engine(own)
+    (lease, user, password), (kept, other, their) = engine.take(), engine.take()
+    stopped = []
+
+    def stop_once():
+        if not stopped:
+            stopped.append(own.stop())
+
+    case = Case(own, engine, tmp_path, [lease], asked=(stop_once,))
+    assert own.enters(user, password)
+    for _ in range(3):  # the database goes right before the call
+        assert case.turn() == "running"
+        assert engine.lists(lease)
+        assert [state for state, _ in case.lines()] == ["waiting"]
+    assert "Vault could not end 1 of them yet" in Step.objects.get(change=case.change, number=1).says
+    assert "0 of 1 leases are gone in Vault" in case.says()
+    own.start()
+    assert own.enters(user, password), "nothing has ended it yet"
+    assert case.turn() == "succeeded"
+    assert not own.enters(user, password) and own.logins() == [other] and own.enters(other, their)
+    ((state, says),) = case.lines()
+    assert state == "proven" and says.startswith("revoked in Vault, and gone at the database (role names asked at ")
+    assert case.change.says == "Done and proven."
+    rows = str(list(case.change.steps.values())) + str([one.intent for step in case.change.steps.all()
+                                                        for one in step.attempts.all()])  # fmt: skip
+    assert user not in rows and password not in rows
+    assert engine.lists(kept)
+
+
+def test_a_database_that_was_away_from_the_beginning_is_asked_whose_login_it_was_before_it_is_ended(own, tmp_path):
+    engine = Engine(own)
+    lease, user, password = engine.take()
+    own.stop()
+    case = Case(own, engine, tmp_path, [lease])
+    assert (case.turn(), case.turn()) == ("running", "running")
+    assert [state for state, _ in case.lines()] == ["waiting"]
+    own.start()
+    assert case.turn() == "succeeded"
+    assert not own.enters(user, password)
+    assert case.lines()[0][0] == "proven"
+
+
+def test_a_login_that_vault_forgot_is_told_as_critical_until_somebody_drops_it(own, tmp_path, caplog):
+    engine = Engine(own)
+    lease, user, password = engine.take()
+
+    def forget():
+        """Be somebody who forces it while the database is away: Vault forgets the lease, and nobody ends the login."""
+        if engine.lists(lease):
+            own.stop()
+            engine.root.must("PUT", f"sys/leases/revoke-force/{engine.mount}/creds")
+            own.start()
+
+    case = Case(own, engine, tmp_path, [lease], asked=(forget,))
+    assert case.turn() == "running"
+    assert own.enters(user, password) and not engine.lists(lease)
+    ((state, says),) = case.lines()
+    assert state == "short"
+    assert says.startswith(f"Vault says revoked, the database still has a role that can log in: {user} (role names")
+    assert "Drop them there, or take their LOGIN away" in case.says()
+    assert case.turn() == "running"
+    assert "still has roles that can log in" in Mismatch.objects.get().says
+    assert [one.levelname for one in caplog.records if "can log in" in one.getMessage()] == ["CRITICAL"]
+    own.psql(f'DROP ROLE "{user}"')
+    assert case.turn() == "succeeded"
+    assert case.lines()[0][0] == "proven"
+
+
+def test_a_login_that_can_not_log_in_is_as_good_as_gone_and_its_open_sessions_are_told(own, tmp_path):
+    engine = Engine(own, 'ALTER ROLE "{{name}}" NOLOGIN')
+    lease, user, password = engine.take()
+    with psycopg.connect(f"user={user} password={password} host={own._part.folder} dbname=payments"):
+        case = Case(own, engine, tmp_path, [lease])
+        assert case.turn() == "succeeded"
+        ((state, says),) = case.lines()
+    assert state == "short" and "can't log in any more" in says and "1 sessions that it opened go on" in says
+    assert case.change.says == "Done; 1 lines fall short of proof."
+
+
+def test_without_a_witness_nothing_is_said_of_the_database(own, tmp_path):
+    engine = Engine(own, DROP)
+    case = Case(own, engine, tmp_path, [engine.take()[0]], witness=False)
+    assert case.turn() == "succeeded"
+    assert case.lines() == [("short", "revoked in Vault, not confirmed at the database")]
+
+
+def test_many_leases_of_one_moment_are_proven_together(own, tmp_path):
+    engine = Engine(own)
+    taken = [engine.take() for _ in range(12)]
+    case = Case(own, engine, tmp_path, [lease for lease, _, _ in taken])
+    began = datetime.now(UTC)
+    assert case.turn() == "succeeded"
+    assert [state for state, _ in case.lines()] == ["proven"] * 12
+    assert (datetime.now(UTC) - began).total_seconds() < 30
