@@ -25,8 +25,6 @@ from config.openapi_form import one_of as _one_of
 from config.openapi_form import or_null as _or_null
 from inventory.leases import Standing
 from rotation import lifecycle
-from rotation.due import LEAST_DAYS, MOST_DAYS, MOST_LEAD
-from rotation.scheduling import NAMED
 
 _PICTURE: Shape = {"nullable": True, "allOf": [_named("Picture")]}
 
@@ -37,18 +35,6 @@ CHANGE: dict[str, Shape] = {
     "asked_at": MOMENT, "expires_at": MOMENT, "approved_at": _or_null(MOMENT), "started_at": _or_null(MOMENT),
     "ended_at": _or_null(MOMENT), "cancel_wanted": YES, "pause_before": _or_null(WHOLE), "says": _or_null(TEXT),
     "plan_hash": TEXT,
-}  # fmt: skip
-SCHEDULE: dict[str, Shape] = {
-    "id": WHOLE, "name": TEXT, "target": TEXT, "pattern": TEXT, "args": ANYTHING, "vault": _or_null(TEXT),
-    "days": WHOLE, "lead_hours": WHOLE, "window": _or_null(TEXT), "reason": TEXT, "owner": TEXT, "enabled": YES,
-    "edition": WHOLE, "made_at": MOMENT, "changed_at": MOMENT, "ended_at": _or_null(MOMENT),
-    "looked_at": _or_null(MOMENT), "says": _or_null(TEXT),
-}  # fmt: skip
-KEPT: dict[str, Shape] = {
-    "secret": TEXT, "vault": _or_null(TEXT), "rotated_at": _or_null(MOMENT), "rotated_by": _or_null(TEXT),
-    "version": _or_null(WHOLE), "event": _or_null(WHOLE), "seen_since": _or_null(MOMENT), "due_at": MOMENT,
-    "overdue": YES, "may_start": MOMENT, "change": _or_null(TEXT),
-    "change_state": {"type": "string", "enum": [*lifecycle.STATES, None], "nullable": True},
 }  # fmt: skip
 
 SHAPES: dict[str, Shape] = {
@@ -167,13 +153,7 @@ SHAPES: dict[str, Shape] = {
         step=WHOLE, kind=TEXT, subject=TEXT, holds=_or_null(TEXT), state=_one_of("proven", "waiting", "short"),
         grade=_or_null(TEXT), says=_or_null(TEXT), event=_or_null(WHOLE), at=_or_null(MOMENT),
     ),
-    "Schedule": _object(**SCHEDULE),
-    "KeptSecret": _object(**KEPT),
-    "OverdueSecret": _object(**KEPT, target=TEXT, schedule=_object(id=WHOLE, name=TEXT, days=WHOLE), enabled=YES),
-    "Asking": _object(
-        change=TEXT, state=_one_of(*lifecycle.STATES), secret=TEXT, period=WHOLE, due_at=MOMENT, opens_at=MOMENT,
-        closes_at=_or_null(MOMENT), asked_at=MOMENT, passed_by=_or_null(TEXT),
-    ),
+    **openapi_schedules.SHAPES,
     "TrailEntry": _object(
         type=_one_of("trail"), position=WHOLE, id=WHOLE, at=MOMENT, actor_id=_or_null(WHOLE), actor_name=TEXT,
         verb=TEXT, subject_kind=TEXT, subject_id=_or_null(WHOLE), subject_text=TEXT,
@@ -225,12 +205,7 @@ ANSWERS: dict[str, Shape] = {
     **dict.fromkeys(
         _WHOLE, _named("WholeChange")
     ),
-    "Schedules": _object(items=_list(_named("Schedule"))),
-    "MakeSchedule": _named("Schedule"),
-    "OneSchedule": _object(
-        **SCHEDULE, stopped_by=_or_null(TEXT), secrets=_list(_named("KeptSecret")), asked=_list(_named("Asking")),
-    ),
-    "Overdue": _object(items=_list(_named("OverdueSecret"))),
+    **openapi_schedules.ANSWERS,
     "Sources": _object(items=_list(_named("Device"))),
     "Trail": _page("TrailEntry"),
     "Introspect": _object(
@@ -254,16 +229,7 @@ BODIES: dict[str, Shape] = {
     "Review": {**_object(note=TEXT), "additionalProperties": False},
     **openapi_playbooks.BODIES,
     "Pause": {**_object(before={"type": "integer", "minimum": 1, "maximum": 1_000}), "additionalProperties": False},
-    "MakeSchedule": {
-        **_object(
-            name=TEXT, target=_one_of(*NAMED), pattern=TEXT,
-            days={"type": "integer", "minimum": LEAST_DAYS, "maximum": MOST_DAYS},
-            reason={"type": "string", "minLength": 1, "maxLength": 2_000},
-        ),
-        "additionalProperties": False,
-        "description": "`args` are those of the target without the one that names the secret; `window` is a line such "
-        "as `sat,sun 22:00-04:00 Europe/Vienna`, or empty.",
-    },
+    **openapi_schedules.BODIES,
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {
     "args": ANYTHING, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,

@@ -22,6 +22,7 @@ from rotation.telling import record
 
 LONGEST_REASON = 2_000
 LONGEST_KEY = 200
+PAUSED, UNPAUSED = "rotation.change.pause_wanted", "rotation.change.pause_ended"
 
 
 @dataclass(frozen=True, slots=True)

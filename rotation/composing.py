@@ -8,10 +8,17 @@ from itertools import groupby
 from typing import Any
 
 from rotation.planning import Blast, Drawn, Need, StepSpec
-from rotation.touching import Touched
+from rotation.touching import Touched, alone, staged
 
 # Rotations that follow each other are done together, in these turns; what is not named here makes a new value.
-TURNS = {"force_sync": 1, "restart_rollout": 2, "verify_delivery": 3, "revoke_leases": 4, "retire_version": 5}
+TURNS = {
+    "force_sync": 1,
+    "restart_rollout": 2,
+    "restart_batch": 2,
+    "verify_delivery": 3,
+    "revoke_leases": 4,
+    "retire_version": 5,
+}
 TOGETHER = ("rotate", "restart")
 REVOKES, PROOF = "revoke_leases", "verify_revoked"
 
@@ -100,7 +107,7 @@ def blast_of(pieces: Sequence[Piece], steps: Sequence[StepSpec]) -> Blast:
         budgets=_distinct(name for one in every for name in one.budgets),
         doubts=_distinct(said for one in every for said in one.doubts),
         leases=_distinct(lease for one in every for lease in one.leases),
-        restarted=sum(1 for one in steps if one.step == "restart_rollout"),
+        restarted=sum(one.step == "restart_rollout" for step in steps for one in alone(step)),
     ).blast()
 
 

@@ -93,8 +93,9 @@ def _with(outcome: Outcome, args: Args, found: list[tuple[Workload, Outcome]]) -
     failed = next(one.print for one, each in found if not isinstance(each, Done | Waiting))
     tried = {one.print for one, _ in found}
     later = [one.print for one in args.workloads if one.print not in tried] + list(args.then)
-    says = f"{failed}: {outcome.says} {told('Restarted in this batch', touched)} {told('Not touched', later)}".strip()
-    return replace(outcome, says=says if isinstance(outcome, Refused) else f"{failed}: {outcome.says}")
+    why = outcome.says if outcome.says.startswith(failed) else f"{failed}: {outcome.says}"
+    says = f"{why} {told('Restarted in this batch', touched)} {told('Not touched', later)}".strip()
+    return replace(outcome, says=says if isinstance(outcome, Refused) else why)
 
 
 def told(what: str, names: list[str]) -> str:

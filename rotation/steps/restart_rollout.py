@@ -78,7 +78,7 @@ def _restart(kube: Any, args: Args, world: World, *, dry_run: bool) -> None:
 
 def _far(found: Any, args: Args, world: World) -> Outcome:
     """Read a rollout's answer by its shape: done, stuck with a mend, or on its way; for ever it is not waited."""
-    name = f"{args.kind} {args.namespace}/{args.name}"
+    others = f" Not touched: {', '.join(args.then)}." if args.then else ""
     if hasattr(found, "mend"):
         if world.now() - world.tried < GRACE:
             return Waiting(found.says, seconds=2.0, done=found.done_of, of=found.total)

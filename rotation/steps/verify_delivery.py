@@ -94,6 +94,11 @@ def _lines(args: Args, world: World) -> list[ProofLine]:
     ]
 
 
+def _workload(one: Getting) -> str:
+    kind, _, name = one.workload.partition(" ")
+    return f"{kind} {one.namespace}/{name}"
+
+
 def _account(one: Getting) -> str:
     name = one.service_account or "default"
     return name if "/" in name else f"{one.namespace}/{name}"

@@ -153,7 +153,7 @@ def test_a_batch_that_is_stuck_stops_and_names_what_was_touched_and_what_was_not
     found = restart_batch.run(batch("a", "b", "c", then=["Deployment pay/d"]), world)
     assert isinstance(found, Refused)
     assert found.says == (
-        "Deployment pay/b: Its new pods crash. Roll it back. Restarted in this batch: Deployment pay/a. "
+        "Deployment pay/b: Its new pods crash. Roll it back. Then resume. Restarted in this batch: Deployment pay/a. "
         "Not touched: Deployment pay/c, Deployment pay/d."
     )
     assert kube.patched == ["a", "b"]
@@ -178,7 +178,10 @@ def test_a_first_one_that_is_stuck_names_the_others_that_were_not_touched(kube, 
     kube.answers["a"] = rollouts.Stuck("Its new pods crash.", "Roll it back.")
     first = touched("a", "b", "c").staged()[0]
     found = restart_rollout.run(args_of(first), world)
-    assert found.says == ("Its new pods crash. Roll it back. Not touched: Deployment pay/b, Deployment pay/c.")
+    assert found.says == (
+        "Deployment pay/a: Its new pods crash. Roll it back. Then resume. "
+        "Not touched: Deployment pay/b, Deployment pay/c."
+    )
 
 
 # -- the proof of the first --------------------------------------------------------------------------------------------
@@ -193,7 +196,7 @@ def test_only_the_pods_of_the_first_one_are_looked_at_and_its_lines_are_kept_whe
     read = VersionRead("pod", "prod", "u-app-1-x", "pay", "app-1-x", "exact", "", "pay/ledger", "service_account", 1,
                        NOW, NOW, 9)  # fmt: skip
     reads = []
-    args = verify_delivery.Args({"mount": "secret", "path": "x"}, "write_kv", "prod Deployment pay/app-1")
+    args = verify_delivery.Args({"mount": "secret", "path": "x"}, "write_kv", (), "prod Deployment pay/app-1")
     args = msgspec.convert(msgspec.to_builtins(args), verify_delivery.Args)
     world = replace(
         world, intent={"version": 15}, present=lambda *_: pods, witness=SimpleNamespace(reads=lambda *_: reads)

@@ -122,7 +122,7 @@ def pod(books=None, **more):
 def test_a_leaked_secret_is_replaced_restarted_proven_and_retired_and_who_had_it_stands_in_the_plan(demo, eaters):
     made = leaked(since="7d")
     assert kinds(made) == [
-        "write_kv", "restart_rollout", "restart_rollout", "verify_delivery", "retire_version",
+        "write_kv", "restart_rollout", "restart_batch", "verify_delivery", "retire_version",
     ]  # fmt: skip
     document = made.document
     assert (document["verb"], document["subject"], document["vault"]) == ("Replace leaked secret", SECRET, "demo")
