@@ -30,9 +30,12 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "changes:read": "changes.read",
         "changes:ask": "changes.ask",
         "changes:approve": "changes.approve",
+        "changes:break-glass": "changes.ask",
     }
 )
-APPROVE = "changes:approve"  # never offered on a page: a command makes it, where an approval policy takes tokens
+APPROVE, BREAK_GLASS = "changes:approve", "changes:break-glass"
+# Never offered on a page: a command makes them, where an approval policy takes tokens.
+RESERVED = frozenset({APPROVE, BREAK_GLASS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def terms(wish: Wish, owner: User) -> Terms:
     if len(areas) > MOST_LIMITS or len(networks) > MOST_LIMITS:
         raise NotDone(f"A token has at most {MOST_LIMITS} areas and {MOST_LIMITS} networks. Make two tokens.")
     scopes = _scopes(wish.scopes, owner)
-    if APPROVE in scopes:
+    if RESERVED & set(scopes):
         _may_approve(wish.allow_approve)
     return Terms(_name(wish.name), scopes, areas, networks, wish.days)
 
@@ -82,7 +85,8 @@ def _may_approve(allowed: bool) -> None:
     """Refuse a token that approves unless somebody says so on the command line and a policy would take its votes."""
     if not allowed:
         raise NotDone(
-            "A token that approves is made by `manage.py create_token` with --allow-approve, and no other way."
+            "A token that approves, or breaks the glass, is made by `manage.py create_token` with --allow-approve, "
+            "and no other way."
         )
     if not import_string(settings.APPROVING_BY_API)():
         raise NotDone(

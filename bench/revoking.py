@@ -25,10 +25,10 @@ from django.utils import timezone
 from bench import desk, machine
 from bench.machine import Figures, Watch
 from bench.report import Table, spread
-from rotation import freeze, runner
+from rotation import freeze, runner, surroundings
 from rotation.models import Change, Freeze, Step
 from rotation.planning import digest
-from rotation.runner import Hands
+from rotation.surroundings import Hands
 from sandbox.bao_http import Bao
 from vault.enrolment import enrolment
 from vault.operating import Operator
@@ -199,7 +199,7 @@ def main() -> None:
     """Measure the revocation of many leases: `python -m bench.revoking`."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--leases", type=int, default=1_000, help="leases of one change (1000)")
-    parser.add_argument("--claim", type=float, default=runner.LEASE, help="seconds that a worker's claim lasts")
+    parser.add_argument("--claim", type=float, default=surroundings.LEASE, help="seconds that a worker's claim lasts")
     parser.add_argument("--rounds", type=int, default=3, help="how often all is measured (3)")
     parser.add_argument("--patience", type=float, default=180, help="seconds to wait for a quiet machine (180)")
     given = parser.parse_args()

@@ -61,6 +61,7 @@ app.conf.update(
         "inventory.watch_cluster": {"queue": "cluster"},
         "rotation.sweep": {"queue": "sweep"},
         "rotation.run_change": {"queue": "operations"},
+        "rotation.deliver": {"queue": "notices"},
     },
     task_time_limit=TURN_ENDS,
     worker_max_tasks_per_child=2_000,
@@ -101,6 +102,12 @@ app.conf.update(
             "task": "rotation.hear",
             "schedule": timedelta(seconds=5),
             "options": {"queue": "operations", "expires": 4.0},
+        },
+        "deliver notices": {"task": "rotation.deliver", "schedule": timedelta(seconds=5), "options": {"expires": 4.0}},
+        "look at schedules": {
+            "task": "rotation.look_at_schedules",
+            "schedule": timedelta(seconds=15),
+            "options": {"queue": "operations", "expires": 14.0},
         },
         "sweep changes": {"task": "rotation.sweep", "schedule": timedelta(seconds=1), "options": {"expires": 5.0}},
         "keep house": {

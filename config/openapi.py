@@ -16,49 +16,29 @@ from rest_framework.request import Request
 from accounts.api_door import JSON, NDJSON, Door
 from accounts.api_errors import CONTENT_TYPE
 from audit.lease_questions import STATES
+from config import openapi_playbooks
+from config.openapi_form import ANYTHING, MOMENT, TEXT, WHOLE, WORDS, YES, Shape
+from config.openapi_form import a_list as _list
+from config.openapi_form import an_object as _object
+from config.openapi_form import named as _named
+from config.openapi_form import one_of as _one_of
+from config.openapi_form import or_null as _or_null
 from inventory.leases import Standing
 from rotation import lifecycle
 
-Shape = dict[str, Any]
-
-
-def _object(**properties: Shape) -> Shape:
-    return {"type": "object", "properties": properties, "required": sorted(properties)}
-
-
-def _list(of: Shape) -> Shape:
-    return {"type": "array", "items": of}
-
-
-def _one_of(*words: str) -> Shape:
-    return {"type": "string", "enum": list(words)}
-
-
-def _or_null(shape: Shape) -> Shape:
-    return {**shape, "nullable": True}
-
-
-def _named(name: str) -> Shape:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-TEXT: Shape = {"type": "string"}
-WHOLE: Shape = {"type": "integer"}
-YES: Shape = {"type": "boolean"}
-MOMENT: Shape = {"type": "string", "format": "date-time"}
-WORDS = _list(TEXT)
 _PICTURE: Shape = {"nullable": True, "allOf": [_named("Picture")]}
 
-ANYTHING: Shape = {"type": "object", "additionalProperties": True}
 CHANGE: dict[str, Shape] = {
     "id": TEXT, "state": _one_of(*lifecycle.STATES), "target": TEXT, "vault": _or_null(TEXT), "cluster": _or_null(TEXT),
     "verb": TEXT, "subject": TEXT, "reason": TEXT, "evidence": _or_null(TEXT),
     "risk": _one_of("routine", "high", "highest"), "break_glass": YES, "asked_by": TEXT, "asked_through": TEXT,
     "asked_at": MOMENT, "expires_at": MOMENT, "approved_at": _or_null(MOMENT), "started_at": _or_null(MOMENT),
-    "ended_at": _or_null(MOMENT), "cancel_wanted": YES, "says": _or_null(TEXT), "plan_hash": TEXT,
+    "ended_at": _or_null(MOMENT), "cancel_wanted": YES, "pause_before": _or_null(WHOLE), "says": _or_null(TEXT),
+    "plan_hash": TEXT,
 }  # fmt: skip
 
 SHAPES: dict[str, Shape] = {
+    **openapi_playbooks.SHAPES,
     "Item": {
         "type": "object",
         "description": "An event, or what was learned later of one; /api/v1/events/types has its words.",
@@ -152,7 +132,6 @@ SHAPES: dict[str, Shape] = {
         check={"nullable": True, "allOf": [_named("Check")]}, verdicts=_list(_named("Verdict")),
         steps=_list(_named("Step")), proofs=_list(_named("Proof")),
     ),
-    "Plan": _object(hash=TEXT, steps=_list(_named("PlannedStep")), blast_radius=ANYTHING, needs=_list(ANYTHING)),
     "PlannedStep": _object(number=WHOLE, step=TEXT, describe=ANYTHING, args=ANYTHING),
     "ApprovalRule": _object(name=_or_null(TEXT), approvers=WHOLE, roles=WORDS, proof=_or_null(TEXT)),
     "Check": _object(at=MOMENT, ok=YES, lines=_list(_object(step=WHOLE, ok=YES, says=TEXT))),
@@ -174,6 +153,7 @@ SHAPES: dict[str, Shape] = {
         step=WHOLE, kind=TEXT, subject=TEXT, holds=_or_null(TEXT), state=_one_of("proven", "waiting", "short"),
         grade=_or_null(TEXT), says=_or_null(TEXT), event=_or_null(WHOLE), at=_or_null(MOMENT),
     ),
+    **openapi_schedules.SHAPES,
     "TrailEntry": _object(
         type=_one_of("trail"), position=WHOLE, id=WHOLE, at=MOMENT, actor_id=_or_null(WHOLE), actor_name=TEXT,
         verb=TEXT, subject_kind=TEXT, subject_id=_or_null(WHOLE), subject_text=TEXT,
@@ -192,6 +172,9 @@ def _page(of: str, **more: Shape) -> Shape:
 _STORED = _object(device=TEXT, type=TEXT, line=TEXT, source=TEXT, offset=WHOLE, sha256=TEXT)
 _WORDS = {"type": "object", "additionalProperties": TEXT}
 _AREA = _object(vault=TEXT, namespace=TEXT, prefix=TEXT)
+_WHOLE = (
+    "OneChange", "AskForChange", "Approve", "Reject", "Cancel", "Pause", "Resume", "HandOver", "Answer", "Review",
+)  # fmt: skip
 ANSWERS: dict[str, Shape] = {
     "Events": _page(
         "Item", since=MOMENT, until=MOMENT, complete_until=_or_null(MOMENT), warning=TEXT
@@ -218,7 +201,11 @@ ANSWERS: dict[str, Shape] = {
     ),
     "Principals": _page("Principal"),
     "Changes": _page("Change"),
-    **dict.fromkeys(("OneChange", "AskForChange", "Approve", "Reject", "Cancel", "Resume"), _named("WholeChange")),
+    **openapi_playbooks.ANSWERS,
+    **dict.fromkeys(
+        _WHOLE, _named("WholeChange")
+    ),
+    **openapi_schedules.ANSWERS,
     "Sources": _object(items=_list(_named("Device"))),
     "Trail": _page("TrailEntry"),
     "Introspect": _object(
@@ -237,14 +224,24 @@ BODIES: dict[str, Shape] = {
     },
     **{name: {**_object(plan_hash=TEXT), "additionalProperties": False} for name in ("Approve", "Reject")},
     **{name: {**_object(), "additionalProperties": False} for name in ("Cancel", "Resume")},
+    "HandOver": {**_object(token={**TEXT, "writeOnly": True}), "additionalProperties": False},
+    "Answer": {**_object(word=_one_of("go_on", "stop"), plan_hash=TEXT), "additionalProperties": False},
+    "Review": {**_object(note=TEXT), "additionalProperties": False},
+    **openapi_playbooks.BODIES,
+    "Pause": {**_object(before={"type": "integer", "minimum": 1, "maximum": 1_000}), "additionalProperties": False},
+    **openapi_schedules.BODIES,
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {
     "args": ANYTHING, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
 }  # fmt: skip
-for _name in ("Approve", "Reject"):
+BODIES["MakeSchedule"]["properties"] |= {
+    "args": ANYTHING, "vault": TEXT, "window": TEXT, "enabled": {"type": "boolean"},
+    "lead_hours": {"type": "integer", "minimum": 0, "maximum": MOST_LEAD},
+}  # fmt: skip
+for _name in ("Approve", "Reject", "Answer"):
     BODIES[_name] = {**BODIES[_name], "properties": {**BODIES[_name]["properties"], "note": TEXT}}
 # What a POST is called, where the view answers GET too.
-POSTS = {"Changes": "AskForChange"}
+POSTS = {"Changes": "AskForChange", "Schedules": "MakeSchedule"}
 LINED = ("Events", "Secrets", "Leases", "Pods", "Workloads", "Principals", "Changes", "Trail")
 LIMITS = {"Events": 10_000, "Trail": 10_000}
 PARAMETERS: dict[str, tuple[Shape, str]] = {
@@ -272,7 +269,9 @@ PARAMETERS: dict[str, tuple[Shape, str]] = {
         {"type": "string", "pattern": "^(C-)?[1-9][0-9]{0,17}$"},
         "The change's name, such as `C-215`, or its number.",
     ),
+    "name": ({"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}, "The playbook's name."),
     "event_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The event's number."),
+    "schedule_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The schedule's number."),
     "secret_id": ({"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, "The secret's number."),
 }
 # Parameters that mean something of their own in one view.
@@ -311,7 +310,8 @@ class DoorSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         """Return the parameters of the address and those behind its `?`."""
-        names = [name for name in ("event_id", "secret_id", "change_id") if f"{{{name}}}" in self.path]
+        told = ("event_id", "secret_id", "change_id", "schedule_id", "name")
+        names = [name for name in told if f"{{{name}}}" in self.path]
         found = [self._parameter(name, "path") for name in names]
         if self.method == "POST":
             return [*found, KEY] if self._name == "AskForChange" else found
@@ -326,8 +326,10 @@ class DoorSchema(AutoSchema):
     def get_response_serializers(self) -> Any:
         """Return the answers by status and form."""
         name, posts = self._name, self.method == "POST"
-        status = "201" if name == "AskForChange" else "200"
-        answers: dict[Any, Any] = {(status, JSON): OpenApiResponse(ANSWERS[name], self.get_description())}
+        status = "201" if name in POSTS.values() else "200"
+        answers: dict[Any, Any] = {
+            (status, openapi_playbooks.FORMS.get(name, JSON)): OpenApiResponse(ANSWERS[name], self.get_description())
+        }
         if name in LINED:
             told = OpenApiResponse({"type": "string"}, "One item a line; the rest of the page stands in headers.")
             answers["200", NDJSON] = told

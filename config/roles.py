@@ -15,12 +15,13 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-WEB, RECEIVER, INGEST, CLUSTER, OPERATIONS, BEAT, HEALTH = ROLES = (
+WEB, RECEIVER, INGEST, CLUSTER, OPERATIONS, NOTICES, BEAT, HEALTH = ROLES = (
     "keybook_web",
     "keybook_receiver",
     "keybook_ingest",
     "keybook_cluster",
     "keybook_operations",
+    "keybook_notices",
     "keybook_beat",
     "keybook_health",
 )
@@ -31,7 +32,12 @@ ENTRY = (  # all of an entry but its key
     "previous, hash"
 )
 DECIDED = (  # of a change, what people's verbs write
-    "state, says, cancel_wanted, due_at, approved_at, ended_at, reviewed_at, reviewed_by, review_due"
+    "state, says, cancel_wanted, pause_before, paused_by, due_at, approved_at, ended_at, reviewed_at, reviewed_by, "
+    "review_note, review_due"
+)
+SCHEDULED = (  # of a schedule, all but its key and when it was made
+    'name, target, pattern, args, vault, days, lead_hours, "window", reason, owner_id, owner_name, enabled, edition, '
+    "changed_at, ended_at, says"
 )
 PARTITIONED = ("audit_event", "audit_sighting", "audit_told", "audit_block")
 STATEMENT_TIMEOUT = {WEB: "5s", BEAT: "10s", HEALTH: "5s"}
@@ -68,8 +74,14 @@ RULES = (
     # It gives a role where a change says so.
     Rule(
         "accounts_user",
-        {WEB: ALL, OPERATIONS: "SELECT (id, username, role, is_active, email, epoch), UPDATE (role, epoch)"},
+        {
+            WEB: ALL,
+            OPERATIONS: "SELECT (id, username, role, is_active, email, epoch), UPDATE (role, epoch)",
+            NOTICES: "SELECT (id, username, role, is_active, email)",
+        },
     ),
+    # A mail tells nobody more than they may see; a schedule asks within the view of its owner.
+    Rule("accounts_personarea", {WEB: ALL, NOTICES: READ, OPERATIONS: READ}),
     Rule("socialaccount_socialaccount", {WEB: ALL, OPERATIONS: "SELECT (id, user_id, uid, extra_data)"}),
     Rule("(accounts|account|auth|axes|mfa|socialaccount|usersessions)_.*|django_session|django_site", {WEB: ALL}),
     # Partitions belong to the ingest role, and are reached through their parents.
@@ -113,15 +125,29 @@ RULES = (
         {
             WEB: f"{ADD}, UPDATE ({DECIDED})",
             OPERATIONS: "SELECT, INSERT, UPDATE",
+            NOTICES: READ,
             BEAT: READ,
             HEALTH: READ,
         },
     ),
+    # People say what is to be asked for again and again; what was asked for, and how old a secret is, who asks writes.
+    Rule("rotation_schedule", {WEB: f"{ADD}, UPDATE ({SCHEDULED})", OPERATIONS: "SELECT, UPDATE (says, looked_at)"}),
+    Rule("rotation_asking", {WEB: "SELECT, UPDATE (passed_at, passed_by)", OPERATIONS: ADD}),
+    Rule("rotation_age", {WEB: READ, OPERATIONS: "SELECT, INSERT, UPDATE"}),
     Rule("rotation_verdict", {WEB: ADD, OPERATIONS: "SELECT, UPDATE (void)", HEALTH: READ}),
+    # What the web process takes from people it can only add, sealed for the worker, which empties it.
+    Rule("rotation_handed", {WEB: ADD, OPERATIONS: "SELECT, UPDATE", HEALTH: READ}),
     Rule("rotation_freeze", {WEB: ADD, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),
     # A notice is written with the verb that it tells of, by whoever does that; another process delivers it.
     Rule("rotation_answer", {WEB: ADD, OPERATIONS: READ, HEALTH: READ}),
-    Rule("rotation_notice", {WEB: ADD, OPERATIONS: ADD, HEALTH: READ}),
+    Rule("rotation_notice", {WEB: ADD, OPERATIONS: ADD, NOTICES: f"{ADD}, UPDATE (spread_at)", HEALTH: READ}),
+    Rule("rotation_channel", {WEB: f"{ADD}, UPDATE (ended_at)", NOTICES: READ, HEALTH: READ}),
+    # Pages make what a webhook is signed with, and never read it again.
+    Rule(
+        "rotation_channelsecret",
+        {WEB: "SELECT (id, channel_id, made_at, ended_at), INSERT, UPDATE (ended_at)", NOTICES: READ},
+    ),
+    Rule("rotation_(delivery|try)", {WEB: READ, NOTICES: "SELECT, INSERT, UPDATE", HEALTH: READ}),
     # What is found to disagree stays: people only note that they looked into it.
     Rule(
         "rotation_mismatch",

@@ -8,7 +8,7 @@ import sys
 from hashlib import sha256
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from csp.constants import NONCE, NONE, SELF, STRICT_DYNAMIC
 from psycopg import ProgrammingError
@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from kit.outward import networks
 from rotation.witnessed import watched
 from vault.doors import doors
 
@@ -63,6 +64,15 @@ class Environment(BaseSettings):
     may_generate: str = Field(default="", alias="KEYBOOK_MAY_GENERATE")
     playbooks: str = Field(default="", alias="KEYBOOK_PLAYBOOKS")
     witness: str = Field(default="", alias="KEYBOOK_WITNESS")
+    seal: str = Field(default="", alias="KEYBOOK_SEAL")
+    notice_key: str = Field(default="", alias="KEYBOOK_NOTICE_KEY")
+    notice_inside: str = Field(default="", alias="KEYBOOK_NOTICE_INSIDE")
+    smtp_host: str = Field(default="", alias="KEYBOOK_SMTP_HOST")
+    smtp_port: int = Field(default=587, ge=1, le=65_535, alias="KEYBOOK_SMTP_PORT")
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(default="starttls", alias="KEYBOOK_SMTP_TLS")
+    smtp_user: str = Field(default="", alias="KEYBOOK_SMTP_USER")
+    smtp_password: str = Field(default="", alias="KEYBOOK_SMTP_PASSWORD")
+    mail_from: str = Field(default="", alias="KEYBOOK_MAIL_FROM")
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -73,6 +83,16 @@ class Environment(BaseSettings):
                 word == "unix" or ip_network(word)
         except ValueError:
             raise ValueError("it takes networks such as 10.0.0.0/8, and unix") from None
+        return words
+
+    @field_validator("notice_inside")
+    @classmethod
+    def _inside(cls, words: str) -> str:
+        """Refuse what is no network: a typo may neither open more than was meant nor nothing in silence."""
+        try:
+            networks(words)
+        except ValueError:
+            raise ValueError("it takes networks such as 10.0.0.0/8") from None
         return words
 
     @field_validator("url")

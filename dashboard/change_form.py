@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from secrets import token_urlsafe
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -13,10 +13,12 @@ from django.http import QueryDict
 
 from accounts.models import User
 from dashboard.change_page import PlanRow, plan_row
+from dashboard.change_words import deed_of, leaf
 from dashboard.words import visible
-from rotation import targets
+from rotation import glass, targets
 from rotation.actions import LONGEST_REASON
 from rotation.asking import Want
+from rotation.glass import Bounds
 from rotation.plan import Plan
 from rotation.planning import Refused
 
@@ -63,6 +65,7 @@ ASKS = {
     "transit": "Name the key, such as transit/keys/ledger. What older versions encrypted can still be decrypted.",
 }
 LONGEST = 4_000
+BREAKABLE = frozenset({"revoke", "restart"})  # families for which the glass may be broken
 OPEN_TO = {"govern": "administrator"}  # who finds these among the targets; the plan itself is open to any operator
 
 
@@ -120,8 +123,13 @@ class ChangeForm:
         """Return what the target asks for, as it is said to people."""
         return ASKS.get(self.target, "")
 
-    @cached_property
+    @property
     def fields(self) -> list[Field]:
+        """Return what the form asks for: the arguments of the target."""
+        return self.arguments
+
+    @cached_property
+    def arguments(self) -> list[Field]:
         """Return the arguments of the target, with what was given."""
         return [self._field(name, hint, needed) for name, hint, needed in _arguments(self.target)]
 
@@ -153,6 +161,8 @@ class ChangeForm:
         for kind, module in targets.kinds().items():
             if OPEN_TO.get(module.FAMILY, self.person.role) != self.person.role:
                 continue
+            if self.glass and module.FAMILY not in BREAKABLE:
+                continue
             takes = {name for name, _, _ in _arguments(kind)} & set(self.given)
             found.setdefault(FAMILIES.get(module.FAMILY, module.FAMILY), []).append(
                 Offer(kind, module.TITLE, module.FAMILY, bool(takes - set(WHERE)))
@@ -166,6 +176,15 @@ class ChangeForm:
         return f"?{query.urlencode()}"
 
     @property
+    def glass_address(self) -> str:
+        """Return the query of this form for who can't wait, with what was given already."""
+        query = self.given.copy()
+        for name in ("csrfmiddlewaretoken", "once", "plan_hash", "action", "reason"):  # a reason may be too long
+            query.pop(name, None)
+        query["glass"] = "yes"
+        return f"?{query.urlencode()}"
+
+    @property
     def reason(self) -> str:
         """Return why, as far as it was said."""
         return self.text("reason", LONGEST_REASON + 1)
@@ -174,6 +193,38 @@ class ChangeForm:
     def evidence(self) -> str:
         """Return what it is asked for by: an event, a finding, a ticket."""
         return self.text("evidence", 200)
+
+    @property
+    def glass(self) -> bool:
+        """Whether it is to start at once, without a second person: only for what the glass may be broken for."""
+        family = targets.kinds()[self.target].FAMILY if self.target else ""
+        return bool(self.given.get("glass")) and (not self.target or family in BREAKABLE)
+
+    @property
+    def breakable(self) -> bool:
+        """Whether the form offers to break the glass."""
+        return bool(self.target) and not self.glass and targets.kinds()[self.target].FAMILY in BREAKABLE
+
+    @cached_property
+    def bounds(self) -> Bounds | None:
+        """Return how the plan stands to what may be done without a second person; None before there is a plan."""
+        return glass.bounds(self.person, self.plan, self.evidence) if self.glass and self.plan else None
+
+    @property
+    def typed(self) -> str:
+        """Return what is typed before the glass is broken: the end of the subject's name."""
+        return leaf(self.plan.document["subject"]) if self.plan else ""
+
+    @property
+    def deed(self) -> str:
+        """Return what the plan does, to stand in a button."""
+        return deed_of(self.plan.document["verb"], self.plan.document["subject"]) if self.plan else ""
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """Return what sending it twice with one key must have in common."""
+        body = {**asdict(self.want), "reason": self.reason, "evidence": self.evidence}
+        return {**body, "glass": True} if self.glass else body
 
     @property
     def key(self) -> str:

@@ -23,8 +23,24 @@ def _way(words: str, target: str, **given: str) -> Way:
     return Way(words, f"{reverse('change-new')}?{urlencode(pairs)}")
 
 
+def respond(evidence: str = "", **facts: str) -> Way:
+    """Return the button that opens the playbooks which fit what is known, by the kinds of their inputs."""
+    given = {name: value for name, value in {**facts, "evidence": evidence}.items() if value}
+    return Way("Respond…", f"{reverse('playbook-list')}?{urlencode(given)}")
+
+
+def event(event_id: str, secret: str, principal: str, pod: str, vault: str, since: str) -> list[Way]:
+    """Return what can be done about a call; a secret, a principal or a pod that isn't known is empty."""
+    facts = {"secret": secret, "principal": principal, "pod": pod, "vault": vault, "time": since}
+    return [respond(f"event:{event_id}", **facts)]
+
+
 def secret(name: str, engine: str, vault: str) -> list[Way]:
     """Return what can be done about a secret by its engine; each has its changes."""
+    return [*_secret(name, engine, vault), respond(secret=name, vault=vault)]
+
+
+def _secret(name: str, engine: str, vault: str) -> list[Way]:
     found = [Way("Its changes", f"{reverse('change-list')}?{urlencode({'subject': name})}")]
     if engine == "kv":
         found.append(_way("Rotate…", "kv", secret=name, vault=vault))
@@ -37,14 +53,15 @@ def secret(name: str, engine: str, vault: str) -> list[Way]:
     return found
 
 
-def lease(lease_id: str, vault: str) -> list[Way]:
-    """Return what can be done about a lease."""
-    return [_way("Revoke…", "lease", leases=lease_id, vault=vault)]
+def lease(lease_id: str, vault: str, principal: str, pod: str) -> list[Way]:
+    """Return what can be done about a lease; `pod` is the uid of who holds it, empty where that is not known."""
+    facts = {"principal": principal, "pod": pod, "vault": vault}
+    return [_way("Revoke…", "lease", leases=lease_id, vault=vault), respond(f"lease:{lease_id}", **facts)]
 
 
-def pod(uid: str) -> list[Way]:
-    """Return what can be done about a pod."""
-    return [_way("Revoke its leases…", "lease", pod=uid)]
+def pod(uid: str, leases: bool) -> list[Way]:
+    """Return what can be done about a pod; `leases` says whether it has any."""
+    return [*([_way("Revoke its leases…", "lease", pod=uid)] if leases else []), respond(pod=uid)]
 
 
 def workload(cluster: str, kind: str, namespace: str, name: str) -> list[Way]:
@@ -57,9 +74,10 @@ def workload(cluster: str, kind: str, namespace: str, name: str) -> list[Way]:
 def principal(name: str, vault: str, entity: str) -> list[Way]:
     """Return what can be done about a principal."""
     found = [_way("Revoke its leases…", "lease", principal=name, vault=vault)]
-    return [*found, _way("Disable…", "entity", entity=entity, vault=vault)] if entity else found
+    found += [_way("Disable…", "entity", entity=entity, vault=vault)] if entity else []
+    return [*found, respond(principal=name, vault=vault)]
 
 
 FROM: Mapping[str, Callable[..., list[Way]]] = MappingProxyType(
-    {"secret": secret, "lease": lease, "pod": pod, "workload": workload, "principal": principal}
+    {"event": event, "secret": secret, "lease": lease, "pod": pod, "workload": workload, "principal": principal}
 )

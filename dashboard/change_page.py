@@ -14,7 +14,7 @@ from accounts.scope import Scope
 from dashboard import change_words
 from dashboard.change_words import Left, Mark
 from dashboard.words import counted
-from rotation import lifecycle, queries
+from rotation import asking_people, handing, lifecycle, queries
 from rotation.models import Attempt, Change, Proof, Step, Verdict
 from rotation.two_way import WRITING
 
@@ -51,6 +51,16 @@ class StepRow:
     took: str
     width: int
     progress: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a step asks, of which roles, and whether the person who reads is one of them."""
+
+    number: int
+    words: str
+    roles: tuple[str, ...]
+    mine: bool
 
 
 @dataclass
@@ -169,6 +179,31 @@ class ChangePage:
         return tuple(verb for verb in found if not (said and verb in ("approve", "reject")))
 
     @property
+    def hands_over(self) -> bool:
+        """Whether this person hands a wrapped value over, or may give another."""
+        return self.change.asker_id == self.person.pk and handing.takes(self.change)
+
+    @property
+    def question(self) -> Question | None:
+        """Return what it asks a person now."""
+        step = next((one for one in self.told.steps if one.kind == "ask_person" and one.state == "waiting"), None)
+        if step is None or self.change.state != lifecycle.RUNNING:
+            return None
+        roles = asking_people.roles_of(step)
+        return Question(step.number, str(step.args.get("question", "")), roles, self.person.role in roles)
+
+    @property
+    def unreviewed(self) -> bool:
+        """Whether nobody has reviewed a broken glass yet."""
+        return queries.unreviewed(self.change)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether its review is overdue."""
+        due = self.change.review_due
+        return self.unreviewed and due is not None and due <= self.now
+
+    @property
     def why_not(self) -> str:
         """Return why there is no button that approves, where one could be missed."""
         if not self.waits or "approve" in self.verbs:
@@ -192,7 +227,38 @@ class ChangePage:
     @property
     def resumes(self) -> str:
         """Return the words of the button that resumes it."""
+        if self.moves and self.change.pause_before:
+            return f"Resume at step {self.change.pause_before}" if self.paused else "Do not pause"
         return change_words.resumes(self.told.steps)
+
+    @cached_property
+    def pausable(self) -> list[PlanRow]:
+        """Return the steps before which it could wait: those that have not begun."""
+        begun = {one.number for one in self.told.steps if one.started_at is not None}
+        return [row for row in self.plan if row.number not in begun]
+
+    @property
+    def pauses(self) -> bool:
+        """Whether a person could have it wait somewhere else than now."""
+        return "pause" in self.verbs and bool(self.pausable)
+
+    @property
+    def paused(self) -> bool:
+        """Whether it stands where a person wanted a pause; before, the wish alone is told."""
+        before = self.change.pause_before
+        done = sum(one.state == "done" for one in self.told.steps)
+        return self.moves and before is not None and before == done + 1 and before in {r.number for r in self.pausable}
+
+    @property
+    def pause_wanted(self) -> bool:
+        """Whether it is to wait before a step that it has not come to."""
+        before = self.change.pause_before
+        return self.moves and not self.paused and before in {row.number for row in self.pausable}
+
+    @property
+    def window(self) -> str:
+        """Return the window outside of which it does not start, "" for none."""
+        return str(self.change.plan.get("wish", {}).get("window", ""))
 
     @property
     def typed(self) -> str:

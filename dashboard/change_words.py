@@ -51,7 +51,7 @@ def marks(change: Change, *, proven: bool) -> list[Mark]:
     """Return the line of a life: what was, where it stands, and what is to come. Nothing else names the state."""
     found = [Mark("Requested", "check", "done", change.asked_at)]
     if change.approved_at and change.state != lifecycle.REQUESTED:
-        found.append(Mark("Approved", "check", "done", change.approved_at))
+        found.append(Mark(_yes(change), "check", "done", change.approved_at))
     if change.started_at and change.state != lifecycle.FAILED:
         found.append(Mark("Running", "check", "done", change.started_at))
     if end := _ENDS.get(change.state):
@@ -64,9 +64,13 @@ def marks(change: Change, *, proven: bool) -> list[Mark]:
         found[-1] = Mark(last.words, icon, "now", last.at)
     if change.state in lifecycle.OVER:
         return found
-    come = [Mark(words, "dashed", "to-come") for words in ("Approved", "Running", "Proven")]
-    seen = {one.words for one in found} | ({"Approved", "Running"} if change.state == lifecycle.FAILED else set())
+    come = [Mark(words, "dashed", "to-come") for words in (_yes(change), "Running", "Proven")]
+    seen = {one.words for one in found} | ({_yes(change), "Running"} if change.state == lifecycle.FAILED else set())
     return found + [one for one in come if one.words not in seen]
+
+
+def _yes(change: Change) -> str:
+    return "Glass broken" if change.break_glass else "Approved"
 
 
 _ENDS = {
@@ -79,13 +83,22 @@ _ENDS = {
 
 def left(change: Change, now: datetime) -> Left:
     """Return how long is left to decide."""
+    if change.break_glass and change.reviewed_at is None and change.review_due is not None:
+        return _review(change.review_due - now)
     rest = change.expires_at - now
     if rest <= timedelta():
         return Left("expired", True)
-    return Left(f"{_whole(rest)} left", rest < SOON)
+    return Left(f"{whole(rest)} left", rest < SOON)
 
 
-def _whole(length: timedelta) -> str:
+def _review(rest: timedelta) -> Left:
+    """Return how long is left to review a broken glass."""
+    if rest <= timedelta():
+        return Left(f"review overdue by {whole(-rest)}", True)
+    return Left(f"{whole(rest)} left to review", rest < SOON)
+
+
+def whole(length: timedelta) -> str:
     """Return a length with its largest unit alone: `47 min`, `21 h`, `3 d`."""
     seconds = int(length.total_seconds())
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
@@ -96,13 +109,18 @@ def _whole(length: timedelta) -> str:
 
 def ago(since: datetime, now: datetime) -> str:
     """Return `12 min ago`."""
-    return f"{_whole(max(now - since, timedelta()))} ago"
+    return f"{whole(max(now - since, timedelta()))} ago"
 
 
 def deed(change: Change) -> str:
     """Return what it does as the end of a button: `revoke 37 leases`, or `rotate bank-sftp` where the verb is all."""
-    words = change.verb[:1].lower() + change.verb[1:]
-    return words if " " in words else f"{words} {leaf(change.subject)}"
+    return deed_of(change.verb, change.subject)
+
+
+def deed_of(verb: str, subject: str) -> str:
+    """Return the same of a plan that nobody has asked for yet."""
+    words = verb[:1].lower() + verb[1:]
+    return words if " " in words else f"{words} {leaf(subject)}"
 
 
 def leaf(subject: str) -> str:

@@ -73,7 +73,10 @@ class InboxPage:
         if change.state in queries.OPEN and change.asker_id == self.person.pk:
             wanted = int(change.rule.get("approvers", 1))
             return Item(change, found.said, f"asked by me, {getattr(change, 'yes', 0)} of {wanted}", found.left)
-        by = f"asked by {change.asker_name}" if change.state in queries.OPEN else found.note
+        if queries.unreviewed(change):
+            by = f"{change.asker_name} broke the glass, {found.said.words}"
+        else:
+            by = f"asked by {change.asker_name}" if change.state in queries.OPEN else found.note
         return Item(change, found.said, by, found.left)
 
     @property

@@ -94,6 +94,16 @@ class EventPage:
         return link({**times, "event": str(self.row.id)})
 
     @property
+    def pod_uid(self) -> str:
+        """Return the uid of the pod that called, empty where it is not known."""
+        return self.proof.pod_uid if self.proof else ""
+
+    @property
+    def since(self) -> str:
+        """Return the time from which an answer to this event looks back: that of the event."""
+        return iso(self.row.time)
+
+    @property
     def filters(self) -> list[tuple[str, str, str, str]]:
         """Return the questions that this event suggests: field, value, the addresses with it and without it."""
         fields = {"secret": self.row.secret} if self.row.secret else {"path": self.row.path} if self.row.path else {}

@@ -9,7 +9,7 @@ from django import forms
 
 from accounts.areas import read_areas
 from accounts.models import AreaRow, User
-from accounts.token_wish import APPROVE, DAYS, LONGEST_NAME, MOST_DAYS, SCOPES, Wish, allowed
+from accounts.token_wish import DAYS, LONGEST_NAME, MOST_DAYS, RESERVED, SCOPES, Wish, allowed
 
 LIVES = (7, 30, DAYS, 180, 365, MOST_DAYS)
 LONGEST_LIST = 20_000  # characters of paths or networks, one a line
@@ -29,7 +29,7 @@ class TokenForm(forms.Form):
     def __init__(self, owner: User, vaults: Iterable[str], *args: Any, **more: Any) -> None:
         """Offer the scopes of the owner's role, and the vaults that they see."""
         super().__init__(*args, **more)
-        self.offered = [one for one in SCOPES if one in allowed(owner, SCOPES) and one != APPROVE]
+        self.offered = [one for one in SCOPES if one in allowed(owner, SCOPES) and one not in RESERVED]
         self.vaults = list(vaults)
         _choices(self, "scopes", self.offered)
         _choices(self, "vault", self.vaults)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts.api_door import JSON, Door, place_of
+from accounts.token_wish import BREAK_GLASS
 from kit.problem import Problem
-from rotation import actions, api_told, approving, asking, lifecycle, queries, targets
+from rotation import actions, api_told, approving, asking, asking_people, handing, lifecycle, queries, targets
 from rotation.actions import LONGEST_KEY, Asked, KeyUsed
 from rotation.approving import Given, NotApproved
 from rotation.asking import Want
@@ -36,6 +37,7 @@ class AskBody(msgspec.Struct, forbid_unknown_fields=True):
     vault: str = ""
     namespace: str = ""
     cluster: str = ""
+    break_glass: bool = False
 
 
 class VerdictBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -45,11 +47,37 @@ class VerdictBody(msgspec.Struct, forbid_unknown_fields=True):
     note: str = ""
 
 
+class TokenBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The wrapping token that `sys/wrapping/wrap` gave; it is sealed for the executor before it is kept."""
+
+    token: str
+
+
+class AnswerBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The word that is given to the step that asks, the plan that was looked at, and a note."""
+
+    word: Literal["go_on", "stop"]
+    plan_hash: str
+    note: str = ""
+
+
+class ReviewBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What was found when a broken glass was looked into."""
+
+    note: str
+
+
 class NoBody(msgspec.Struct, forbid_unknown_fields=True):
     """Nothing more is to say."""
 
 
-_Body = TypeVar("_Body", AskBody, VerdictBody, NoBody)
+class PauseBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The number of the step before which the change is to wait."""
+
+    before: int
+
+
+_Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 class Changes(Door):
@@ -81,17 +109,26 @@ class Changes(Door):
 
     def post(self, request: Request) -> HttpResponse:
         """Ask for a change: 201 with its plan, the same again for the same key and body."""
-        body = _read(request, AskBody)
+        body = read_body(request, AskBody)
+        told = {name: value for name, value in msgspec.to_builtins(body).items() if name != "break_glass" or value}
         asked = Asked(
-            by="api", token_id=self.caller.token_id, key=_key(request), body=msgspec.to_builtins(body),
+            by="api", token_id=self.caller.token_id, key=_key(request), body=told,
             evidence=body.evidence, request=request._request,
         )  # fmt: skip
         want = Want(body.target, body.args, body.vault, body.namespace, body.cluster)
-        with _as_problems():
+        asks = self._breaker() if body.break_glass else asking.ask
+        with as_problems():
             again = asking.asked_before(self.caller.owner, asked) is not None
-            change = asking.ask(self.caller.owner, want, body.reason, asked, self.caller.scope)
+            change = asks(self.caller.owner, want, body.reason, asked, self.caller.scope)
         headers = {"Location": f"/api/v1/changes/{change.name}"} | ({"Idempotency-Replayed": "true"} if again else {})
         return self.document(_whole(self, change.pk), 201, headers)
+
+    def _breaker(self) -> Callable[..., Change]:
+        """Return what asks without a second person; a token needs a scope of its own for that."""
+        if BREAK_GLASS not in self.caller.scopes:
+            said = f"Breaking the glass needs the scope {BREAK_GLASS}, which `manage.py create_token` alone gives."
+            raise Problem("scope-missing", said, scope=BREAK_GLASS)
+        return asking.break_glass
 
 
 class OneChange(Door):
@@ -118,7 +155,7 @@ class _Verb(Door):
     def post(self, request: Request, change_id: int) -> HttpResponse:
         """Do it and give the change as it stands then."""
         change = _seen(self, change_id)
-        with _as_problems(change):
+        with as_problems(change):
             self.do(request, change)
         return self.document(_whole(self, change_id))
 
@@ -130,7 +167,7 @@ class _Verdict(_Verb):
 
     def give(self, request: Request, change: Change, decide: Callable[..., Change], word: str) -> None:
         """Keep the word of the token's owner, once: that it came by token is kept with it."""
-        body, owner = _read(request, VerdictBody), self.caller.owner
+        body, owner = read_body(request, VerdictBody), self.caller.owner
         if queries.word_of(change, owner, body.plan_hash) == word:
             return  # asked again: it is what was said
         given = Given(Channel.API, request=request._request, token_id=self.caller.token_id)
@@ -153,6 +190,30 @@ class Reject(_Verdict):
         self.give(request, change, approving.reject, "reject")
 
 
+class Review(_Verb):
+    """Close the review of a broken glass: somebody else than who broke it has looked at what was done."""
+
+    post_scope, body = "changes:approve", ReviewBody
+
+    def do(self, request: Request, change: Change) -> None:
+        """Keep what was found."""
+        body = read_body(request, ReviewBody)
+        given = Given(Channel.API, request=request._request, token_id=self.caller.token_id)
+        approving.review(change, self.caller.owner, given, body.note)
+
+
+class Answer(_Verb):
+    """Answer the step that asks a person: go on, or stop."""
+
+    post_scope, body = "changes:ask", AnswerBody
+
+    def do(self, request: Request, change: Change) -> None:
+        """Keep the answer."""
+        body = read_body(request, AnswerBody)
+        given = Given(Channel.API, request=request._request, token_id=self.caller.token_id)
+        asking_people.give(change, self.caller.owner, body.word, body.plan_hash, given, body.note)
+
+
 class Cancel(_Verb):
     """Cancel a change; one that runs is cancelled before its next step, and what was done stays done."""
 
@@ -160,22 +221,46 @@ class Cancel(_Verb):
 
     def do(self, request: Request, change: Change) -> None:
         """Cancel it, if it was asked for by the token's owner or that person may approve."""
-        _read(request, NoBody)
+        read_body(request, NoBody)
         if change.state == lifecycle.CANCELLED or change.cancel_wanted:
             return  # asked again: it is what was wanted
         asking.may_cancel(change, self.caller.owner)
         actions.cancel(change, self.caller.owner, http=request._request)
 
 
+class Pause(_Verb):
+    """Have an approved or running change wait before a step that has not begun; resume lets it go on."""
+
+    post_scope, body = "changes:ask", PauseBody
+
+    def do(self, request: Request, change: Change) -> None:
+        """Pause it."""
+        body = read_body(request, PauseBody)
+        if change.pause_before == body.before and change.state in lifecycle.WORK:
+            return  # asked again: it is what was wanted
+        actions.pause(change, self.caller.owner, body.before, http=request._request)
+
+
 class Resume(_Verb):
-    """Let a change that stopped go on at the step where it stopped."""
+    """Let a change that stopped go on at the step where it stopped, or one that was paused where it waits."""
 
     post_scope = "changes:ask"
 
     def do(self, request: Request, change: Change) -> None:
         """Resume it."""
-        _read(request, NoBody)
+        read_body(request, NoBody)
         actions.resume(change, self.caller.owner, http=request._request)
+
+
+class HandOver(_Verb):
+    """Hand over the wrapping token of a rotation in the way wrapped; a later one takes the place of an earlier."""
+
+    post_scope, body = "changes:ask", TokenBody
+
+    def do(self, request: Request, change: Change) -> None:
+        """Take it, if the token's owner asked for the change."""
+        body = read_body(request, TokenBody)
+        handing.hand_over(change, self.caller.owner, body.token, http=request._request)
 
 
 def _seen(door: Door, change_id: int) -> Change:
@@ -208,8 +293,8 @@ def _key(request: Request) -> str:
     return key
 
 
-def _read(request: Request, form: type[_Body]) -> _Body:
-    """Return the body of a request; what is wrong in it is a problem that names the place."""
+def read_body(request: Request, form: type[_Body]) -> _Body:
+    """Return the body of a request. Raises `kit.problem.Problem`, which names the place of what is wrong in it."""
     raw = request._request.body
     if len(raw) > LARGEST_BODY:
         raise Problem("body-too-large", f"The body has {len(raw):,} bytes; {LARGEST_BODY:,} are the most.")
@@ -231,7 +316,7 @@ def _read(request: Request, form: type[_Body]) -> _Body:
 
 
 @contextmanager
-def _as_problems(change: Change | None = None) -> Iterator[None]:
+def as_problems(change: Change | None = None) -> Iterator[None]:
     """Tell what a verb refused as a problem with the facts that a caller needs."""
     try:
         yield
@@ -270,7 +355,9 @@ def _undecided(why: NotApproved, change: Change | None) -> Problem:
 
 _UNDECIDED = {
     "plan_edited": "plan-changed", "unchecked": "not-checked", "not_ready": "not-possible", "expired": "expired",
-    "over": "forbidden-move", "twice": "forbidden-move",
+    "over": "forbidden-move", "twice": "forbidden-move", "no_review": "forbidden-move", "note": "bad-arguments",
+    "rotation": "not-possible", "restart": "not-possible", "empty": "not-possible", "reason": "bad-arguments",
+    "run_ceiling": "not-possible", "hour_ceiling": "not-possible",
 }  # fmt: skip
 
 

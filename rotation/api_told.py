@@ -32,6 +32,10 @@ def summary(change: Change) -> Shown:
         "evidence": change.evidence or None,
         "risk": change.risk,
         "break_glass": change.break_glass,
+        "review_due": moment(change.review_due),
+        "reviewed_at": moment(change.reviewed_at),
+        "reviewed_by": change.reviewed_by or None,
+        "review_note": change.review_note or None,
         "asked_by": change.asker_name,
         "asked_through": change.asked_by,
         "asked_at": moment(change.asked_at),
@@ -40,6 +44,7 @@ def summary(change: Change) -> Shown:
         "started_at": moment(change.started_at),
         "ended_at": moment(change.ended_at),
         "cancel_wanted": change.cancel_wanted,
+        "pause_before": change.pause_before,
         "says": change.says or None,
         "plan_hash": change.plan_hash,
     }
@@ -52,7 +57,7 @@ def whole(told: Told, possible: tuple[str, ...]) -> Shown:
         **summary(change),
         "args": change.args,
         "possible": list(possible),
-        "plan": _plan(change),
+        "plan": plan(change.plan, change.plan_hash),
         "rule": _rule(change.rule),
         "check": _check(change),
         "verdicts": [_verdict(one) for one in told.verdicts],
@@ -61,13 +66,14 @@ def whole(told: Told, possible: tuple[str, ...]) -> Shown:
     }
 
 
-def _plan(change: Change) -> Shown:
-    plan: Mapping[str, Any] = change.plan
+def plan(document: Mapping[str, Any], plan_hash: str) -> Shown:
+    """Return a plan; one of several parts names them, what the record says, and what is left undone."""
     return {
-        "hash": change.plan_hash,
-        "steps": [{name: one.get(name) for name in _STEP} for one in plan.get("steps", [])],
-        "blast_radius": plan.get("blast_radius", {}),
-        "needs": plan.get("needs", []),
+        "hash": plan_hash,
+        "steps": [{name: one.get(name) for name in _STEP} for one in document.get("steps", [])],
+        "blast_radius": document.get("blast_radius", {}),
+        "needs": document.get("needs", []),
+        **{name: document[name] for name in ("question", "parts", "answers", "left") if name in document},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from accounts.models import User
+from accounts.trail import without_tokens
 from rotation import assertions, break_glass, lifecycle, moves
 from rotation.approvers import database_time, facts_of, pinned, rule_of, token_of, voter_of, votes_of
 from rotation.assertions import AssertionRefused, Party
@@ -206,11 +207,27 @@ def review(change: Change, user: User, given: Given, note: str) -> Change:
         raise NotApproved(No(f"{change.name} waits for no review.", "no_review"))
     if not note.strip():
         raise NotApproved(No("Write what you found: the review is kept with the change.", "note"))
-    answer = break_glass.may_review(facts_of(change, rule), voter_of(user, _means(given), now), rule, now)
-    if isinstance(answer, No):
-        raise NotApproved(answer)
-    Change.objects.filter(pk=change.pk).update(reviewed_at=now, reviewed_by=user.username)
-    told = {"note": note.strip()[:LONGEST_NOTE]}
+    if (why := _may_review(change, user, rule, given, now)) is not None:
+        raise NotApproved(why)
+    note = without_tokens(note.strip())[:LONGEST_NOTE]
+    Change.objects.filter(pk=change.pk).update(reviewed_at=now, reviewed_by=user.username, review_note=note)
+    told = {"note": note}
     record(user, "rotation.change.reviewed", moves.subject(change), about=change, details=told, request=given.request)
-    change.refresh_from_db(fields=["reviewed_at", "reviewed_by"])
+    change.refresh_from_db(fields=["reviewed_at", "reviewed_by", "review_note"])
     return change
+
+
+def reviewable(change: Change, user: User, given: Given) -> No | None:
+    """Return why this person can't review this change, None if they can: what a page shows beforehand."""
+    rule = rule_of(change)
+    if isinstance(rule, No):
+        return rule
+    return _may_review(change, user, rule, given, database_time())
+
+
+def _may_review(change: Change, user: User, rule: Rule, given: Given, now: datetime) -> No | None:
+    """Judge a review by the rule that was frozen; it has no effect, so a fresh session is proof enough for it."""
+    soft = replace(rule, proof=Proof.STEP_UP) if rule.proof == Proof.PASSKEY else rule
+    voter = voter_of(user, _means(replace(given, assertion=None)), now, given.impersonator)
+    answer = break_glass.may_review(facts_of(change, soft), voter, soft, now)
+    return answer if isinstance(answer, No) else None

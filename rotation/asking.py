@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from accounts.may import may
 from accounts.models import User
 from accounts.scope import Scope
-from rotation import actions, approvers, plan, queries, rules
+from rotation import actions, approvers, glass, plan, queries, rules
 from rotation.actions import Asked, KeyUsed
 from rotation.approving import NotApproved
 from rotation.ballot import No
@@ -24,13 +25,17 @@ _NAMED = ("secret", "lease_id", "role", "prefix", "key", "path", "mount")
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What somebody wants: a target with its arguments, and where the name alone is ambiguous, which one."""
+    """What somebody wants: a target with its arguments, and where the name alone is ambiguous, which one.
+
+    `window` is when it may start, as a line of `rotation.windows`; empty for at any time.
+    """
 
     target: str
     args: Mapping[str, Any] = field(default_factory=dict)
     vault: str = ""
     namespace: str = ""
     cluster: str = ""
+    window: str = ""
 
 
 def draw(want: Want, scope: Scope) -> Plan:
@@ -38,7 +43,7 @@ def draw(want: Want, scope: Scope) -> Plan:
 
     Who has a limited view gets the plan of what lies in it, and no word of what else there is.
     """
-    wish = Wish(want.target, want.vault, want.namespace, want.cluster)
+    wish = Wish(want.target, want.vault, want.namespace, want.cluster, want.window)
     try:
         made = plan.make(want.target, want.args, books(), wish)
     except Refused as why:
@@ -59,6 +64,18 @@ def ask(asker: User, want: Want, reason: str, asked: Asked, scope: Scope) -> Cha
     made = draw(want, scope)
     rule = approvers.rule_for_plan(made.document, made.risk)
     return actions.request(asker, made, reason, asked, rule=rules.document(rule), hours=rule.hours)
+
+
+def break_glass(
+    asker: User, want: Want, reason: str, asked: Asked, scope: Scope, proved_at: datetime | None = None
+) -> Change:
+    """Ask for a revocation that starts at once, without a second person; the same key asks once.
+
+    Raises `Refused`, `KeyUsed` and `NotApproved`.
+    """
+    if (before := asked_before(asker, asked)) is not None:
+        return before
+    return glass.break_glass(asker, draw(want, scope), reason, asked, proved_at=proved_at)
 
 
 def asked_before(asker: User, asked: Asked) -> Change | None:

@@ -10,7 +10,7 @@ from django.db.models import Max
 
 from accounts.models import Role, User
 from accounts.trail import Detail, without_tokens
-from rotation import lifecycle, moves
+from rotation import lifecycle, moves, queries
 from rotation.approvers import database_time
 from rotation.approving import LONGEST_NOTE, Given, NotApproved
 from rotation.ballot import Channel, No
@@ -19,7 +19,6 @@ from rotation.models import Change, Step
 from rotation.notice_models import Answer
 from rotation.telling import record, tell
 
-KIND = "ask_person"
 GO_ON, STOP = WORDS = ("go_on", "stop")
 ROLES = (Role.OPERATOR.value, Role.APPROVER.value, Role.ADMINISTRATOR.value)
 LONGEST_QUESTION = 1_000
@@ -67,9 +66,7 @@ def asked(change: Change) -> Step | None:
     """Return the step that waits for an answer now, None if none does."""
     if change.state != lifecycle.RUNNING:
         return None
-    step = change.steps.exclude(state="done").order_by("number").first()
-    waits = step is not None and step.kind == KIND and step.state == "waiting"
-    return step if waits else None
+    return queries.asking(change)
 
 
 def roles_of(step: Step) -> tuple[str, ...]:

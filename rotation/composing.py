@@ -8,10 +8,17 @@ from itertools import groupby
 from typing import Any
 
 from rotation.planning import Blast, Drawn, Need, StepSpec
-from rotation.touching import Touched
+from rotation.touching import Touched, alone, staged
 
 # Rotations that follow each other are done together, in these turns; what is not named here makes a new value.
-TURNS = {"force_sync": 1, "restart_rollout": 2, "verify_delivery": 3, "revoke_leases": 4, "retire_version": 5}
+TURNS = {
+    "force_sync": 1,
+    "restart_rollout": 2,
+    "restart_batch": 2,
+    "verify_delivery": 3,
+    "revoke_leases": 4,
+    "retire_version": 5,
+}
 TOGETHER = ("rotate", "restart")
 REVOKES, PROOF = "revoke_leases", "verify_revoked"
 
@@ -28,24 +35,39 @@ def steps_of(pieces: Sequence[Piece]) -> list[StepSpec]:
     """Return all steps in order: rotations next to each other in turns, no lease revoked and nothing done twice."""
     found: list[StepSpec] = []
     for together, some in groupby(pieces, lambda one: one.family in TOGETHER):
-        block = [step for piece in some for step in piece.drawn.steps]
-        found += sorted(_once(block), key=lambda one: TURNS.get(one.step, 0)) if together else block
+        parts = [list(piece.drawn.steps) for piece in some]
+        found += _in_turns(parts) if together and len(parts) > 1 else [step for part in parts for step in part]
     return _proven(_leases_once(found))
+
+
+def _in_turns(parts: Sequence[Sequence[StepSpec]]) -> list[StepSpec]:
+    """Return what several rotations do, in turns: all of a kind together, so that no workload goes first."""
+    some = [_first_of_none(one) for part in parts for one in part if not one.args.get("only")]
+    return sorted(_once(some), key=lambda one: TURNS.get(one.step, 0))
+
+
+def _first_of_none(step: StepSpec) -> StepSpec:
+    return StepSpec(step.step, {name: value for name, value in step.args.items() if name != "then"})
 
 
 def _proven(steps: Sequence[StepSpec]) -> list[StepSpec]:
     """Put one proof for each of Vault's namespaces behind the last revocation of leases; it names them by number."""
-    spaces = _distinct(one.args["namespace"] for one in steps if one.step == PROOF)
-    found = [one for one in steps if one.step != PROOF]
-    for space in spaces:
-        told = [number for number, one in enumerate(found, 1) if _is_of(one, space)]
-        if told:
-            found.insert(told[-1], StepSpec(PROOF, {"revoked_by": told, "namespace": space}))
-    return found
+    last = {one.args.get("namespace", ""): at for at, one in enumerate(steps) if one.step == REVOKES}
+    wanted = {one.args["namespace"] for one in steps if one.step == PROOF} & set(last)
+    found: list[StepSpec] = []
+    for at, one in enumerate(steps):
+        found += [one] if one.step != PROOF else []
+        found += [StepSpec(PROOF, {"namespace": space}) for space in sorted(wanted) if last[space] == at]
+    return [_numbered(one, found) if one.step == PROOF else one for one in found]
 
 
-def _is_of(step: StepSpec, namespace: str) -> bool:
-    return step.step == REVOKES and step.args.get("namespace", "") == namespace
+def _numbered(proof: StepSpec, steps: Sequence[StepSpec]) -> StepSpec:
+    space = proof.args["namespace"]
+    told = [
+        number for number, one in enumerate(steps, 1)
+        if one.step == REVOKES and one.args.get("namespace", "") == space
+    ]  # fmt: skip
+    return StepSpec(PROOF, {"revoked_by": told, "namespace": space})
 
 
 def _once(steps: Iterable[StepSpec]) -> list[StepSpec]:
@@ -85,7 +107,7 @@ def blast_of(pieces: Sequence[Piece], steps: Sequence[StepSpec]) -> Blast:
         budgets=_distinct(name for one in every for name in one.budgets),
         doubts=_distinct(said for one in every for said in one.doubts),
         leases=_distinct(lease for one in every for lease in one.leases),
-        restarted=sum(1 for one in steps if one.step == "restart_rollout"),
+        restarted=sum(one.step == "restart_rollout" for step in steps for one in alone(step)),
     ).blast()
 
 

@@ -14,7 +14,8 @@ from cluster.operating import Operator as Restarter
 from inventory.executing import operator_of
 from inventory.kubeconfigs import place_of
 from inventory.models import Connection
-from rotation import at_databases
+from rotation import at_databases, handed
+from rotation.handed import Given
 from rotation.logins import Logins
 from vault.errors import NotPermitted
 from vault.operating import Operator
@@ -26,7 +27,8 @@ LIVES = 60  # seconds of an operation's token
 class OpenDoors:
     """Doors for one step of one change, whose names stand in every audit line of it; `head` is the trail's.
 
-    `executor`, `restarter` and `witness` are the settings that name the worker's identities.
+    `executor`, `restarter` and `witness` are the settings that name the worker's identities, `key` its key for what is
+    handed over to it.
     """
 
     executor: str
@@ -36,6 +38,7 @@ class OpenDoors:
     plan_hash: str
     head: str = ""
     witness: str = ""
+    key: str = ""
 
     @contextmanager
     def vault(self, vault: str, namespace: str, role: str, uses: int) -> Iterator[Operator]:
@@ -64,3 +67,7 @@ class OpenDoors:
     def logins(self, vault: str, namespace: str, path: str) -> Logins | None:
         """Ask the databases behind a mount for their logins; None where no witness is set. Raises `Away`."""
         return at_databases.logins(self.witness, f"{vault}/{namespace.strip('/')}".rstrip("/"), path)
+
+    def given(self) -> Given | None:
+        """Return the wrapping token that was handed over last for this change and not used yet, None for nothing."""
+        return handed.given(self.change, self.key)

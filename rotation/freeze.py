@@ -71,7 +71,7 @@ def over(change: Change) -> str:
 
 def _clusters(change: Change) -> set[str]:
     """Return every cluster in which the change would do something: a rotation restarts what gets the secret."""
-    needs = (one["path"] for one in change.plan.get("needs", ()) if one["where"] == "cluster")
+    needs = (one["path"] for one in (change.plan or {}).get("needs", ()) if one["where"] == "cluster")
     return {change.cluster, *(path.partition("/")[0] for path in needs)} - {""}
 
 

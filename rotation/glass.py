@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -15,17 +15,37 @@ from rotation import actions, lifecycle, moves, rules
 from rotation.actions import Asked
 from rotation.approvers import database_time, rule_for_plan
 from rotation.approving import NotApproved
-from rotation.ballot import Answer, No
+from rotation.ballot import Answer, No, Proof
 from rotation.bells import ring_on_commit
-from rotation.break_glass import GOOD_FOR, RESTART, REVOKE, Act, Glass, may_break, review_due
+from rotation.break_glass import (
+    GOOD_FOR,
+    LEAST_REASON,
+    RESTART,
+    REVOKE,
+    Act,
+    Ceilings,
+    Glass,
+    may_break,
+    review_due,
+)
 from rotation.models import Change
 from rotation.plan import Plan
 from rotation.telling import record
 
 HOUR = timedelta(hours=1)
+_BY_TOKEN = No(
+    "No approval policy takes the word of a token for this, so the glass is broken on the page, with a fresh proof.",
+    "proof",
+)
 # What each kind of step is; one that is not named here is taken for what the glass is not for.
 _FAMILIES: Mapping[str, str] = MappingProxyType(
-    {"revoke_leases": REVOKE, "revoke_token": REVOKE, "disable_entity": REVOKE, "restart_rollout": RESTART}
+    {
+        "revoke_leases": REVOKE,
+        "revoke_token": REVOKE,
+        "disable_entity": REVOKE,
+        "restart_rollout": RESTART,
+        "restart_batch": RESTART,
+    }
 )
 _LOOKS = frozenset({"verify_delivery", "verify_revoked", "wait_rollout", "await_version", "notify"})
 HEALS = "change:"  # how the evidence of a restart names the revocation that it heals: `change:C-215`
@@ -38,10 +58,14 @@ def break_glass(asker: User, plan: Plan, reason: str, asked: Asked, *, proved_at
     Raises `NotApproved`, and what `actions.request` raises.
     """
     now = database_time()
+    rule = rule_for_plan(plan.document, plan.risk)
+    if asked.token_id is not None:  # nobody proves themselves by a token: whether its word is enough, the policy says
+        if not rule.takes(Proof.API_TOKEN):
+            raise NotApproved(_BY_TOKEN)
+        proved_at = now
     glass = _glass(plan.document, reason, asker, asked.evidence, now, proved_at)
     if isinstance(answer := may_break(glass, now), No):
         raise NotApproved(answer)
-    rule = rule_for_plan(plan.document, plan.risk)
     change = actions.request(
         asker, plan, reason, replace(asked, review_due=review_due(now)), rule=rules.document(rule),
         hours=int(GOOD_FOR / HOUR),
@@ -54,6 +78,25 @@ def break_glass(asker: User, plan: Plan, reason: str, asked: Asked, *, proved_at
     moved = moves.make(change, "approve", asker, says=says, request=asked.request)
     ring_on_commit(moved.pk)
     return moved
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a plan would touch through a broken glass, beside the ceilings; `why` is what keeps it, "" for nothing."""
+
+    touched: int
+    last_hour: int
+    ceilings: Ceilings
+    why: str
+
+
+def bounds(asker: User, plan: Plan, evidence: str) -> Bounds:
+    """Return how a plan stands to the bounds of a broken glass, whatever reason and proof will be given."""
+    now = database_time()
+    glass = _glass(plan.document, "x" * LEAST_REASON, asker, evidence, now, now)
+    answer = may_break(glass, now)
+    why = answer.sentence if isinstance(answer, No) else ""
+    return Bounds(len(glass.acts), glass.last_hour, Ceilings(), why)
 
 
 def judge(change: Change, asked: datetime) -> Answer:
@@ -97,6 +140,8 @@ def acts_of(plan: Mapping[str, Any], evidence: str = "") -> Iterator[Act]:
 def _subjects(kind: str, args: Mapping[str, Any]) -> list[str]:
     if kind == "revoke_leases":
         return list(args.get("leases", ()))
+    if kind == "restart_batch":
+        return [name for one in args.get("workloads", ()) for name in _subjects("restart_rollout", one)]
     named = (
         args.get("accessor") or args.get("entity") or "/".join(str(args.get(one, "")) for one in ("namespace", "name"))
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.conf import settings
 
 from accounts.models import TrailEntry
-from rotation import freeze, preflight, redraw, standing
+from rotation import freeze, preflight, redraw, standing, waiting
 from rotation.approvers import database_time
 from rotation.approving import party
 from rotation.books import books, witness
 from rotation.doors import OpenDoors
 from rotation.models import Change
-from rotation.runner import Hands
+from rotation.surroundings import Hands
 
 
 def hands(worker: str) -> Hands:
@@ -23,7 +23,10 @@ def hands(worker: str) -> Hands:
         verb, why = standing.unsure(change, database_time(), party())
         return (verb, why) if verb else preflight.drift(change, ours)
 
-    ours = Hands(worker, _doors, witness(), freeze.over, unsure, drawn=lambda change: redraw.differs(change, books()))
+    ours = Hands(
+        worker, _doors, witness(), freeze.over, unsure, drawn=lambda change: redraw.differs(change, books()),
+        shut=waiting.shut,
+    )  # fmt: skip
     return ours
 
 
@@ -31,4 +34,6 @@ def _doors(change: Change, step: int) -> OpenDoors:
     anchored = TrailEntry.objects.filter(position__isnull=False).order_by("-position")
     head = anchored.values_list("hash", flat=True).first() or ""
     names = settings.KEYBOOK
-    return OpenDoors(names.executor, names.restarter, change.name, step, change.plan_hash, head, names.witness)
+    return OpenDoors(
+        names.executor, names.restarter, change.name, step, change.plan_hash, head, names.witness, names.seal
+    )

@@ -15,6 +15,7 @@ from django.utils import timezone
 from inventory.sightings import OurCall
 from rotation import two_way
 from rotation.models import Change, Heard, Mismatch, Step
+from rotation.telling import tell
 from rotation.two_way import Known
 from rotation.world import Witness
 
@@ -117,8 +118,11 @@ def _silent(witness: Witness) -> None:
 
 
 def _keep(change: str, step: str, vault: str, event: int, says: str) -> None:
-    _, new = Mismatch.objects.get_or_create(
-        change=change, step=step, event=event, defaults={"vault": vault, "says": says}
-    )
+    with transaction.atomic():
+        _, new = Mismatch.objects.get_or_create(
+            change=change, step=step, event=event, defaults={"vault": vault, "says": says}
+        )
+        if new:
+            tell("mismatch", None, says=says)
     if new:
         _log.critical("Vault's log and Keybook's journal disagree: %s", says)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from rotation.outcomes import Drifted
+from rotation.outcomes import Done, Drifted, Outcome, Refused, Unknown
 from rotation.world import World
 
 SOURCES = "If that lasts, see on the page Sources how far the log is read."
@@ -52,9 +52,12 @@ def ours(place: Place, world: World, version: int, created: datetime | None) -> 
 
 def replaced(place: Place, world: World) -> Mapping[str, Any]:
     """Return what the step of this change that made a version of this very secret left, empty if there is none."""
-    at = msgspec.to_builtins(place)
-    made = [one.receipt for one in world.earlier if one.args.get("place") == at and one.receipt.get("version")]
+    made = [one.receipt for one in world.earlier if one.receipt.get("version") and _is_of(one.args, place)]
     return made[-1] if made else {}
+
+
+def _is_of(args: Mapping[str, Any], place: Place) -> bool:
+    return "place" in args and msgspec.convert(args["place"], Place) == place
 
 
 def drifted(place: Place, version: int, by: str) -> Drifted:
@@ -63,3 +66,51 @@ def drifted(place: Place, version: int, by: str) -> Drifted:
         f"Version {version} of {place.name} was written by {by}, not by this change. Nothing of it was overwritten. "
         "Look at it; ask for a new change if the value should still be replaced."
     )
+
+
+def begun(place: Place, world: World, state: Any) -> dict[str, Any] | Outcome:
+    """Return what a write over the newest version is held to, by the secret's versions."""
+    newest = state.versions.get(state.current_version)
+    if newest is None or newest.destroyed or (newest.deleted is not None and newest.deleted <= world.now()):
+        return Refused(
+            f"The newest version of {place.name} is deleted or there is none, so no key can be changed in it. "
+            "Undelete it in Vault, then resume."
+        )
+    if (approved := world.facts.get("current_version")) not in (None, state.current_version):
+        return Drifted(
+            f"Version {approved} of {place.name} was to be replaced, and version {state.current_version} is the "
+            "newest now. Nothing of it was overwritten. Look who wrote it; ask for a new change if it should be "
+            "replaced too."
+        )
+    return {"cas": state.current_version}
+
+
+def written(place: Place, world: World, state: Any) -> Outcome | None:
+    """Tell by versions and log whether the write of this step happened; None while nothing was written since."""
+    cas, current = world.intent["cas"], state.current_version
+    if current == cas:
+        return None
+    if current < cas:
+        return Drifted(f"{place.name} was at version {cas} and is at {current} now: it was removed meanwhile.")
+    there = state.versions.get(cas + 1)
+    return _whose(place, world, cas + 1, current, there.created if there else None)
+
+
+def _whose(place: Place, world: World, version: int, current: int, created: datetime | None) -> Outcome:
+    found = ours(place, world, version, created)
+    if found is None:
+        return Unknown(f"Version {version} exists; the audit log has not shown yet who wrote it. {SOURCES}")
+    if not found.ours:
+        return drifted(place, version, found.by)
+    if current > version:
+        return Drifted(
+            f"Version {version} is ours, and version {current} was written after it. Look which one should stay."
+        )
+    return made(version, version - 1)
+
+
+def made(version: int, was: int) -> Outcome:
+    """Return the outcome of a write that made a version; another than the one after `was` is drift."""
+    if version != was + 1:
+        return Drifted(f"Vault answered with version {version} instead of {was + 1}.")
+    return Done(f"Version {version} is written.", {"version": version, "was": was})

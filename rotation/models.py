@@ -10,7 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
-from rotation import lifecycle, notice_models  # noqa: F401 - Django finds tables by way of this module
+from rotation import lifecycle, notice_models, schedule_models  # noqa: F401 - Django finds tables here
 
 _OPEN = (lifecycle.REQUESTED, lifecycle.APPROVED, lifecycle.RUNNING)
 
@@ -21,7 +21,7 @@ class Change(models.Model):
     `plan` is canonical JSON as `rotation.plan` makes it, `plan_hash` its SHA-256; `rule` the approval policy as it was
     when this was asked. `found` is what the worker saw when it last held the plan against Vault and the clusters,
     `facts_hash` a digest of the facts among it. `owner`, `epoch` and `lease_until` are a worker's claim; `due_at` is
-    when a parked change is looked at again; `cancel_wanted` is heeded between two steps.
+    when a parked change is looked at again; `cancel_wanted` and `pause_before` are heeded between two steps.
     """
 
     target = models.CharField(max_length=40)
@@ -53,8 +53,11 @@ class Change(models.Model):
     review_due = models.DateTimeField(null=True)
     reviewed_at = models.DateTimeField(null=True)
     reviewed_by = models.CharField(max_length=150, blank=True, default="")
+    review_note = models.TextField(blank=True, default="")
     says = models.TextField(blank=True, default="")  # why it stands where it stands, and what to do next
     cancel_wanted = models.BooleanField(default=False)
+    pause_before = models.SmallIntegerField(null=True)  # the number of the step before which a person wants to look
+    paused_by = models.CharField(max_length=150, blank=True, default="")
     owner = models.CharField(max_length=100, blank=True, default="")
     epoch = models.BigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
@@ -297,3 +300,33 @@ class Heard(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} until {self.seq}"
+
+
+class SealKey(models.Model):
+    """The public key that wrapping tokens are sealed for; only the operations worker writes here."""
+
+    public_key = models.BinaryField(max_length=32)
+    mark = models.CharField(max_length=16)
+    made_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.mark
+
+
+class Handed(models.Model):
+    """A wrapping token that somebody handed over for a change, as only the executor can read it.
+
+    `sealed` is emptied once it was used, once another takes its place, and once the change is over.
+    """
+
+    change = models.ForeignKey(Change, models.CASCADE, related_name="handed")
+    sealed = models.BinaryField(max_length=4096)
+    key = models.ForeignKey(SealKey, models.PROTECT)
+    by_id = models.BigIntegerField()
+    by_name = models.CharField(max_length=150)
+    at = models.DateTimeField(db_default=Now())
+    opened_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"what {self.by_name} handed over for C-{self.change_id}"

@@ -24,12 +24,16 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked besides the target's own arguments: the vault or cluster where the name alone is ambiguous."""
+    """What was asked besides the target's own arguments: the vault or cluster where the name alone is ambiguous.
+
+    `window` is a line of `rotation.windows` outside of which the change must not start; empty for none.
+    """
 
     target: str
     vault: str = ""
     namespace: str = ""
     cluster: str = ""
+    window: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,8 @@ class Answer:
 class Drawn:
     """What a target makes of what was asked; `verb` and `subject` name it on pages.
 
-    A plan of several `parts` names each, with the `answers` that it stands on and what is `left` undone. `args` are the
+    A plan of several `parts` names each, with the `answers` that it stands on and what is `left` undone; `question` is
+    what its report answers. `args` are the
     arguments as they were settled, where a plan that is drawn anew from what was given could be another.
     """
 
@@ -124,6 +129,7 @@ class Drawn:
     parts: Sequence[Part] = ()
     left: Sequence[Left] = ()
     answers: Sequence[Answer] = ()
+    question: str = ""
     args: Mapping[str, Any] | None = None
 
 
@@ -165,6 +171,7 @@ def _several(drawn: Drawn) -> dict[str, Any]:
     if not drawn.parts:
         return {}
     return {
+        "question": drawn.question,
         "parts": [asdict(one) for one in drawn.parts],
         "left": [asdict(one) for one in drawn.left],
         "answers": [

@@ -65,6 +65,16 @@ def one(name: str) -> Playbook:
     return found
 
 
+def told(name: str, one: Playbook | BadPlaybook) -> dict[str, Any]:
+    """Return a playbook as commands and the API show it; of one that can't be used, what is wrong."""
+    if isinstance(one, BadPlaybook):
+        return {"name": name, "ok": False, "troubles": one.troubles}
+    return {
+        "name": name, "ok": True, "title": one.title, "verb": one.verb, "about": one.about, "sha256": one.sha256,
+        "inputs": [{"name": key, **msgspec.to_builtins(each)} for key, each in one.inputs.items()],
+    }  # fmt: skip
+
+
 @lru_cache(maxsize=64)
 def read(name: str, data: bytes) -> Playbook:
     """Return the playbook of a file, checked against everything that it names. Raises `BadPlaybook`."""
@@ -103,9 +113,9 @@ def _item(book: Playbook, item: Item, path: str, known: Mapping[str, Any]) -> It
     if item.leave is not None:
         yield from _named(msgspec.to_builtins(item.leave), f"{path}.leave", known)
     elif item.target:
-        yield from _kind("target", item.target, _usable(), path, item, known)
+        yield from _kind("target", item.target, usable_targets(), path, item, known)
     elif item.step in steps.kinds() and item.step not in HARMLESS:
-        known_targets = ", ".join(_usable())
+        known_targets = ", ".join(usable_targets())
         yield f"{path}.step: {item.step} has an effect, so it comes by a target. Known are {known_targets}."
     else:
         usable = {name: kind for name, kind in steps.kinds().items() if name in HARMLESS}
@@ -122,7 +132,7 @@ def _kind(
     yield from arguments(kinds[name].Args, item.given, f"{path}.with", known)
 
 
-def _usable() -> Mapping[str, Any]:
+def usable_targets() -> Mapping[str, Any]:
     """Return the targets that may be parts: who may do what is decided one by one, and no playbook runs another."""
     return {name: kind for name, kind in targets.kinds().items() if name != TARGET and kind.FAMILY != GOVERN}
 

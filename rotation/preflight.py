@@ -11,9 +11,9 @@ from django.db.models.functions import Now
 from rotation import failures, lifecycle, moves, queries, steps
 from rotation.models import Change, Redrawn, Verdict
 from rotation.planning import digest
-from rotation.runner import WORKER, Hands
+from rotation.runner import WORKER
+from rotation.surroundings import Hands, facts_of, world_to_look
 from rotation.telling import tell
-from rotation.world import World
 
 _VOID = "What was approved is no longer what would happen, so the approvals are void: look at the plan and decide anew."
 _GONE = "So the approvals are void, and this plan can't be done any more: cancel it and ask anew."
@@ -88,29 +88,14 @@ def _look(change: Change, planned: dict[str, Any], hands: Hands) -> tuple[dict[s
     kind = steps.kinds()[planned["step"]]
     number = planned["number"]
     try:
-        found = kind.check(msgspec.convert(planned["args"], kind.Args), _world(change, number, hands))
+        found = kind.check(msgspec.convert(planned["args"], kind.Args), world_to_look(change, number, hands))
     except Exception as error:  # whatever a library raises, the approver reads it as a sentence
-        facts = {} if failures.is_answer(error) else _known(change, number)
+        facts = {} if failures.is_answer(error) else facts_of(change, number)
         return facts, [{"step": number, "ok": False, "says": _sentence(error)}]
     said = [{"step": number, "ok": True, "says": one} for one in found.lines]
     return found.facts, said + [{"step": number, "ok": False, "says": one} for one in found.troubles]
 
 
-def _known(change: Change, number: int) -> dict[str, Any]:
-    """Return the facts of a step that the last look at it found."""
-    before = change.found.get("facts", {}).items()
-    return {name.partition(".")[2]: value for name, value in before if name.startswith(f"{number}.")}
-
-
 def _sentence(error: Exception) -> str:
     known = failures.of_look(error)
     return known.says if known else f"It could not be looked at ({type(error).__name__}); it is tried again."
-
-
-def _world(change: Change, number: int, hands: Hands) -> World:
-    now = hands.now()
-    return World(
-        change=change.name, step=number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
-        intent={}, began=now, tried=now, started=now, doors=hands.doors(change, number),
-        witness=hands.witness, now=hands.now, present=hands.present,
-    )  # fmt: skip

@@ -79,14 +79,17 @@ def _any(parts: Sequence[Q]) -> Q:
 def for_me(person: User, scope: Scope, now: datetime | None = None) -> QuerySet[Change]:
     """Return what waits for a word of this person, what ends soonest first: asked by others, not voted on by them.
 
-    Whoever asked is also waited for: a change of theirs that stopped needs a decision.
+    So does a broken glass that nobody has reviewed. Whoever asked is also waited for: a change of theirs that stopped
+    needs a decision.
     """
     voted = Verdict.objects.filter(change=OuterRef("pk"), person_id=person.pk, void=False)
     open_ = Q(state=lifecycle.REQUESTED, expires_at__gt=now or timezone.now(), rule__roles__contains=[person.role])
     named = Q(rule__people=[]) | Q(rule__people__isnull=True) | Q(rule__people__contains=[person.pk])
     decide = open_ & named & ~Q(asker_id=person.pk) & ~Exists(voted)
     stopped = Q(state=lifecycle.FAILED, asker_id=person.pk)
-    return seen(scope).filter(decide | stopped).order_by("expires_at", "pk")
+    review = Q(break_glass=True, reviewed_at=None, rule__roles__contains=[person.role]) & named
+    review &= ~Q(asker_id=person.pk)
+    return seen(scope).filter(decide | stopped | review).order_by("expires_at", "pk")
 
 
 def inbox(person: User, scope: Scope, *, most: int = 50) -> Inbox:
@@ -138,6 +141,11 @@ def of_subject(vault: str, subject: str, scope: Scope, most: int = 5) -> list[Ch
     return list(seen(scope).filter(vault__in=("", vault), subject=subject).order_by("-pk")[:most])
 
 
+def overdue(now: datetime) -> QuerySet[Change]:
+    """Return the changes for which the glass was broken and that nobody has reviewed in time, the oldest first."""
+    return Change.objects.filter(break_glass=True, reviewed_at=None, review_due__lte=now).order_by("review_due", "pk")
+
+
 def freezes() -> list[Freeze]:
     """Return what is frozen now, the oldest first."""
     return list(Freeze.objects.filter(lifted_at=None).order_by("since"))
@@ -164,11 +172,27 @@ def word_of(change: Change, person: User, plan_hash: str) -> str:
 def possible(change: Change, person: User, *, approves: bool, asks: bool) -> tuple[str, ...]:
     """Return which verbs of people could be done next: by its state, and by what a person or their token may do."""
     verbs = set(lifecycle.verbs(change.state)) | ({"cancel"} if change.state == lifecycle.RUNNING else set())
+    if change.state in lifecycle.WORK:
+        verbs |= {"pause"} if change.pause_before is None else {"pause", "resume"}
     own = change.asker_id == person.pk
     allowed = {
         "approve": approves and not own,
         "reject": approves,
         "cancel": asks and (own or approves) and not change.cancel_wanted,
+        "pause": asks and not change.cancel_wanted,
         "resume": asks,
+        "review": approves and not own and unreviewed(change),
+        "answer": asks and change.state == lifecycle.RUNNING and asking(change) is not None,
     }
+    verbs |= {"review", "answer"}
     return tuple(verb for verb, may in allowed.items() if may and verb in verbs)
+
+
+def asking(change: Change) -> Step | None:
+    """Return the step that waits for a person's answer, None if none does."""
+    return change.steps.filter(state="waiting", kind="ask_person").first()
+
+
+def unreviewed(change: Change) -> bool:
+    """Whether the glass was broken for it and nobody has reviewed that."""
+    return change.break_glass and change.reviewed_at is None

@@ -71,14 +71,14 @@ def choose_all(rules: Iterable[Rule], parts: Iterable[tuple[str, Risk]]) -> Rule
     A rule that forbids one part forbids the whole, and so does a part that no rule is about.
     """
     known, risk = list(rules), Risk.ROUTINE
-    fitting: dict[str, Rule] = {}
+    fitting: dict[Rule, None] = {}  # each once, whichever parts it is about
     for target, its in parts:
         found_for = [rule for rule in known if rule.fits(target, its)]
         if (refusal := _refusal(found_for, target)) is not None:
             return refusal
-        fitting |= {rule.name: rule for rule in found_for}
+        fitting |= dict.fromkeys(found_for)
         risk = max(risk, its, key=RISKS.__getitem__)
-    return _strictest([fitting[name] for name in sorted(fitting)], risk)
+    return _strictest(sorted(fitting, key=lambda rule: rule.name), risk)
 
 
 def _refusal(fitting: list[Rule], target: str) -> No | None:

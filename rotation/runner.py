@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -19,16 +18,17 @@ from django.db import Error, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from kit import faults
 from rotation import failures, lifecycle, moves, steps
-from rotation.models import Attempt, Change, Mismatch, Proof, Step
+from rotation.models import Attempt, Change, Proof, Step
 from rotation.outcomes import Done, Drifted, NotDone, Outcome, ProofLine, Unknown, Waiting
-from rotation.present import Getting, getting
-from rotation.world import Doors, Earlier, Witness, World
+from rotation.surroundings import Hands, world_of
+from rotation.world import World
 
-LEASE = 15.0  # seconds that a claim lasts; it is renewed three times as often
 MOST_ATTEMPTS = 20  # of one step, tries that surely did nothing included: then a person decides
 UNKNOWN_FOR = 900.0  # seconds for which a call without an answer is looked into before a person decides
 _LOOK = "Look there yourself, then resume: the step looks again before it does anything."
+PAUSE = 30.0  # seconds between two looks at what a person paused: whoever resumes it rings
 WORKER = "worker operations"
 _NEVER_BEGAN = (
     "Its row said that it runs, but no worker ever began it, so nothing was done. Whoever wrote that had no right to: "
@@ -39,27 +39,6 @@ _log = logging.getLogger("keybook.rotation")
 
 class Superseded(Exception):
     """Another worker holds the change now: nothing of ours may be written any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hands:
-    """What the runner works with: who we are, the connections, the witness, and what may stop a step.
-
-    `doors` opens connections for one step of a change: both stand in every audit line of them. `frozen` returns the
-    sentence of a freeze that lies over the change, "" for none; `unsure` the sentence why an approved change may not
-    start (approvals that don't verify, a plan that drifted), with the verb to make of it; `drawn` the sentence why the
-    plan is not what its target draws here, "" if it is.
-    """
-
-    worker: str
-    doors: Callable[[Change, int], Doors]
-    witness: Witness
-    frozen: Callable[[Change], str]
-    unsure: Callable[[Change], tuple[str, str]]
-    present: Callable[[str, str, str, str], Sequence[Getting]] = getting
-    drawn: Callable[[Change], str] = lambda _change: ""
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    lease: float = LEASE
 
 
 def claim(change_id: int, hands: Hands) -> Change | None:
@@ -94,7 +73,7 @@ def _advance(change: Change, hands: Hands) -> None:
         moves.make(change, "fail", WORKER, epoch=change.epoch, says=_NEVER_BEGAN, **_RELEASED)
         return
     while (step := change.steps.exclude(state="done").order_by("number").first()) is not None:
-        if _held_up(change, hands) or not _take(change, step, hands):
+        if _held_up(change, hands, step) or not _take(change, step, hands):
             return
     moves.make(change, "succeed", WORKER, epoch=change.epoch, says=_ending(change), **_RELEASED)
 
@@ -102,6 +81,10 @@ def _advance(change: Change, hands: Hands) -> None:
 def _start(change: Change, hands: Hands) -> bool:
     """Begin, if everything that was approved is still so."""
     if _held_up(change, hands):
+        return False
+    if shut := hands.shut(change, hands.now()):
+        opens, why = shut
+        _park(change, why, (min(opens, change.expires_at) - hands.now()).total_seconds(), hands)
         return False
     verb, why = hands.unsure(change)
     if verb == "wait":
@@ -120,16 +103,26 @@ def _start(change: Change, hands: Hands) -> bool:
     return True
 
 
-def _held_up(change: Change, hands: Hands) -> bool:
-    """Heed a wish to cancel and a freeze: between two steps, never inside of one."""
-    change.refresh_from_db(fields=["state", "cancel_wanted"])  # never the epoch: it may be another's by now
+def _held_up(change: Change, hands: Hands, step: Step | None = None) -> bool:
+    """Heed a wish to cancel, a freeze and a pause: between two steps, never inside of one."""
+    # Never the epoch: it may be another's by now.
+    change.refresh_from_db(fields=["state", "cancel_wanted", "pause_before", "paused_by"])
     if change.cancel_wanted and change.state == lifecycle.RUNNING:
         moves.make(change, "stop", WORKER, epoch=change.epoch, says=_cancelled(change), **_RELEASED)
         return True
     if why := hands.frozen(change):
         _park(change, why, 5.0, hands)
         return True
-    return False
+    return _paused(change, step, hands)
+
+
+def _paused(change: Change, step: Step | None, hands: Hands) -> bool:
+    """Wait where a person wanted a pause: before a step that was not tried yet, and for the first one before it all."""
+    number = step.number if step is not None else 1
+    if change.pause_before != number or (step is not None and step.attempts.exists()):
+        return False
+    _park(change, f"Paused before step {number} by {change.paused_by}. It waits to be resumed.", PAUSE, hands)
+    return True
 
 
 def _take(change: Change, step: Step, hands: Hands) -> bool:
@@ -158,7 +151,7 @@ def _intend(change: Change, step: Step, kind: Any, args: Any, last: Attempt | No
     if last is not None and last.outcome == "not done" and last.intent:
         return _write_attempt(change, step, last.intent, hands)
     try:
-        intent = kind.intend(args, _world(change, step, None, hands))
+        intent = kind.intend(args, world_of(change, step, None, hands, _progress))
     except Exception as error:
         found = _failure(error, failures.of_call)
         intent = NotDone(found.says) if isinstance(found, Unknown) else found
@@ -185,7 +178,7 @@ def _act(
     call: Callable[[Any, World], Outcome], change: Change, step: Step, attempt: Attempt, args: Any, hands: Hands
 ) -> Outcome:
     try:
-        return call(args, _world(change, step, attempt, hands))
+        return call(args, world_of(change, step, attempt, hands, _progress))
     except Exception as error:  # whatever a step or a library raises must become a sentence beside the step
         return _failure(error, failures.of_look if call.__name__ == "done" else failures.of_call)
 
@@ -196,57 +189,8 @@ def _failure(error: Exception, read: Callable[[Exception], Outcome | None]) -> O
         raise error
     if (known := read(error)) is not None:
         return known
-    _log.exception("A step failed with %s.", type(error).__name__)
+    _log.error("A step failed: %s.", faults.told(error))  # never its words: a library may quote a value
     return Unknown(f"Keybook itself failed here ({type(error).__name__}). It looks at what happened. Report it.")
-
-
-def _world(change: Change, step: Step, attempt: Attempt | None, hands: Hands) -> World:
-    began = step.attempts.order_by("number").values_list("began_at", flat=True).first() or hands.now()
-    return World(
-        change=change.name, step=step.number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
-        intent=attempt.intent if attempt else {}, began=began, kept=lambda: _kept(change),
-        alarm=lambda says: _alarm(change, step, says),
-        tried=attempt.began_at if attempt else hands.now(), started=change.started_at or hands.now(),
-        doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, present=hands.present,
-        earlier=_earlier(change, step), facts=_facts(change, step), halted=lambda: _halted(change, hands),
-        progress=lambda done, of: _progress(change, step, done, of),
-    )  # fmt: skip
-
-
-def _halted(change: Change, hands: Hands) -> str:
-    """Return why a long step should stop at its next border, "" while it may go on."""
-    if Change.objects.filter(pk=change.pk, cancel_wanted=True).exists():
-        return "It is being cancelled."
-    return hands.frozen(change)
-
-
-def _earlier(change: Change, step: Step) -> list[Earlier]:
-    found = Attempt.objects.filter(step__change=change, step__number__lt=step.number, outcome="done")
-    some = found.order_by("step__number", "number").select_related("step")
-    return [Earlier(one.step.number, one.step.kind, one.step.args, one.receipt) for one in some]
-
-
-def _facts(change: Change, step: Step) -> dict[str, Any]:
-    """Return what was found of a step when it was approved: it was found again right before the change started."""
-    before = f"{step.number}."
-    facts: Mapping[str, Any] = change.found.get("facts", {})
-    return {name.removeprefix(before): value for name, value in facts.items() if name.startswith(before)}
-
-
-def _kept(change: Change) -> dict[int, list[dict[str, Any]]]:
-    """Return of each step its arguments, then of each attempt its intent with its receipt."""
-    found = {one.number: [dict(one.args)] for one in change.steps.all()}
-    for one in Attempt.objects.filter(step__change=change).select_related("step"):
-        found[one.step.number].append({**one.intent, **one.receipt})
-    return found
-
-
-def _alarm(change: Change, step: Step, says: str) -> None:
-    """Keep beside the change what a person must see at once, and say it as critical; the same of a step once."""
-    told = {"vault": change.vault, "says": f"{change.name}, step {step.number}: {says}"}
-    _, new = Mismatch.objects.get_or_create(change=change.name, step=str(step.number), event=0, defaults=told)
-    if new:
-        _log.critical("%s", told["says"])
 
 
 def _progress(change: Change, step: Step, done: int, of: int) -> None:

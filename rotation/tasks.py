@@ -12,10 +12,12 @@ from django.utils import timezone
 
 from inventory import executing
 from inventory.bells import database_may_be_away, doorbell
-from rotation import hearing, lifecycle, turns
+from kit import faults
+from rotation import delivering, handed, hearing, lifecycle, repeating, turns
 from rotation.bells import ring
-from rotation.books import witness
+from rotation.books import almanac, witness
 from rotation.models import Change
+from rotation.sealing import Unsealable
 
 MOST = 100  # changes that one sweep rings for
 _log = logging.getLogger("keybook.rotation")
@@ -47,7 +49,7 @@ def run_change(change_id: int) -> None:
         except (Error, psycopg.Error):
             raise
         except Exception as error:  # a fault of ours in one change must not stop the others, and must be seen
-            _log.exception("Keybook failed on C-%s.", change_id)
+            _log.error("Keybook failed on C-%s: %s.", change_id, faults.told(error))
             turns.note_fault(change_id, type(error).__name__)
 
 
@@ -56,4 +58,36 @@ def hear() -> None:
     """Hear what Vault's log says of our own calls."""
     with database_may_be_away("Hearing Vault's log", _log):
         setting = settings.KEYBOOK.executor
+        _keep_sealed(settings.KEYBOOK.seal)
         hearing.hear(witness(), lambda vault: executing.entities(setting, vault))
+
+
+@doorbell("rotation.look_at_schedules")
+def look_at_schedules() -> None:
+    """Ask for what schedules want now."""
+    with database_may_be_away("The look at schedules", _log):
+        for key in repeating.live():
+            try:
+                repeating.look(key, almanac())
+            except (Error, psycopg.Error):
+                raise
+            except Exception:  # a fault of ours in one schedule must not keep the others from asking
+                _log.exception("Keybook failed on schedule %s.", key)
+
+
+@doorbell("rotation.deliver")
+def deliver() -> None:
+    """Deliver the notices that are due; the worker that does this holds no door to a vault or a cluster."""
+    with database_may_be_away("The turn of notices", _log):
+        delivering.turn()
+
+
+def _keep_sealed(file: str) -> None:
+    """Let people seal for this worker, and keep nothing of what is not needed any more."""
+    if not file:
+        return
+    try:
+        handed.publish(file)
+    except Unsealable as why:
+        _log.error("Nothing can be handed over to this worker: %s", why)
+    handed.forget()

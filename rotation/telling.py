@@ -72,15 +72,18 @@ def record(
 
 def tell(
     kind: str, about: Change | Freeze | None, *, who: str = "", says: str = "", people: Iterable[int] = (),
-    key: str | None = None,
+    key: str | None = None, to: int | None = None,
 ) -> Notice | None:  # fmt: skip
-    """Keep a notice within the caller's transaction and ring once it is committed; None if `key` was told before."""
+    """Keep a notice within the caller's transaction and ring once it is committed; None if `key` was told before.
+
+    `people` are told by e-mail besides the channels; `to` is the one channel that a trial goes to.
+    """
     if kind not in KINDS:
         raise LookupError(f"No notice is called {kind}. The table is rotation.telling.KINDS.")
     change = about if isinstance(about, Change) else None
-    to = {*people, *_people(kind, change)}
-    told = {**_facts(about), "says": without_tokens(says)[:LONGEST]}
-    given = {"kind": kind, "change": change, "who": who[:150], "told": told, "people": sorted(to)}
+    told = {**_facts(about), "says": without_tokens(says)[:LONGEST], **({"channel": str(to)} if to else {})}
+    persons = sorted({*people, *_people(kind, change)})
+    given = {"kind": kind, "change": change, "who": who[:150], "told": told, "people": persons}
     if key is None:
         made, new = Notice.objects.create(**given), True
     else:

@@ -13,8 +13,8 @@ LATE = timedelta(seconds=60)  # after which a step without its line is told
 SETTLES = timedelta(seconds=20)  # the making of a token may show so much later than its first call
 MAY_WRITE = frozenset({"verify_revoked"})  # only where the first try was not enough
 WRITING = frozenset({
-    "write_kv", "retire_version", "rotate_role", "rotate_root", "rotate_transit", "revoke_leases", "revoke_token",
-    "disable_entity",
+    "write_kv", "write_wrapped", "retire_version", "rotate_role", "rotate_root", "rotate_transit", "revoke_leases",
+    "revoke_token", "disable_entity",
 })  # fmt: skip
 _OWN = (
     "auth/token/revoke-self", "sys/capabilities-self", "sys/leases/lookup", "auth/token/lookup-accessor",

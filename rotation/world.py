@@ -19,6 +19,8 @@ from inventory.sightings import (
     LeaseEnd,
     OurCall,
     Reach,
+    Rotatable,
+    Rotated,
     Taken,
     VersionRead,
     Written,
@@ -93,6 +95,40 @@ class Witness(Protocol):
         ...
 
 
+class Almanac(Protocol):
+    """What the record knows of the age of secrets; asked by the operations worker for schedules."""
+
+    def rotatable(self, target: str, pattern: str, vault: str) -> Sequence[Rotatable]:
+        """Return the secrets of a target that a glob fits, in the order of their names; `vault` may be empty."""
+        ...
+
+    def rotated(self, target: str, vault: str, name: str, since: datetime) -> Rotated | None:
+        """Return the last call after a moment that gave a secret another value; None where the log shows none."""
+        ...
+
+
+class Given(Protocol):
+    """A wrapping token that somebody handed over for a change."""
+
+    @property
+    def number(self) -> int:
+        """Which one it is, as rows name it."""
+        ...
+
+    @property
+    def by(self) -> str:
+        """Who handed it over."""
+        ...
+
+    def token(self) -> str:
+        """Return the token; raises `rotation.sealing.Unsealable`."""
+        ...
+
+    def used(self) -> None:
+        """Note that it wraps nothing any more, and keep no more of it."""
+        ...
+
+
 class Doors(Protocol):
     """The executor's connections, opened when a step needs them and shut after it."""
 
@@ -109,6 +145,10 @@ class Doors(Protocol):
 
         Raises `rotation.logins.Away`.
         """
+        ...
+
+    def given(self) -> Given | None:
+        """Return the wrapping token that was handed over last for this change and not used yet, None for nothing."""
         ...
 
 

@@ -22,7 +22,7 @@ from sandbox.openbao import OpenBao
 from sandbox.places import Account, server_account, take_folder
 from sandbox.ports import take_port
 from sandbox.postgres import Postgres
-from sandbox.programs import Health, Receiver, Web, beat, cluster, ingest, listen
+from sandbox.programs import Health, Receiver, Web, beat, cluster, ingest, listen, notices
 from sandbox.seed import SEED, seed
 from sandbox.valkey import Valkey
 from sandbox.yard import Yard
@@ -76,6 +76,7 @@ def staff(yard: Yard, options: argparse.Namespace, openbao: OpenBao | None) -> N
         yard.add(cluster(folder / "worker-cluster.log", as_(identities.CLUSTER)))
     if options.web:
         yard.add(Operations(folder / "worker-operations.log", as_(identities.OPERATIONS), openbao))
+        yard.add(notices(folder / "worker-notices.log", as_(identities.NOTICES)))
         yard.add(Health(take_port(), folder / "health.log", as_(identities.HEALTH)))
         host = "localhost" if options.named else "127.0.0.1"
         yard.add(Web(listen(0), folder / "web.log", as_(identities.WEB), host))
@@ -91,6 +92,8 @@ def settings(folder: Path) -> dict[str, str]:
         "KEYBOOK_LOG_ROOTS": f"{folder}:{named}",
         "KEYBOOK_ANCHOR": str(folder / "trail.anchor"),
         "KEYBOOK_MAY_GENERATE": "*",
+        "KEYBOOK_NOTICE_KEY": secrets.token_urlsafe(48),
+        "KEYBOOK_NOTICE_INSIDE": "127.0.0.0/8",
     }
 
 

@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 
 from sandbox import history, identities
@@ -23,7 +24,7 @@ from sandbox.openbao import OpenBao
 from sandbox.places import Account, server_account, take_folder
 from sandbox.ports import free_port
 from sandbox.postgres import Postgres
-from sandbox.programs import Health, Receiver, Web, beat, cluster, ingest, listen, story
+from sandbox.programs import Health, Receiver, Web, beat, cluster, ingest, listen, notices, story
 from sandbox.valkey import Valkey
 from sandbox.yard import Yard
 
@@ -93,6 +94,7 @@ class Show:
             self.yard.add(cluster(logs / "worker-cluster.log", as_(identities.CLUSTER)))
         if self.demo or "KEYBOOK_EXECUTOR" in os.environ:
             self.yard.add(Operations(logs / "worker-operations.log", as_(identities.OPERATIONS), openbao))
+        self.yard.add(notices(logs / "worker-notices.log", as_(identities.NOTICES)))
         self.yard.add(beat(logs / "beat.log", as_(identities.BEAT)))
         self.health = Health(free_port(9001), logs / "health.log", as_(identities.HEALTH))
         self.web = Web(door, logs / "web.log", as_(identities.WEB))
@@ -101,6 +103,8 @@ class Show:
     def _settings(self, openbao: OpenBao | None) -> dict[str, str]:
         """Return Keybook's settings: fixed in the demo, while in `up` what the environment names stands."""
         found = {"KEYBOOK_SECURE_COOKIES": "false", "KEYBOOK_SECRET_KEY": self.home.secret_key()}
+        own = sha256(f"notices {found['KEYBOOK_SECRET_KEY']}".encode()).hexdigest()
+        found["KEYBOOK_NOTICE_KEY"] = own
         found["KEYBOOK_EMBEDDED"] = str(self._embeds("DATABASE_URL") or self._embeds("REDIS_URL")).lower()
         if self._embeds("DATABASE_URL"):  # of another database the heads would be another's
             found["KEYBOOK_ANCHOR"] = str(self.home.folder("anchor") / "trail.jsonl")

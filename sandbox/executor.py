@@ -62,6 +62,7 @@ class Operations(Worker):
         if self._openbao is not None:
             door = f"approle:approle:{ROLE_ID}:{self._file}@{self._openbao.client.url}"
             own["KEYBOOK_EXECUTOR"] = f"{self._openbao.vault}={door}"
+            own["KEYBOOK_SEAL"] = str(self._file.with_name("seal.key"))
         return own
 
     async def prepare(self) -> None:

@@ -11,7 +11,7 @@ TERMINAL = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTHO
 TOOLS = ("KEYBOOK_HOME", "KEYBOOK_SANDBOX_", "KEYBOOK_AUDIT_LOG", "KEYBOOK_PG_", "KEYBOOK_AUDIT_HTTP",
          "KEYBOOK_CHROMIUM", "KEYBOOK_PYTHON", "KEYBOOK_URL", "KEYBOOK_BENCH", "KEYBOOK_ANCHOR",
          "KEYBOOK_VAULT_TOKEN_FILES", "KEYBOOK_KUBECONFIG", "KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER",
-         "KEYBOOK_WITNESS")  # fmt: skip
+         "KEYBOOK_WITNESS", "KEYBOOK_SEAL", "KEYBOOK_SMTP_")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,26 @@ OPERATIONS = Identity(
         "KEYBOOK_EXECUTOR",
         "KEYBOOK_RESTARTER",
         "KEYBOOK_WITNESS",
+        "KEYBOOK_SEAL",
         "KEYBOOK_URL",
         "KEYBOOK_MAY_GENERATE",
+    ),
+)
+# It speaks to addresses that people typed, so it holds no door to a vault or a cluster.
+NOTICES = Identity(
+    "keybook_notices",
+    (
+        "REDIS_URL",
+        "KEYBOOK_PULSE",
+        "KEYBOOK_URL",
+        "KEYBOOK_NOTICE_KEY",
+        "KEYBOOK_NOTICE_INSIDE",
+        "KEYBOOK_SMTP_HOST",
+        "KEYBOOK_SMTP_PORT",
+        "KEYBOOK_SMTP_TLS",
+        "KEYBOOK_SMTP_USER",
+        "KEYBOOK_SMTP_PASSWORD",
+        "KEYBOOK_MAIL_FROM",
     ),
 )
 BEAT = Identity("keybook_beat", ("REDIS_URL", "KEYBOOK_PULSE"))

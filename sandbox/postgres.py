@@ -37,8 +37,8 @@ SETTINGS = {
 }
 # The application's database `payments` is where the demo's dynamic credentials work; they come with passwords.
 # Each process of Keybook comes under its own role (`manage.py make_roles` makes them).
-ROLES = ("keybook_web", "keybook_receiver", "keybook_ingest", "keybook_cluster", "keybook_operations", "keybook_beat",
-         "keybook_health")  # fmt: skip
+ROLES = ("keybook_web", "keybook_receiver", "keybook_ingest", "keybook_cluster", "keybook_operations",
+         "keybook_notices", "keybook_beat", "keybook_health")  # fmt: skip
 HBA = f"""\
 local all keybook,postgres,{",".join(ROLES)} peer map=keybook
 local payments all scram-sha-256

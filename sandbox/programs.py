@@ -143,6 +143,11 @@ def cluster(log: Path, environment: Environment, children: int = 2) -> Worker:
     return Worker("worker-cluster", "Watcher", log, ["-Q", "cluster", "-c", str(children)], environment)
 
 
+def notices(log: Path, environment: Environment) -> Worker:
+    """Return the worker that delivers notices, one at a time."""
+    return Worker("worker-notices", "Messenger", log, ["-Q", "notices", "--pool", "solo"], environment)
+
+
 def beat(log: Path, environment: Environment) -> Worker:
     """Return the process that rings: beat, and in the same process the sweep."""
     return Worker("beat", "Beat", log, ["-B", "-Q", "sweep", "--pool", "solo"], environment)

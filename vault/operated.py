@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+WRAPPED_BY_HAND = "sys/wrapping/wrap"  # where somebody wraps what they have
+
 
 @dataclass(frozen=True, slots=True)
 class OperationToken:

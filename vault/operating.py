@@ -16,6 +16,7 @@ from vault.answered import moment_of, object_of, strings_of, texts_of
 from vault.client import Client
 from vault.errors import NotThere, Refused, Spent, Unknown, VaultError
 from vault.operated import (
+    WRAPPED_BY_HAND,
     Database,
     EntityState,
     KvState,
@@ -27,8 +28,6 @@ from vault.operated import (
     Wrapped,
 )
 from vault.verdicts import denied
-
-WRAPPED_BY_HAND = "sys/wrapping/wrap"
 
 
 class Operator(Client):

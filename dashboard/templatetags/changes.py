@@ -31,7 +31,7 @@ def target_address(form: Any, kind: str) -> str:
 
 
 @register.inclusion_tag("changes/ways.html", takes_context=True)
-def ways(context: template.Context, about: str, *facts: str) -> dict[str, list[Way]]:
+def ways(context: template.Context, about: str, *facts: Any) -> dict[str, list[Way]]:
     """Draw the buttons that begin a change of what a page is about; nothing for who may not ask for one."""
     person = context["request"].user
     return {"ways": change_offers.FROM[about](*facts) if may(person, "changes.ask") else []}

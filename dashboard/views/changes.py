@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import cast
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -39,7 +40,7 @@ from rotation.planning import Refused
 def inbox(request: HttpRequest) -> HttpResponse:
     """Show what waits for the person who asks, with one change beside it."""
     asked = key_of(request.GET.get("change", "").removeprefix("C-"))
-    shown = InboxPage(_person(request), scope_for(request), timezone.now(), asked, step_up.fresh(request))
+    shown = InboxPage(person_of(request), scope_for(request), timezone.now(), asked, step_up.fresh(request))
     return render(request, "changes/inbox.html", {"inbox": shown, "page": shown.page})
 
 
@@ -58,7 +59,7 @@ def change_list(request: HttpRequest) -> HttpResponse:
 
 
 def _list(request: HttpRequest, *, moving: bool) -> HttpResponse:
-    shown = ChangeList.read(request.GET, timezone.now(), _person(request), scope_for(request), moving=moving)
+    shown = ChangeList.read(request.GET, timezone.now(), person_of(request), scope_for(request), moving=moving)
     return render(request, part_of(request, "changes/list.html", ["list"]), {"page": shown})
 
 
@@ -77,9 +78,11 @@ def detail(request: HttpRequest, change_id: int) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     """Take what somebody wants: a form for the target, its plan to look at, and then the change itself."""
     sent = request.method == "POST"
-    form = ChangeForm(request.POST if sent else request.GET, _person(request), sent=sent)
+    form = ChangeForm(request.POST if sent else request.GET, person_of(request), sent=sent)
     if not sent:
-        return render(request, "changes/new.html", {"form": form})
+        if form.glass and not step_up.fresh(request):
+            return redirect(f"{reverse('confirm')}?{urlencode({'next': request.get_full_path()})}")
+        return render(request, "changes/new.html", {"form": form, "fresh": step_up.fresh(request)})
     try:
         return _preview_or_ask(request, form)
     except Refused as why:
@@ -89,24 +92,34 @@ def new(request: HttpRequest) -> HttpResponse:
             f"This form was sent before and asked for {why.change}, with something else in it.",
             "Preview it again if you want another change beside that one.",
         )  # fmt: skip
-    return render(request, "changes/new.html", {"form": form}, status=400)
+    except NotApproved as why:
+        form.why = Refused(str(why))
+    return render(request, "changes/new.html", {"form": form, "fresh": step_up.fresh(request)}, status=400)
 
 
 def _preview_or_ask(request: HttpRequest, form: ChangeForm) -> HttpResponse:
     """Show the plan, or ask for it if it is the one that was shown; raises `Refused` and `KeyUsed`."""
-    asked = Asked(
-        key=form.key, body={**asdict(form.want), "reason": form.reason, "evidence": form.evidence},
-        evidence=form.evidence, request=request,
-    )  # fmt: skip
+    asked = Asked(key=form.key, body=form.body, evidence=form.evidence, request=request)
     if request.POST.get("action") == "ask" and (before := asking.asked_before(form.person, asked)) is not None:
         return redirect("change-detail", before.pk)
     form.plan = asking.draw(form.want, scope_for(request))
     if request.POST.get("action") == "ask":
         if request.POST.get("plan_hash") == form.plan.hash:
-            made = asking.ask(form.person, form.want, form.reason, asked, scope_for(request))
-            return redirect("change-detail", made.pk)
+            return redirect("change-detail", _ask(request, form, asked).pk)
         form.why = Refused("The plan is another one than you looked at.", "Look at it again, then ask.")
-    return render(request, "changes/new.html", {"form": form}, status=409 if form.why else 200)
+    return render(
+        request, "changes/new.html", {"form": form, "fresh": step_up.fresh(request)}, status=409 if form.why else 200
+    )
+
+
+def _ask(request: HttpRequest, form: ChangeForm, asked: Asked) -> Change:
+    """Ask for it, or break the glass for it; raises `Refused`, `KeyUsed` and `NotApproved`."""
+    scope = scope_for(request)
+    if not form.glass:
+        return asking.ask(form.person, form.want, form.reason, asked, scope)
+    if form.text("typed", 200) != form.typed:
+        raise Refused(f"Type {form.typed} to go on.", "Nobody approves this.")
+    return asking.break_glass(form.person, form.want, form.reason, asked, scope, step_up.proved_at(request))
 
 
 @page
@@ -114,7 +127,7 @@ def _preview_or_ask(request: HttpRequest, form: ChangeForm) -> HttpResponse:
 @step_up.required
 def approve(request: HttpRequest, change_id: int) -> HttpResponse:
     """Ask whether the plan is meant to be approved, and approve it."""
-    return _verb(request, change_id, "approve", _approve)
+    return verb_page(request, change_id, "approve", _approve)
 
 
 @page
@@ -122,24 +135,31 @@ def approve(request: HttpRequest, change_id: int) -> HttpResponse:
 @step_up.required
 def reject(request: HttpRequest, change_id: int) -> HttpResponse:
     """Ask why it is rejected, and reject it."""
-    return _verb(request, change_id, "reject", _reject)
+    return verb_page(request, change_id, "reject", _reject)
 
 
 @page
 @needs("changes.ask")
 def cancel(request: HttpRequest, change_id: int) -> HttpResponse:
     """Ask whether it is meant to be cancelled, and cancel it."""
-    return _verb(request, change_id, "cancel", _cancel)
+    return verb_page(request, change_id, "cancel", _cancel)
+
+
+@page
+@needs("changes.ask")
+def pause(request: HttpRequest, change_id: int) -> HttpResponse:
+    """Ask before which step it is to wait, and have it wait there."""
+    return verb_page(request, change_id, "pause", _pause)
 
 
 @page
 @needs("changes.ask")
 def resume(request: HttpRequest, change_id: int) -> HttpResponse:
     """Ask whether it is to go on, and let it."""
-    return _verb(request, change_id, "resume", _resume)
+    return verb_page(request, change_id, "resume", _resume)
 
 
-def _verb(
+def verb_page(
     request: HttpRequest, change_id: int, verb: str, act: Callable[[HttpRequest, ChangePage], None]
 ) -> HttpResponse:
     """Show the question, or do what was asked and lead to the change; a refusal stands on the question's page."""
@@ -149,6 +169,7 @@ def _verb(
         "verb": verb,
         "passkey": _passkey(shown, verb),
         "note": request.POST.get("note", request.GET.get("note", ""))[:2_000],
+        "word": request.POST.get("word", request.GET.get("word", ""))[:10],
     }
     template = part_of(request, "changes/confirm.html", ["asking"])
     if request.method != "POST":
@@ -169,14 +190,14 @@ def _passkey(shown: ChangePage, verb: str) -> str:
 def _approve(request: HttpRequest, shown: ChangePage) -> None:
     if shown.final and request.POST.get("typed", "").strip() != shown.typed:
         raise Forbidden(f"Type {shown.typed} to go on: this can't be undone.")
-    approving.approve(shown.change, shown.person, *_word(request))
+    approving.approve(shown.change, shown.person, *word_of(request))
 
 
 def _reject(request: HttpRequest, shown: ChangePage) -> None:
-    approving.reject(shown.change, shown.person, *_word(request))
+    approving.reject(shown.change, shown.person, *word_of(request))
 
 
-def _word(request: HttpRequest) -> tuple[str, Given, str]:
+def word_of(request: HttpRequest) -> tuple[str, Given, str]:
     """Return the hash of the plan that was looked at, how the word came, and the note."""
     given = Given(
         Channel.PAGE, request=request, proved_at=step_up.proved_at(request), impersonator=step_up.opened_by(request),
@@ -190,11 +211,16 @@ def _cancel(request: HttpRequest, shown: ChangePage) -> None:
     actions.cancel(shown.change, shown.person, http=request)
 
 
+def _pause(request: HttpRequest, shown: ChangePage) -> None:
+    actions.pause(shown.change, shown.person, key_of(request.POST.get("before", ""), 1_000) or 0, http=request)
+
+
 def _resume(request: HttpRequest, shown: ChangePage) -> None:
     actions.resume(shown.change, shown.person, http=request)
 
 
-def _person(request: HttpRequest) -> User:
+def person_of(request: HttpRequest) -> User:
+    """Return who is signed in."""
     return cast(User, request.user)
 
 
@@ -203,7 +229,7 @@ def _page(request: HttpRequest, change_id: int) -> ChangePage:
         told = queries.one(change_id, scope_for(request))
     except Change.DoesNotExist as miss:
         raise Http404(f"There is no change C-{change_id}, or none that you may see.") from miss
-    return ChangePage(told, _person(request), scope_for(request), timezone.now(), fresh=step_up.fresh(request))
+    return ChangePage(told, person_of(request), scope_for(request), timezone.now(), fresh=step_up.fresh(request))
 
 
 def _words(shown: ChangePage) -> dict[str, object]:
@@ -211,5 +237,6 @@ def _words(shown: ChangePage) -> dict[str, object]:
 
 
 def _seen(shown: ChangePage) -> str:
-    """Return what makes the page another one: its state, and whether a cancel is wanted."""
-    return f"{shown.change.state}{'-cancel' if shown.change.cancel_wanted else ''}"
+    """Return what makes the page another one: its state, and whether a cancel or a pause is wanted."""
+    pause = f"-pause-{shown.change.pause_before}" if shown.change.pause_before else ""
+    return f"{shown.change.state}{'-cancel' if shown.change.cancel_wanted else ''}{pause}"

@@ -8,10 +8,15 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("rotation", "0003_two_way_check"),
+        ("rotation", "0005_schedules"),
     ]
 
     operations = [
+        migrations.AddField(
+            model_name="change",
+            name="review_note",
+            field=models.TextField(blank=True, default=""),
+        ),
         migrations.AddField(
             model_name="mismatch",
             name="ended_by",

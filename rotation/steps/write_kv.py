@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from rotation.kv import SOURCES, Place, drifted, ours
-from rotation.outcomes import Checked, Done, Drifted, NotDone, Outcome, Refused, Sentence, Unknown
+from rotation.kv import Place, begun, made, written
+from rotation.outcomes import Checked, NotDone, Outcome, Sentence
 from rotation.world import World
-from vault.values import made
+from vault.values import made as random
 
 LENGTH = 32  # signs of a generated value: 193 bits
 USES = 3  # metadata, PATCH, and POST where PATCH finds nothing
@@ -37,8 +36,7 @@ def describe(args: Args) -> Sentence:
 
 def check(args: Args, world: World) -> Checked:
     """Look at the versions."""
-    with world.doors.vault(world.vault, args.place.namespace, args.role, 1) as operator:
-        state = operator.kv_state(args.place.mount, args.place.path)
+    state = _state(args, world)
     if not state.current_version:
         return Checked(
             {"current_version": 0}, (f"{args.place.name} has no version in the vault: there is nothing to rotate.",)
@@ -48,48 +46,13 @@ def check(args: Args, world: World) -> Checked:
 
 def intend(args: Args, world: World) -> dict[str, Any] | Outcome:
     """Hold the write to the version that is the newest now."""
-    with world.doors.vault(world.vault, args.place.namespace, args.role, 1) as operator:
-        state = operator.kv_state(args.place.mount, args.place.path)
-    newest = state.versions.get(state.current_version)
-    if newest is None or newest.destroyed or (newest.deleted is not None and newest.deleted <= world.now()):
-        return Refused(
-            f"The newest version of {args.place.name} is deleted or there is none, so no key can be changed in it. "
-            "Undelete it in Vault, then resume."
-        )
-    if (approved := world.facts.get("current_version")) not in (None, state.current_version):
-        return Drifted(
-            f"Version {approved} of {args.place.name} was to be replaced, and version {state.current_version} is the "
-            "newest now. Nothing of it was overwritten. Look who wrote it; ask for a new change if it should be "
-            "replaced too."
-        )
-    return {"cas": state.current_version}
+    return begun(args.place, world, _state(args, world))
 
 
 def done(args: Args, world: World) -> Outcome:
     """Tell by the versions and by whose line the audit log shows for the new one; no value is read."""
-    cas = world.intent["cas"]
-    with world.doors.vault(world.vault, args.place.namespace, args.role, 1) as operator:
-        state = operator.kv_state(args.place.mount, args.place.path)
-    current = state.current_version
-    if current == cas:
-        return NotDone(f"Version {cas} is still the newest.")
-    if current < cas:
-        return Drifted(f"{args.place.name} was at version {cas} and is at {current} now: it was removed meanwhile.")
-    there = state.versions.get(cas + 1)
-    return _whose(args, world, cas + 1, current, there.created if there else None)
-
-
-def _whose(args: Args, world: World, version: int, current: int, created: datetime | None) -> Outcome:
-    found = ours(args.place, world, version, created)
-    if found is None:
-        return Unknown(f"Version {version} exists; the audit log has not shown yet who wrote it. {SOURCES}")
-    if not found.ours:
-        return drifted(args.place, version, found.by)
-    if current > version:
-        return Drifted(
-            f"Version {version} is ours, and version {current} was written after it. Look which one should stay."
-        )
-    return Done(f"Version {version} is written.", {"version": version, "was": version - 1})
+    found = written(args.place, world, _state(args, world))
+    return found or NotDone(f"Version {world.intent['cas']} is still the newest.")
 
 
 def run(args: Args, world: World) -> Outcome:
@@ -98,10 +61,13 @@ def run(args: Args, world: World) -> Outcome:
     with world.doors.vault(world.vault, args.place.namespace, args.role, uses) as operator:
         values = {key: _value(operator, args.policy) for key in args.keys}
         version = operator.kv_write(args.place.mount, args.place.path, values, world.intent["cas"])
-    if version != world.intent["cas"] + 1:
-        return Drifted(f"Vault answered with version {version} instead of {world.intent['cas'] + 1}.")
-    return Done(f"Version {version} is written.", {"version": version, "was": version - 1})
+    return made(version, world.intent["cas"])
+
+
+def _state(args: Args, world: World) -> Any:
+    with world.doors.vault(world.vault, args.place.namespace, args.role, 1) as operator:
+        return operator.kv_state(args.place.mount, args.place.path)
 
 
 def _value(operator: Any, policy: str) -> str:
-    return operator.generate(policy) if policy else made(LENGTH)
+    return operator.generate(policy) if policy else random(LENGTH)

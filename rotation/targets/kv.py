@@ -18,14 +18,15 @@ FAMILY = "rotate"
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The secret's name, the way (adopt: somebody else writes the new version; generated: Keybook does), the keys.
+    """The secret's name, the way, and the keys that get a new value.
 
+    adopt: somebody else writes the new version; generated: Keybook does; wrapped: the asker hands its value over.
     `cordoned` are service accounts (`namespace/name`) that can't log in: what runs as them is neither restarted nor
     waited for.
     """
 
     secret: str
-    way: Literal["adopt", "generated"]
+    way: Literal["adopt", "generated", "wrapped"]
     keys: tuple[str, ...] = ()
     policy: str = ""
     restart: bool = True
@@ -39,7 +40,7 @@ def risk(args: Args) -> str:
 
 
 def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
-    """Return the steps: write or wait, have it copied anew, restart what must be, prove, destroy."""
+    """Return the steps: write or wait, have it copied anew, restart one and prove it, then the rest, prove, destroy."""
     place = estate.place(args.secret, wish.vault, type="kv")
     if place.kv_version != 2:
         raise Refused(
@@ -53,13 +54,15 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     begin = StepSpec("await_version", first)
     if args.way == "generated":
         begin = StepSpec("write_kv", {**first, "keys": list(args.keys), "policy": args.policy})
+    if args.way == "wrapped":
+        begin = StepSpec("write_wrapped", {**first, "keys": list(args.keys)})
     rows, kept_out = without(estate.consumers(place), args.cordoned)
     copying, asking, unread = syncs(rows)
     touched, restarting = restarts(estate, estate.eaters(rows), restart=args.restart)
     touched.doubts += [*unread, *kept_out]
-    cordoned = {"cordoned": list(args.cordoned)} if args.cordoned else {}
-    prove = StepSpec("verify_delivery", {"place": at, "replaced_by": begin.step, **cordoned})
-    steps, needs = [begin, *copying, *touched.steps, prove], [write]
+    proof = {"place": at, "replaced_by": begin.step, **({"cordoned": list(args.cordoned)} if args.cordoned else {})}
+    restarted = touched.staged(lambda which: StepSpec("verify_delivery", {**proof, "only": which}))
+    steps, needs = [begin, *copying, *restarted, StepSpec("verify_delivery", proof)], [write]
     if args.retire:
         destroy = estate.need(place.connection, Want("kv", "destroy", place.mount, place.path))
         steps.append(StepSpec("retire_version", {"place": at, "role": destroy.role}))
@@ -76,15 +79,22 @@ def _check(args: Args, estate: Estate, name: str) -> None:
             "With the way adopt somebody else writes the version, so keys and policy say nothing.", "Leave them out.",
             code="bad_args", field="args.keys",
         )  # fmt: skip
-    if args.way != "generated":
+    if args.way == "adopt":
         return
     if not args.keys or len(set(args.keys)) != len(args.keys) or not all(args.keys):
         raise Refused(
-            "The way generated needs the names of the keys to renew, each once.",
+            f"The way {args.way} needs the names of the keys to renew, each once.",
             "Name them.",
             code="bad_args",
             field="args.keys",
         )
+    if args.way == "wrapped":
+        if args.policy:
+            raise Refused(
+                "With the way wrapped the value comes from you, so a policy says nothing.", "Leave it out.",
+                code="bad_args", field="args.policy",
+            )  # fmt: skip
+        return
     if not any(fnmatchcase(name, one) for one in estate.may_generate):
         raise Refused(
             f"Keybook may not choose the value of {name}.",

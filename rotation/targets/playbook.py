@@ -74,9 +74,9 @@ def _settled(book: Playbook, args: Args, wish: Wish, estate: Estate) -> tuple[di
     """Return the inputs and the scene; the record is asked until a moment that is the same when it is asked again."""
     given = _given_at(args, estate)
     values = settled(book, args.inputs, given or estate.at)
-    vault = wish.vault or _vault(book, values, estate)
-    connection = estate.connection(vault, wish.namespace)
+    connection = estate.connection(wish.vault or _vault(book, values, estate), wish.namespace)
     at = given or _until(connection.vault, estate)
+    values = settled(book, args.inputs, at)  # what was said to be so long ago is reckoned from that moment
     return values, Scene(estate, connection.vault, connection.namespace.strip("/"), at)
 
 
@@ -182,5 +182,6 @@ def _drawn(book: Playbook, values: dict[str, Any], known: Mapping[str, Any], sce
     args = {"playbook": book.name, "inputs": values, "sha256": book.sha256, "at": written(scene.at)}
     return Drawn(
         book.verb, str(filled(book.subject, known.__getitem__)).strip("/"), steps, scene.vault, "",
-        blast_of(plan.pieces, steps), needs_of(plan.pieces), plan.parts, plan.left, plan.answers, args,
+        blast_of(plan.pieces, steps), needs_of(plan.pieces), plan.parts, plan.left, plan.answers,
+        str(filled(book.question, known.__getitem__)), args,
     )  # fmt: skip

@@ -13,9 +13,13 @@ FAMILY = "revoke"
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The accessor in clear, as a device that shows it or Vault itself tells it."""
+    """The accessor in clear, as a device that shows it or Vault itself tells it.
+
+    One that `may_be_gone` is no trouble if it has ended: it was found in a past in which it lived.
+    """
 
     accessor: str
+    may_be_gone: bool = False
 
 
 def risk(args: Args) -> str:
@@ -28,6 +32,7 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     connection = estate.connection(wish.vault, wish.namespace)
     need = estate.need(connection, Want("token", "revoke", ""))
     namespace = connection.namespace.strip("/")
-    step = StepSpec("revoke_token", {"accessor": args.accessor, "role": need.role, "namespace": namespace})
+    given = {"accessor": args.accessor, "role": need.role, "namespace": namespace}
+    step = StepSpec("revoke_token", {**given, **({"may_be_gone": True} if args.may_be_gone else {})})
     doubt = "Its leases end a little later, and not while their database is away."
     return Drawn("Revoke token", args.accessor, [step], connection.vault, "", Blast(doubts=(doubt,)), [need])

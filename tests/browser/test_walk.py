@@ -28,6 +28,7 @@ from tests.audit.conftest import TELL
 from tests.browser.agents import READS, ROLE, Agents
 from tests.browser.axe import faults
 from tests.browser.conftest import PASSWORD, ROOT, Site, Visit, opened_by
+from tests.browser.playbook_walk import contain_the_pod, replace_the_leaked_secret
 
 BANK = "secret/prod/ledger/bank-sftp"
 REPORT = "database/static-creds/payments-report"
@@ -71,6 +72,16 @@ class Yard:
         while (found := self.one(query)) != wanted:
             assert time.monotonic() < end, f"{query} gives {found!r}, not {wanted!r}"
             time.sleep(0.2)
+
+    @property
+    def cluster(self) -> str:
+        """Return the name of the only cluster."""
+        return str(self.one("SELECT name FROM inventory_cluster"))
+
+    def entity_of(self, account: str) -> dict:
+        """Return the entity of a service account as the vault has it."""
+        some = f"SELECT entity_id FROM audit_principal WHERE name = '{account}' AND entity_id <> '' ORDER BY id LIMIT 1"
+        return self.bao.must("GET", f"identity/entity/id/{self.one(some)}").data
 
     def lets_in(self, username: str, password: str) -> bool:
         """Tell whether the application's database takes a log-in."""
@@ -246,3 +257,12 @@ def _rotate_the_reports_password(yard: Yard, ann: Visit, bob: Visit) -> None:
     assert not yard.lets_in(old["username"], old["password"])
     new = yard.bao.must("GET", REPORT).data
     assert yard.lets_in(new["username"], new["password"])
+
+
+def test_a_leaked_secret_and_a_compromised_pod_are_answered_from_their_pages_to_the_report(yard, person):
+    ann, bob = person("ann"), person("bob")
+    _register(bob, yard)
+    with Agents(yard.bao, yard.kube, "payments") as agents:
+        replace_the_leaked_secret(yard, ann, bob, agents, _approve)
+        contain_the_pod(yard, ann, bob, agents, _approve)
+        assert [one for one in agents.trouble if "403" not in one] == []

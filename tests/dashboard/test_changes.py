@@ -427,25 +427,45 @@ def test_a_page_asks_the_database_a_fixed_number_of_times(bobs, ann, address, mo
      (("secret", "database/static-creds/x", "database", "demo"), "Rotate…", "target=database_role&secret="),
      (("secret", "database/creds/x", "database", "demo"), "Revoke its leases…", "lease&role=database%2Fcreds%2Fx"),
      (("secret", "transit/keys/x", "transit", "demo"), "Rotate…", "target=transit&key=transit%2Fkeys%2Fx"),
-     (("lease", "database/creds/x/1", "demo"), "Revoke…", "target=lease&leases=database%2Fcreds%2Fx%2F1&vault=demo"),
-     (("pod", "u-1"), "Revoke its leases…", "target=lease&pod=u-1"),
+     (("lease", "database/creds/x/1", "demo", "p", ""), "Revoke…",
+      "target=lease&leases=database%2Fcreds%2Fx%2F1&vault=demo"),
+     (("pod", "u-1", True), "Revoke its leases…", "target=lease&pod=u-1"),
      (("workload", "prod", "Deployment", "pay", "api"), "Restart…",
       "target=restart&cluster=prod&kind=Deployment&namespace=pay&name=api"),
      (("principal", "pay/api", "demo", "e-1"), "Disable…", "target=entity&entity=e-1&vault=demo")],
 )  # fmt: skip
 def test_a_change_begins_on_the_page_of_what_it_is_about_with_its_form_filled_in(about, words, url):
     name, *facts = about
+    way = next(one for one in FROM[name](*facts) if one.words == words)
+    assert url in way.url
+
+
+@pytest.mark.parametrize(
+    "about, url",
+    [(("secret", "secret/prod/x", "kv", "demo"), "/playbooks/?secret=secret%2Fprod%2Fx&vault=demo"),
+     (("lease", "database/creds/x/1", "demo", "pay/api", "u-1"),
+      "/playbooks/?principal=pay%2Fapi&pod=u-1&vault=demo&evidence=lease%3Adatabase%2Fcreds%2Fx%2F1"),
+     (("pod", "u-1", False), "/playbooks/?pod=u-1"),
+     (("principal", "pay/api", "demo", ""), "/playbooks/?principal=pay%2Fapi&vault=demo"),
+     (("event", 7, "secret/x", "pay/api", "", "demo", "2026-11-18T02:46:58.102Z"),
+      "/playbooks/?secret=secret%2Fx&principal=pay%2Fapi&vault=demo&time=2026-11-18T02%3A46%3A58.102Z&evidence=event%3A7")],
+)  # fmt: skip
+def test_whoever_responds_to_something_finds_the_playbooks_with_what_is_known_of_it(about, url):
+    name, *facts = about
     way = FROM[name](*facts)[-1]
-    assert way.words == words and url in way.url
+    assert (way.words, way.url) == ("Respond…", url)
 
 
 def test_every_way_leads_to_a_target_that_takes_what_it_gives(monkeypatch, ann):
     monkeypatch.undo()
     window = Window(ann)
-    for way in (*FROM["lease"]("a/b", "demo"), *FROM["pod"]("u"), *FROM["secret"]("secret/x", "kv", "demo"),
+    for way in (*FROM["lease"]("a/b", "demo", "p", ""), *FROM["pod"]("u", True),
+                *FROM["secret"]("secret/x", "kv", "demo"),
                 *FROM["workload"]("c", "Deployment", "n", "w"), *FROM["principal"]("p", "demo", "e"),
                 *FROM["secret"]("transit/keys/x", "transit", "v"), *FROM["secret"]("d/static-creds/x", "database", "v"),
                 *FROM["secret"]("d/creds/x", "database", "v")):  # fmt: skip
+        if way.words == "Respond…":
+            continue  # it leads to the playbooks
         page = window.get(way.url)
         given = [pair.partition("=") for pair in way.url.partition("?")[2].split("&")]
         names = {own.get("name") for _, own in page.elements}

@@ -13,11 +13,12 @@ from tests.audit.conftest import ROOT
 # What each process holds, by the name under which it finds it.
 HOLDS = {
     "setup": {"DATABASE_URL", *ROLES},
-    "web": {"DATABASE_URL", "KEYBOOK_SECRET_KEY"},
+    "web": {"DATABASE_URL", "KEYBOOK_SECRET_KEY", "KEYBOOK_NOTICE_KEY"},
     "receiver": {"DATABASE_URL"},
     "worker-ingest": {"DATABASE_URL", "REDIS_URL"},
     "worker-cluster": {"DATABASE_URL", "REDIS_URL"},
     "worker-operations": {"DATABASE_URL", "REDIS_URL"},
+    "worker-notices": {"DATABASE_URL", "REDIS_URL", "KEYBOOK_NOTICE_KEY", "KEYBOOK_SMTP_PASSWORD"},
     "beat": {"DATABASE_URL", "REDIS_URL"},
     "health": {"DATABASE_URL", "REDIS_URL"},
 }
@@ -72,13 +73,14 @@ def test_the_sandbox_gives_its_processes_no_more_than_compose_does():
     assert not [name for name, settings in known.items() if settings & {"VAULT_TOKEN", "VAULT_ADDR", "KUBECONFIG"}]
     assert {name for name, settings in known.items() if "KEYBOOK_VAULT_TOKEN_FILES" in settings} <= {"INGEST"}
     assert {name for name, settings in known.items() if "KEYBOOK_KUBECONFIG" in settings} == {"CLUSTER"}
-    for own in ("KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER", "KEYBOOK_WITNESS"):
+    for own in ("KEYBOOK_EXECUTOR", "KEYBOOK_RESTARTER", "KEYBOOK_WITNESS", "KEYBOOK_SEAL"):
         assert {name for name, settings in known.items() if own in settings} == {"OPERATIONS"}
     assert identities.WEB.environment({"KEYBOOK_EXECUTOR": "x", "KEYBOOK_WITNESS": "x"}, None) == {}
     for name, service in (
         ("INGEST", "worker-ingest"),
         ("CLUSTER", "worker-cluster"),
         ("OPERATIONS", "worker-operations"),
+        ("NOTICES", "worker-notices"),
         ("BEAT", "beat"),
         ("HEALTH", "health"),
         ("WEB", "web"),

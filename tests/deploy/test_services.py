@@ -19,7 +19,16 @@ from psycopg.conninfo import make_conninfo
 from sandbox.ports import take_port
 from tests.audit.conftest import ROOT
 
-STAYING = ("web", "receiver", "worker-ingest", "worker-cluster", "worker-operations", "beat", "health")
+STAYING = (
+    "web",
+    "receiver",
+    "worker-ingest",
+    "worker-cluster",
+    "worker-operations",
+    "worker-notices",
+    "beat",
+    "health",
+)
 
 
 class Service:
@@ -69,7 +78,7 @@ def services(ours, own_database, tmp_path):
     url = own_database.environment["DATABASE_URL"]
     secrets = {"owner_database_url": url, "secret_key": "x" * 50}
     secrets["redis_url"] = os.environ["REDIS_URL"].rpartition("/")[0] + "/5"
-    for role in ("web", "receiver", "ingest", "cluster", "operations", "beat", "health"):
+    for role in ("web", "receiver", "ingest", "cluster", "operations", "notices", "beat", "health"):
         secrets[f"{role}_database_url"] = make_conninfo(url, user=f"keybook_{role}")
         secrets[f"{role}_password"] = f"password of {role}"
     found = {name: Service(name, service, tmp_path, secrets) for name, service in ours.items()}

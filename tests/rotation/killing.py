@@ -25,8 +25,8 @@ from django.db import connection  # noqa: E402
 from rotation import runner  # noqa: E402
 from rotation.models import Attempt, Change  # noqa: E402
 from rotation.planning import digest  # noqa: E402
-from rotation.runner import Hands  # noqa: E402
 from rotation.steps import retire_version, write_kv  # noqa: E402
+from rotation.surroundings import Hands  # noqa: E402
 from sandbox.bao_http import Bao  # noqa: E402
 from tests.rotation.live import ROLE, LiveDoors, LogWitness, enrol  # noqa: E402
 from vault.operating import Operator  # noqa: E402

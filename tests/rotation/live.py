@@ -12,12 +12,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from inventory.sightings import Reach
+from vault.answered import moment_of
 from vault.operating import Operator
 
 POLICY = """
 path "secret/data/*" { capabilities = ["create", "update", "patch"] }
 path "secret/metadata/*" { capabilities = ["read"] }
 path "secret/destroy/*" { capabilities = ["update"] }
+path "sys/wrapping/unwrap" { capabilities = ["update"] }
 path "auth/token/revoke-self" { capabilities = ["update"] }
 """
 ROLE = "keybook-op-tests-kv"
@@ -79,6 +81,16 @@ class LogWitness:
             for one in self._lines()
             if one["request"]["path"] == f"{mount}/data/{path}" and not one.get("error")
             and one["request"]["operation"] in ("create", "update", "patch")
+        ]  # fmt: skip
+
+    def calls(self, change: str) -> list[Any]:
+        """Return what tokens did that name a change."""
+        return [
+            SimpleNamespace(
+                path=one["request"]["path"], step=_meta(one).get("keybook_step", ""), happened=not one.get("error"),
+                at=moment_of(one["time"]),
+            )
+            for one in self._lines() if _meta(one).get("keybook_change") == change
         ]  # fmt: skip
 
     def reach(self, vault: str, since: datetime) -> Reach:

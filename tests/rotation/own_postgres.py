@@ -94,14 +94,15 @@ class Engine:
 
     def __init__(self, own: OwnPostgres, revoke: str = DROP) -> None:
         self.root = Bao(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"])
-        self.mount = f"watched-{secrets.token_hex(4)}"
+        self.name = secrets.token_hex(4)  # of the role: a login's name holds eight signs of it
+        self.mount = f"watched-{self.name}"
         self.root.must("POST", f"sys/mounts/{self.mount}", {"type": "database"})
         self.root.must("POST", f"{self.mount}/config/payments", {
             "plugin_name": "postgresql-database-plugin", "allowed_roles": ["*"], "username": "vault",
             "password": own.password, "connection_url":
             f"user={{{{username}}}} password={{{{password}}}} dbname=payments host={own._part.folder}",
         })  # fmt: skip
-        self.root.must("POST", f"{self.mount}/roles/reports", {
+        self.root.must("POST", f"{self.mount}/roles/{self.name}", {
             "db_name": "payments", "creation_statements": [CREATE], "revocation_statements": [revoke],
             "default_ttl": "1h", "max_ttl": "2h",
         })  # fmt: skip
@@ -112,7 +113,7 @@ class Engine:
 
     def take(self) -> tuple[str, str, str]:
         """Return a new lease with its user and password."""
-        answer = self.root.must("GET", f"{self.mount}/creds/reports")
+        answer = self.root.must("GET", f"{self.mount}/creds/{self.name}")
         return answer.body["lease_id"], answer.data["username"], answer.data["password"]
 
     def lists(self, lease: str) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
-from rotation import finds, playbooks, targets
+from rotation import finds, playbook_schema, playbooks, targets
+from rotation import playbook_yaml as yaml
 from rotation.playbook import Playbook, filled
 from rotation.playbook_yaml import BadPlaybook
 
@@ -151,5 +153,26 @@ def test_every_question_has_examples_of_what_it_finds():
 
 
 def test_every_target_of_an_effect_can_be_named():
-    usable = playbooks._usable()
+    usable = playbooks.usable_targets()
     assert {"kv", "lease", "token", "entity", "restart", "database_role"} <= set(usable) < set(targets.kinds())
+
+
+def schema_says(text: str) -> list[str]:
+    checker = Draft202012Validator(playbook_schema.schema())
+    return [error.json_path for error in checker.iter_errors(yaml.read("good", text))]
+
+
+def test_the_published_schema_takes_what_is_good_and_the_playbooks_that_are_shipped():
+    Draft202012Validator.check_schema(playbook_schema.schema())
+    assert schema_says(GOOD) == []
+    for path in playbooks.folder().glob("*.yaml"):
+        assert schema_says(path.read_text()) == [], path
+
+
+@pytest.mark.parametrize("before, after, place", [
+    ("way: generated,", "way: stolen,", "$.steps[0]"), ("target: kv", "target: kw", "$.steps[0]"),
+    ("way: generated, ", "way: generated, id: x, ", "$.steps[0]"), ("kind: names", "kind: nams", "$.inputs.keys.kind"),
+    ("title: Good\n", "", "$"), ("ask: secret,", "ask: secrets,", "$.find.it"),
+])  # fmt: skip
+def test_the_published_schema_refuses_what_loading_refuses(before, after, place):
+    assert schema_says(GOOD.replace(before, after, 1)) == [place]

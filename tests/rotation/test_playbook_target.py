@@ -81,7 +81,7 @@ def demo():
     made = connected()
     for target, verb, mount in ENROLLED:
         enrol(made, target, verb, mount)
-    cluster = Cluster.objects.create(name="prod", server="https://prod")
+    cluster = Cluster.objects.create(name="prod", uid="prod")
     PodLife.objects.create(cluster=cluster, uid="u1", namespace="payments", name="ledger-1", service_account="ledger",
                            started=NOW, seen_at=NOW, change=1)  # fmt: skip
     return made
@@ -122,7 +122,7 @@ def pod(books=None, **more):
 def test_a_leaked_secret_is_replaced_restarted_proven_and_retired_and_who_had_it_stands_in_the_plan(demo, eaters):
     made = leaked(since="7d")
     assert kinds(made) == [
-        "write_kv", "restart_rollout", "restart_rollout", "verify_delivery", "retire_version",
+        "write_kv", "restart_rollout", "restart_batch", "verify_delivery", "retire_version",
     ]  # fmt: skip
     document = made.document
     assert (document["verb"], document["subject"], document["vault"]) == ("Replace leaked secret", SECRET, "demo")
@@ -168,14 +168,16 @@ def test_a_compromised_pod_is_cut_off_first_then_what_it_read_is_rotated_all_val
     books.held += [held("database/creds/payments-rw/two", pod_uid="u2")]
     made = pod(books)
     assert kinds(made) == [
-        "disable_entity", "revoke_leases", "revoke_leases", "revoke_token", "await_version", "await_version",
-        "restart_rollout", "restart_rollout", "verify_delivery", "verify_delivery", "retire_version", "retire_version",
+        "disable_entity", "revoke_leases", "revoke_leases", "verify_revoked", "revoke_token", "notify",
+        "await_version", "await_version", "restart_rollout", "restart_rollout", "verify_delivery", "verify_delivery",
+        "retire_version", "retire_version",
     ]  # fmt: skip
     steps = [one["args"] for one in made.document["steps"]]
     assert steps[1]["leases"] == ["database/creds/payments-rw/abc"]
     assert steps[2]["leases"] == ["database/creds/payments-rw/two"], "none is revoked twice"
-    assert steps[3]["accessor"] == "acc-1"
-    assert steps[8]["cordoned"] == [ACCOUNT]
+    assert steps[3] == {"revoked_by": [2, 3], "namespace": ""}
+    assert steps[4]["accessor"] == "acc-1"
+    assert steps[10]["cordoned"] == [ACCOUNT]
     left = {one["subject"]: one for one in made.document["left"]}
     assert "hmac_accessor=false" in left["1 token"]["mend"]
     assert "payments/ledger-1 itself" in left
@@ -197,12 +199,14 @@ def test_what_is_not_enrolled_or_has_no_rotation_is_named_with_its_mend_and_not_
 
 
 def test_without_rotating_it_only_cuts_off(demo, eaters):
-    assert kinds(pod(Books(read=[SECRET]), rotate=False)) == ["disable_entity", "revoke_leases"]
+    assert kinds(pod(Books(read=[SECRET]), rotate=False)) == [
+        "disable_entity", "revoke_leases", "verify_revoked", "notify",
+    ]  # fmt: skip
 
 
 def test_what_has_ended_is_told_and_the_rest_is_done(demo, eaters):
     made = pod(Books(held=[]))
-    assert kinds(made) == ["disable_entity"]
+    assert kinds(made) == ["disable_entity", "notify"]
     assert [one["says"] for one in made.document["left"]][:1] == ["No live lease is known there."]
 
 
@@ -270,9 +274,9 @@ def test_a_rule_that_forbids_a_part_forbids_the_playbook_and_breaking_the_glass_
 
 def test_the_glass_breaks_for_a_playbook_that_only_revokes_and_never_for_one_that_rotates(demo, eaters):
     reason, ann = "The pod is in other hands since two o'clock.", person("ann")
-    rotates = pod(Books(read=[SECRET]))
-    with pytest.raises(NotApproved, match="The glass is for revocations"):
-        glass.break_glass(ann, rotates, reason, Asked(), proved_at=approvers.database_time())
+    for rotates, why in ((pod(Books(read=[SECRET])), "loses nothing that is revoked"), (leaked(), "for revocations")):
+        with pytest.raises(NotApproved, match=why):
+            glass.break_glass(ann, rotates, reason, Asked(), proved_at=approvers.database_time())
     made = glass.break_glass(ann, pod(rotate=False), reason, Asked(), proved_at=approvers.database_time())
     assert (made.state, made.break_glass) == ("approved", True)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from accounts.models import TrailEntry
-from rotation import actions, lifecycle, moves, runner
+from rotation import actions, lifecycle, moves, runner, surroundings
 from rotation.models import Attempt, Change, Step
 from rotation.outcomes import Drifted, NotDone, ProofLine, Refused, Unknown, Waiting
 from tests.rotation.toys import Toy, approved, hands, use
@@ -165,7 +165,7 @@ def test_two_workers_never_hold_one_change(monkeypatch):
     change = approved("toy")
     one = runner.claim(change.pk, hands())
     assert one is not None and runner.claim(change.pk, hands(worker="two")) is None
-    late = datetime.now(UTC) + timedelta(seconds=runner.LEASE + 1)
+    late = datetime.now(UTC) + timedelta(seconds=surroundings.LEASE + 1)
     two = runner.claim(change.pk, hands(worker="two", now=lambda: late))
     assert two is not None and two.epoch == one.epoch + 1
 

@@ -183,6 +183,7 @@ def test_a_forged_call_marks_no_step_as_seen_and_its_reads_are_told_once(step):
 
 
 def test_a_call_whose_mint_may_still_come_is_judged_at_a_later_turn_and_never_skipped(step):
+    Step.objects.update(state="running", ended_at=None)
     fresh = replace(of(step), at=datetime.now(UTC), minted=None)
     after = of(step, event=8, seq=8)
     assert hearing.hear(Log(fresh, after)) == 0

@@ -13,7 +13,7 @@ from rotation import steps
 from rotation.models import Change
 from rotation.outcomes import Checked, Done, NotDone, Outcome, Sentence
 from rotation.planning import digest
-from rotation.runner import Hands
+from rotation.surroundings import Hands
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

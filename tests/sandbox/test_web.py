@@ -57,6 +57,7 @@ OURS = {
     "receiver": "keybook_receiver",
     "worker-ingest": "keybook_ingest",
     "worker-operations": "keybook_operations",
+    "worker-notices": "keybook_notices",
     "beat": "keybook_beat",
     "health": "keybook_health",
 }
@@ -71,7 +72,7 @@ def test_each_process_has_a_role_of_its_own_and_knows_nothing_of_others_business
         assert not [one for one in found[name] if one.startswith(("VAULT_", "BAO_")) or one == "KUBECONFIG"], name
     assert {name for name in OURS if "KEYBOOK_SECRET_KEY" in found[name]} == {"web"}
     assert {name for name in OURS if "REDIS_URL" in found[name]} == {
-        "worker-ingest", "worker-operations", "beat", "health",
+        "worker-ingest", "worker-operations", "worker-notices", "beat", "health",
     }  # fmt: skip
     assert {name for name in found if "KEYBOOK_EXECUTOR" in found[name]} == {"worker-operations"}
     assert found["opened"] == [True, True], "a worker was not handed its secret id, or could not open it"

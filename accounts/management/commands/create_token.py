@@ -45,7 +45,9 @@ class Command(BaseCommand):
         parser.add_argument("--days", default=str(DAYS), help=f"how long it lives: {DAYS}, at most {MOST_DAYS}")
         parser.add_argument("--name", default="made by command", metavar="TEXT", help="what uses it, and where")
         parser.add_argument(
-            "--allow-approve", action="store_true", help="for changes:approve, where an approval policy takes tokens"
+            "--allow-approve",
+            action="store_true",
+            help="for changes:approve and changes:break-glass, where an approval policy takes tokens",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 

@@ -1,0 +1,135 @@
+"""Delivers notices: makes of each its deliveries, takes those that are due, and tries until it is taken or given up.
+
+At least once: a try is committed before the call, so a killed worker tries again, and the notice's id is the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.areas import scope_of
+from accounts.models import User
+from rotation import mail, notice_words, queries, webhook, webhook_secrets
+from rotation.notice_models import Channel, ChannelSecret, Delivery, Notice, Try
+from rotation.telling import tell
+from rotation.webhook import Failed
+
+WAITS = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800)  # seconds after each try; after the last it is given up
+HELD = timedelta(seconds=60)  # for which a try that was begun is nobody else's
+TURN = 20.0  # seconds of one turn
+MOST = 200  # notices of one turn
+_log = logging.getLogger("keybook.notices")
+
+
+def turn() -> int:
+    """Take one turn: chase reviews, spread what is new, try what is due. Returns how many were tried."""
+    chase(timezone.now())
+    spread()
+    tried, until = 0, time.monotonic() + TURN
+    while time.monotonic() < until and (taken := _take()) is not None:
+        _try(*taken)
+        tried += 1
+    return tried
+
+
+def chase(now: datetime) -> None:
+    """Tell everybody, once, that nobody has reviewed a broken glass in time."""
+    for change in queries.overdue(now).exclude(notices__kind="overdue"):
+        with transaction.atomic():
+            tell("overdue", change, who=change.asker_name, key=f"overdue {change.name}")
+
+
+def spread() -> None:
+    """Make of each new notice a row for every address that gets it, once."""
+    for key in Notice.objects.filter(spread_at=None).order_by("pk").values_list("pk", flat=True)[:MOST]:
+        with transaction.atomic():
+            notice = Notice.objects.select_for_update(skip_locked=True).filter(pk=key, spread_at=None).first()
+            if notice is not None:
+                Delivery.objects.bulk_create(_deliveries(notice), ignore_conflicts=True)
+                Notice.objects.filter(pk=key).update(spread_at=timezone.now())
+
+
+def _deliveries(notice: Notice) -> Iterator[Delivery]:
+    for channel in Channel.objects.filter(ended_at=None).order_by("pk"):
+        only = notice.told.get("channel", "")
+        if only == str(channel.pk) if only else not channel.kinds or notice.kind in channel.kinds:
+            yield Delivery(notice=notice, channel=channel, address=channel.address)
+    if mail.is_set():
+        people = User.objects.only("username", "email", "role", "is_active").filter(pk__in=notice.people)
+        for person in people.filter(is_active=True).exclude(email="").exclude(role=""):
+            if _may_know(person, notice):
+                yield Delivery(notice=notice, person_id=person.pk, address=person.email)
+
+
+def _may_know(person: User, notice: Notice) -> bool:
+    """Whether a notice lies in what somebody may see: a mail tells no more than a page."""
+    scope = scope_of(person)
+    return scope.everything or queries.covers(scope, notice.told.get("vault", ""), notice.told.get("subject", ""))
+
+
+def _take() -> tuple[Delivery, Try] | None:
+    """Begin a try of what is due the longest; nobody else takes it while it is held."""
+    now = timezone.now()
+    with transaction.atomic():
+        due = Delivery.objects.filter(state="waiting", next_at__lte=now).order_by("next_at", "pk")
+        row = due.select_for_update(skip_locked=True).first()
+        if row is None:
+            return None
+        number = row.tries + 1
+        Delivery.objects.filter(pk=row.pk).update(tries=number, next_at=now + HELD)
+        begun = Try.objects.create(delivery=row, number=number)
+    row.tries = number
+    return row, begun
+
+
+def _try(row: Delivery, begun: Try) -> None:
+    try:
+        says, final, sent = _send(row), False, True
+    except Failed as why:
+        says, final, sent = str(why), why.final, False
+    _keep(row, begun, says, sent=sent, final=final)
+
+
+def _send(row: Delivery) -> str:
+    notice, url = row.notice, settings.KEYBOOK.url
+    if row.channel is None or row.channel.kind == "email":
+        return mail.send(row.address, notice_words.say(notice.kind, notice.told, notice.who, url), notice.name)
+    if row.channel.ended_at is not None:
+        raise Failed("This channel was removed.", final=True)
+    document = notice_words.body(notice.name, notice.kind, notice.at, notice.told, notice.who, url)
+    return webhook.post(row.address, document, notice.name, _secrets(row.channel), timezone.now())
+
+
+def _secrets(channel: Channel) -> list[bytes]:
+    held = ChannelSecret.objects.filter(channel=channel, ended_at=None).order_by("-pk")
+    try:
+        return [webhook_secrets.unseal(one.sealed) for one in held]
+    except webhook_secrets.Unsealable as why:
+        raise Failed(str(why)) from None
+
+
+def _keep(row: Delivery, begun: Try, says: str, *, sent: bool, final: bool) -> None:
+    """Keep what a try came to, and when the next one is; a try that was overtaken keeps only itself."""
+    now = timezone.now()
+    over = final or row.tries > len(WAITS)
+    told: dict[str, object] = {"says": says}
+    if sent or over:
+        told |= {"state": "sent" if sent else "given_up", "next_at": None, "ended_at": now}
+    else:
+        told |= {"next_at": now + timedelta(seconds=WAITS[row.tries - 1])}
+    with transaction.atomic():
+        Try.objects.filter(pk=begun.pk).update(outcome="sent" if sent else "failed", says=says, ended_at=now)
+        Delivery.objects.filter(pk=row.pk, tries=row.tries, state="waiting").update(**told)
+    if not sent and over:
+        _log.warning("%s to %s was given up after %s: %s", row.notice.name, _where(row), f"try {row.tries}", says)
+
+
+def _where(row: Delivery) -> str:
+    return f"channel {row.channel.name}" if row.channel else f"person {row.person_id}"
