@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from accounts.api_door import JSON, NDJSON, Door
 from accounts.api_errors import CONTENT_TYPE
 from audit.lease_questions import STATES
-from config import openapi_playbooks
+from config import openapi_playbooks, openapi_schedules
 from config.openapi_form import ANYTHING, MOMENT, TEXT, WHOLE, WORDS, YES, Shape
 from config.openapi_form import a_list as _list
 from config.openapi_form import an_object as _object
@@ -233,10 +233,6 @@ BODIES: dict[str, Shape] = {
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {
     "args": ANYTHING, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
-}  # fmt: skip
-BODIES["MakeSchedule"]["properties"] |= {
-    "args": ANYTHING, "vault": TEXT, "window": TEXT, "enabled": {"type": "boolean"},
-    "lead_hours": {"type": "integer", "minimum": 0, "maximum": MOST_LEAD},
 }  # fmt: skip
 for _name in ("Approve", "Reject", "Answer"):
     BODIES[_name] = {**BODIES[_name], "properties": {**BODIES[_name]["properties"], "note": TEXT}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from config.openapi_forms import ANYTHING, MOMENT, TEXT, WHOLE, YES, Shape, fields, listed, named, one_of, or_null
+from config.openapi_form import ANYTHING, MOMENT, TEXT, WHOLE, YES, Shape, a_list, an_object, named, one_of, or_null
 from rotation import lifecycle
 from rotation.due import LEAST_DAYS, MOST_DAYS, MOST_LEAD
 from rotation.scheduling import NAMED
@@ -21,25 +21,25 @@ KEPT: dict[str, Shape] = {
 }  # fmt: skip
 
 SHAPES: dict[str, Shape] = {
-    "Schedule": fields(**SCHEDULE),
-    "KeptSecret": fields(**KEPT),
-    "OverdueSecret": fields(**KEPT, target=TEXT, schedule=fields(id=WHOLE, name=TEXT, days=WHOLE), enabled=YES),
-    "Asking": fields(
+    "Schedule": an_object(**SCHEDULE),
+    "KeptSecret": an_object(**KEPT),
+    "OverdueSecret": an_object(**KEPT, target=TEXT, schedule=an_object(id=WHOLE, name=TEXT, days=WHOLE), enabled=YES),
+    "Asking": an_object(
         change=TEXT, state=one_of(*lifecycle.STATES), secret=TEXT, period=WHOLE, due_at=MOMENT, opens_at=MOMENT,
         closes_at=or_null(MOMENT), asked_at=MOMENT, passed_by=or_null(TEXT),
     ),
 }  # fmt: skip
 ANSWERS: dict[str, Shape] = {
-    "Schedules": fields(items=listed(named("Schedule"))),
+    "Schedules": an_object(items=a_list(named("Schedule"))),
     "MakeSchedule": named("Schedule"),
-    "OneSchedule": fields(
-        **SCHEDULE, stopped_by=or_null(TEXT), secrets=listed(named("KeptSecret")), asked=listed(named("Asking")),
+    "OneSchedule": an_object(
+        **SCHEDULE, stopped_by=or_null(TEXT), secrets=a_list(named("KeptSecret")), asked=a_list(named("Asking")),
     ),
-    "Overdue": fields(items=listed(named("OverdueSecret"))),
+    "Overdue": an_object(items=a_list(named("OverdueSecret"))),
 }  # fmt: skip
 BODIES: dict[str, Shape] = {
     "MakeSchedule": {
-        **fields(
+        **an_object(
             name=TEXT, target=one_of(*NAMED), pattern=TEXT,
             days={"type": "integer", "minimum": LEAST_DAYS, "maximum": MOST_DAYS},
             reason={"type": "string", "minLength": 1, "maxLength": 2_000},

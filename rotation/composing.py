@@ -35,39 +35,32 @@ def steps_of(pieces: Sequence[Piece]) -> list[StepSpec]:
     """Return all steps in order: rotations next to each other in turns, no lease revoked and nothing done twice."""
     found: list[StepSpec] = []
     for together, some in groupby(pieces, lambda one: one.family in TOGETHER):
-        parts = [list(piece.drawn.steps) for piece in some]
-        found += _in_turns(parts) if together and len(parts) > 1 else [step for part in parts for step in part]
+        block = [step for piece in some for step in piece.drawn.steps]
+        found += _together(block) if together else block
     return _proven(_leases_once(found))
 
 
-def _in_turns(parts: Sequence[Sequence[StepSpec]]) -> list[StepSpec]:
-    """Return what several rotations do, in turns: all of a kind together, so that no workload goes first."""
-    some = [_first_of_none(one) for part in parts for one in part if not one.args.get("only")]
-    return sorted(_once(some), key=lambda one: TURNS.get(one.step, 0))
-
-
-def _first_of_none(step: StepSpec) -> StepSpec:
-    return StepSpec(step.step, {name: value for name, value in step.args.items() if name != "then"})
+def _together(block: Iterable[StepSpec]) -> list[StepSpec]:
+    """Return rotations in turns; of all the workloads of all of them one restarts first, and then the others."""
+    steps = _once(each for one in block for each in alone(one))
+    others = [one for one in steps if one.step != "restart_rollout"]
+    found = others + staged([one for one in steps if one.step == "restart_rollout"])
+    return sorted(found, key=lambda one: TURNS.get(one.step, 0))
 
 
 def _proven(steps: Sequence[StepSpec]) -> list[StepSpec]:
     """Put one proof for each of Vault's namespaces behind the last revocation of leases; it names them by number."""
-    last = {one.args.get("namespace", ""): at for at, one in enumerate(steps) if one.step == REVOKES}
-    wanted = {one.args["namespace"] for one in steps if one.step == PROOF} & set(last)
-    found: list[StepSpec] = []
-    for at, one in enumerate(steps):
-        found += [one] if one.step != PROOF else []
-        found += [StepSpec(PROOF, {"namespace": space}) for space in sorted(wanted) if last[space] == at]
-    return [_numbered(one, found) if one.step == PROOF else one for one in found]
+    spaces = _distinct(one.args["namespace"] for one in steps if one.step == PROOF)
+    found = [one for one in steps if one.step != PROOF]
+    for space in spaces:
+        told = [number for number, one in enumerate(found, 1) if _is_of(one, space)]
+        if told:
+            found.insert(told[-1], StepSpec(PROOF, {"revoked_by": told, "namespace": space}))
+    return found
 
 
-def _numbered(proof: StepSpec, steps: Sequence[StepSpec]) -> StepSpec:
-    space = proof.args["namespace"]
-    told = [
-        number for number, one in enumerate(steps, 1)
-        if one.step == REVOKES and one.args.get("namespace", "") == space
-    ]  # fmt: skip
-    return StepSpec(PROOF, {"revoked_by": told, "namespace": space})
+def _is_of(step: StepSpec, namespace: str) -> bool:
+    return step.step == REVOKES and step.args.get("namespace", "") == namespace
 
 
 def _once(steps: Iterable[StepSpec]) -> list[StepSpec]:

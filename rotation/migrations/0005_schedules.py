@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("rotation", "0006_notifications"),
+        ("rotation", "0003_two_way_check"),
     ]
 
     operations = [

@@ -106,8 +106,3 @@ def _account(one: Getting) -> str:
 
 def _cordoned(one: Getting) -> ProofLine:
     return ProofLine("pod", one.name, "short", CORDONED)
-
-
-def _workload(one: Getting) -> str:
-    kind, _, name = one.workload.partition(" ")
-    return f"{kind} {one.namespace}/{name}"
