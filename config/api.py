@@ -15,6 +15,7 @@ from config.openapi import Schema
 from dashboard.keys import ChangeKey, Key
 from kit.problem import Problem
 from rotation import api as changes
+from rotation import api_schedules as schedules
 from rotation import playbook_api
 
 app_name = "api"
@@ -60,6 +61,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/changes/<change:change_id>/approve", changes.Approve.as_view(), name="api-change-approve"),
     path("v1/changes/<change:change_id>/reject", changes.Reject.as_view(), name="api-change-reject"),
     path("v1/changes/<change:change_id>/cancel", changes.Cancel.as_view(), name="api-change-cancel"),
+    path("v1/changes/<change:change_id>/pause", changes.Pause.as_view(), name="api-change-pause"),
     path("v1/changes/<change:change_id>/resume", changes.Resume.as_view(), name="api-change-resume"),
     path("v1/changes/<change:change_id>/hand-over", changes.HandOver.as_view(), name="api-change-hand-over"),
     path("v1/changes/<change:change_id>/report", playbook_api.ChangeReport.as_view(), name="api-change-report"),
@@ -73,6 +75,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/playbooks/<slug:name>/plan", playbook_api.PlaybookPlan.as_view(), name="api-playbook-plan"),
     path("v1/changes/<change:change_id>/answer", changes.Answer.as_view(), name="api-change-answer"),
     path("v1/changes/<change:change_id>/review", changes.Review.as_view(), name="api-change-review"),
+    path("v1/schedules", schedules.Schedules.as_view(), name="api-schedules"),
+    path("v1/schedules/<number:schedule_id>", schedules.OneSchedule.as_view(), name="api-schedule"),
+    path("v1/overdue", schedules.Overdue.as_view(), name="api-overdue"),
     path("v1/trail", Trail.as_view(), name="api-trail"),
     path("v1/schema/", Schema.as_view(), name="api-schema"),
     path("v1/auth/introspect", Introspect.as_view(), name="api-introspect"),

@@ -104,6 +104,11 @@ app.conf.update(
             "options": {"queue": "operations", "expires": 4.0},
         },
         "deliver notices": {"task": "rotation.deliver", "schedule": timedelta(seconds=5), "options": {"expires": 4.0}},
+        "look at schedules": {
+            "task": "rotation.look_at_schedules",
+            "schedule": timedelta(seconds=15),
+            "options": {"queue": "operations", "expires": 14.0},
+        },
         "sweep changes": {"task": "rotation.sweep", "schedule": timedelta(seconds=1), "options": {"expires": 5.0}},
         "keep house": {
             "task": "audit.keep_house",

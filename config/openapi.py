@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from accounts.api_door import JSON, NDJSON, Door
 from accounts.api_errors import CONTENT_TYPE
 from audit.lease_questions import STATES
-from config import openapi_playbooks
+from config import openapi_playbooks, openapi_schedules
 from config.openapi_form import ANYTHING, MOMENT, TEXT, WHOLE, WORDS, YES, Shape
 from config.openapi_form import a_list as _list
 from config.openapi_form import an_object as _object
@@ -33,7 +33,8 @@ CHANGE: dict[str, Shape] = {
     "verb": TEXT, "subject": TEXT, "reason": TEXT, "evidence": _or_null(TEXT),
     "risk": _one_of("routine", "high", "highest"), "break_glass": YES, "asked_by": TEXT, "asked_through": TEXT,
     "asked_at": MOMENT, "expires_at": MOMENT, "approved_at": _or_null(MOMENT), "started_at": _or_null(MOMENT),
-    "ended_at": _or_null(MOMENT), "cancel_wanted": YES, "says": _or_null(TEXT), "plan_hash": TEXT,
+    "ended_at": _or_null(MOMENT), "cancel_wanted": YES, "pause_before": _or_null(WHOLE), "says": _or_null(TEXT),
+    "plan_hash": TEXT,
 }  # fmt: skip
 
 SHAPES: dict[str, Shape] = {
@@ -152,6 +153,7 @@ SHAPES: dict[str, Shape] = {
         step=WHOLE, kind=TEXT, subject=TEXT, holds=_or_null(TEXT), state=_one_of("proven", "waiting", "short"),
         grade=_or_null(TEXT), says=_or_null(TEXT), event=_or_null(WHOLE), at=_or_null(MOMENT),
     ),
+    **openapi_schedules.SHAPES,
     "TrailEntry": _object(
         type=_one_of("trail"), position=WHOLE, id=WHOLE, at=MOMENT, actor_id=_or_null(WHOLE), actor_name=TEXT,
         verb=TEXT, subject_kind=TEXT, subject_id=_or_null(WHOLE), subject_text=TEXT,
@@ -170,6 +172,9 @@ def _page(of: str, **more: Shape) -> Shape:
 _STORED = _object(device=TEXT, type=TEXT, line=TEXT, source=TEXT, offset=WHOLE, sha256=TEXT)
 _WORDS = {"type": "object", "additionalProperties": TEXT}
 _AREA = _object(vault=TEXT, namespace=TEXT, prefix=TEXT)
+_WHOLE = (
+    "OneChange", "AskForChange", "Approve", "Reject", "Cancel", "Pause", "Resume", "HandOver", "Answer", "Review",
+)  # fmt: skip
 ANSWERS: dict[str, Shape] = {
     "Events": _page(
         "Item", since=MOMENT, until=MOMENT, complete_until=_or_null(MOMENT), warning=TEXT
@@ -198,8 +203,9 @@ ANSWERS: dict[str, Shape] = {
     "Changes": _page("Change"),
     **openapi_playbooks.ANSWERS,
     **dict.fromkeys(
-        ("OneChange", "AskForChange", "Approve", "Reject", "Cancel", "Resume", "HandOver"), _named("WholeChange")
+        _WHOLE, _named("WholeChange")
     ),
+    **openapi_schedules.ANSWERS,
     "Sources": _object(items=_list(_named("Device"))),
     "Trail": _page("TrailEntry"),
     "Introspect": _object(
@@ -217,17 +223,21 @@ BODIES: dict[str, Shape] = {
         "name in several.",
     },
     **{name: {**_object(plan_hash=TEXT), "additionalProperties": False} for name in ("Approve", "Reject")},
-    "HandOver": {**_object(token={**TEXT, "writeOnly": True}), "additionalProperties": False},
     **{name: {**_object(), "additionalProperties": False} for name in ("Cancel", "Resume")},
+    "HandOver": {**_object(token={**TEXT, "writeOnly": True}), "additionalProperties": False},
+    "Answer": {**_object(word=_one_of("go_on", "stop"), plan_hash=TEXT), "additionalProperties": False},
+    "Review": {**_object(note=TEXT), "additionalProperties": False},
     **openapi_playbooks.BODIES,
+    "Pause": {**_object(before={"type": "integer", "minimum": 1, "maximum": 1_000}), "additionalProperties": False},
+    **openapi_schedules.BODIES,
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {
     "args": ANYTHING, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
 }  # fmt: skip
-for _name in ("Approve", "Reject"):
+for _name in ("Approve", "Reject", "Answer"):
     BODIES[_name] = {**BODIES[_name], "properties": {**BODIES[_name]["properties"], "note": TEXT}}
 # What a POST is called, where the view answers GET too.
-POSTS = {"Changes": "AskForChange"}
+POSTS = {"Changes": "AskForChange", "Schedules": "MakeSchedule"}
 LINED = ("Events", "Secrets", "Leases", "Pods", "Workloads", "Principals", "Changes", "Trail")
 LIMITS = {"Events": 10_000, "Trail": 10_000}
 PARAMETERS: dict[str, tuple[Shape, str]] = {
@@ -257,6 +267,7 @@ PARAMETERS: dict[str, tuple[Shape, str]] = {
     ),
     "name": ({"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}, "The playbook's name."),
     "event_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The event's number."),
+    "schedule_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The schedule's number."),
     "secret_id": ({"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, "The secret's number."),
 }
 # Parameters that mean something of their own in one view.
@@ -295,7 +306,8 @@ class DoorSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         """Return the parameters of the address and those behind its `?`."""
-        names = [name for name in ("event_id", "secret_id", "change_id", "name") if f"{{{name}}}" in self.path]
+        told = ("event_id", "secret_id", "change_id", "schedule_id", "name")
+        names = [name for name in told if f"{{{name}}}" in self.path]
         found = [self._parameter(name, "path") for name in names]
         if self.method == "POST":
             return [*found, KEY] if self._name == "AskForChange" else found
@@ -310,7 +322,7 @@ class DoorSchema(AutoSchema):
     def get_response_serializers(self) -> Any:
         """Return the answers by status and form."""
         name, posts = self._name, self.method == "POST"
-        status = "201" if name == "AskForChange" else "200"
+        status = "201" if name in POSTS.values() else "200"
         answers: dict[Any, Any] = {
             (status, openapi_playbooks.FORMS.get(name, JSON)): OpenApiResponse(ANSWERS[name], self.get_description())
         }

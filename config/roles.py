@@ -32,7 +32,12 @@ ENTRY = (  # all of an entry but its key
     "previous, hash"
 )
 DECIDED = (  # of a change, what people's verbs write
-    "state, says, cancel_wanted, due_at, approved_at, ended_at, reviewed_at, reviewed_by, review_note, review_due"
+    "state, says, cancel_wanted, pause_before, paused_by, due_at, approved_at, ended_at, reviewed_at, reviewed_by, "
+    "review_note, review_due"
+)
+SCHEDULED = (  # of a schedule, all but its key and when it was made
+    'name, target, pattern, args, vault, days, lead_hours, "window", reason, owner_id, owner_name, enabled, edition, '
+    "changed_at, ended_at, says"
 )
 PARTITIONED = ("audit_event", "audit_sighting", "audit_told", "audit_block")
 STATEMENT_TIMEOUT = {WEB: "5s", BEAT: "10s", HEALTH: "5s"}
@@ -75,8 +80,8 @@ RULES = (
             NOTICES: "SELECT (id, username, role, is_active, email)",
         },
     ),
-    # A mail tells nobody more than they may see.
-    Rule("accounts_personarea", {WEB: ALL, NOTICES: READ}),
+    # A mail tells nobody more than they may see; a schedule asks within the view of its owner.
+    Rule("accounts_personarea", {WEB: ALL, NOTICES: READ, OPERATIONS: READ}),
     Rule("socialaccount_socialaccount", {WEB: ALL, OPERATIONS: "SELECT (id, user_id, uid, extra_data)"}),
     Rule("(accounts|account|auth|axes|mfa|socialaccount|usersessions)_.*|django_session|django_site", {WEB: ALL}),
     # Partitions belong to the ingest role, and are reached through their parents.
@@ -126,6 +131,10 @@ RULES = (
             HEALTH: READ,
         },
     ),
+    # People say what is to be asked for again and again; what was asked for, and how old a secret is, who asks writes.
+    Rule("rotation_schedule", {WEB: f"{ADD}, UPDATE ({SCHEDULED})", OPERATIONS: "SELECT, UPDATE (says, looked_at)"}),
+    Rule("rotation_asking", {WEB: "SELECT, UPDATE (passed_at, passed_by)", OPERATIONS: ADD}),
+    Rule("rotation_age", {WEB: READ, OPERATIONS: "SELECT, INSERT, UPDATE"}),
     Rule("rotation_verdict", {WEB: ADD, OPERATIONS: "SELECT, UPDATE (void)", HEALTH: READ}),
     # What the web process takes from people it can only add, sealed for the worker, which empties it.
     Rule("rotation_handed", {WEB: ADD, OPERATIONS: "SELECT, UPDATE", HEALTH: READ}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from audit import exposure, lease_proofs, our_calls, proofs
+from audit import ages, exposure, lease_proofs, our_calls, proofs
 from inventory.sightings import (
     Had,
     HeldLease,
@@ -13,18 +13,20 @@ from inventory.sightings import (
     LeaseEnd,
     OurCall,
     Reach,
+    Rotatable,
+    Rotated,
     Taken,
     TokenUse,
     VersionRead,
     Written,
 )
-from rotation.world import Books, Witness
+from rotation.world import Almanac, Books, Witness
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class AuditLog(Books, Witness):
-    """The record of all vaults: `rotation.world.Witness` and `Books`. A vault goes by the name of its record."""
+class AuditLog(Books, Witness, Almanac):
+    """The record of all vaults: `rotation.world.Witness`, `Books`, `Almanac`. A vault goes by its record's name."""
 
     # --- Books
 
@@ -96,3 +98,13 @@ class AuditLog(Books, Witness):
     def login_hashes(self, vault: str, leases: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:
         """Return how devices show the user name that leases came with, as (device, HMAC), where the record tells it."""
         return lease_proofs.login_hashes(vault, leases)
+
+    # --- Almanac
+
+    def rotatable(self, target: str, pattern: str, vault: str) -> Sequence[Rotatable]:
+        """Return the secrets of a target that a glob fits, by vault and name."""
+        return ages.rotatable(target, pattern, vault)
+
+    def rotated(self, target: str, vault: str, name: str, since: datetime) -> Rotated | None:
+        """Return the last call since a moment that gave a secret another value."""
+        return ages.rotated(target, vault, name, since)

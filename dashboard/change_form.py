@@ -56,6 +56,7 @@ ASKS = {
     "lease": (
         "Say in one of these ways which leases. They are frozen in the plan: what is issued later is not touched."
     ),
+    "playbook": "A playbook is opened on its own page, filled in, and shows there what it would do.",
     "restart": "Name the workload by its cluster, kind, namespace and name.",
     "resync": (
         "Name the operator's resource by its cluster, kind, namespace and name. Its copy is read anew, and "
@@ -123,8 +124,13 @@ class ChangeForm:
         """Return what the target asks for, as it is said to people."""
         return ASKS.get(self.target, "")
 
-    @cached_property
+    @property
     def fields(self) -> list[Field]:
+        """Return what the form asks for: the arguments of the target."""
+        return self.arguments
+
+    @cached_property
+    def arguments(self) -> list[Field]:
         """Return the arguments of the target, with what was given."""
         return [self._field(name, hint, needed) for name, hint, needed in _arguments(self.target)]
 

@@ -227,7 +227,38 @@ class ChangePage:
     @property
     def resumes(self) -> str:
         """Return the words of the button that resumes it."""
+        if self.moves and self.change.pause_before:
+            return f"Resume at step {self.change.pause_before}" if self.paused else "Do not pause"
         return change_words.resumes(self.told.steps)
+
+    @cached_property
+    def pausable(self) -> list[PlanRow]:
+        """Return the steps before which it could wait: those that have not begun."""
+        begun = {one.number for one in self.told.steps if one.started_at is not None}
+        return [row for row in self.plan if row.number not in begun]
+
+    @property
+    def pauses(self) -> bool:
+        """Whether a person could have it wait somewhere else than now."""
+        return "pause" in self.verbs and bool(self.pausable)
+
+    @property
+    def paused(self) -> bool:
+        """Whether it stands where a person wanted a pause; before, the wish alone is told."""
+        before = self.change.pause_before
+        done = sum(one.state == "done" for one in self.told.steps)
+        return self.moves and before is not None and before == done + 1 and before in {r.number for r in self.pausable}
+
+    @property
+    def pause_wanted(self) -> bool:
+        """Whether it is to wait before a step that it has not come to."""
+        before = self.change.pause_before
+        return self.moves and not self.paused and before in {row.number for row in self.pausable}
+
+    @property
+    def window(self) -> str:
+        """Return the window outside of which it does not start, "" for none."""
+        return str(self.change.plan.get("wish", {}).get("window", ""))
 
     @property
     def typed(self) -> str:

@@ -88,17 +88,17 @@ def left(change: Change, now: datetime) -> Left:
     rest = change.expires_at - now
     if rest <= timedelta():
         return Left("expired", True)
-    return Left(f"{_whole(rest)} left", rest < SOON)
+    return Left(f"{whole(rest)} left", rest < SOON)
 
 
 def _review(rest: timedelta) -> Left:
     """Return how long is left to review a broken glass."""
     if rest <= timedelta():
-        return Left(f"review overdue by {_whole(-rest)}", True)
-    return Left(f"{_whole(rest)} left to review", rest < SOON)
+        return Left(f"review overdue by {whole(-rest)}", True)
+    return Left(f"{whole(rest)} left to review", rest < SOON)
 
 
-def _whole(length: timedelta) -> str:
+def whole(length: timedelta) -> str:
     """Return a length with its largest unit alone: `47 min`, `21 h`, `3 d`."""
     seconds = int(length.total_seconds())
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
@@ -109,7 +109,7 @@ def _whole(length: timedelta) -> str:
 
 def ago(since: datetime, now: datetime) -> str:
     """Return `12 min ago`."""
-    return f"{_whole(max(now - since, timedelta()))} ago"
+    return f"{whole(max(now - since, timedelta()))} ago"
 
 
 def deed(change: Change) -> str:

@@ -229,3 +229,22 @@ class HeldToken:
     def clear(self) -> bool:
         """Whether the token can be named to the vault."""
         return bool(self.accessor) and not self.accessor.startswith("hmac-")
+
+
+@dataclass(frozen=True, slots=True)
+class Rotatable:
+    """One secret that the record knows and that can be rotated; `first` is when the log first shows it."""
+
+    vault: str
+    name: str
+    first: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The last call that gave a secret another value: `version` is what a KV write made, else 0."""
+
+    at: datetime
+    version: int
+    by: str
+    event: int

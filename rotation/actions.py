@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.trail import Detail
 from rotation import lifecycle, moves
 from rotation.bells import ring_on_commit
 from rotation.models import Change
@@ -21,6 +22,7 @@ from rotation.telling import record
 
 LONGEST_REASON = 2_000
 LONGEST_KEY = 200
+PAUSED, UNPAUSED = "rotation.change.pause_wanted", "rotation.change.pause_ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +114,36 @@ def cancel(change: Change, actor: User, *, http: HttpRequest | None = None) -> C
     return change
 
 
+def pause(change: Change, actor: User, before: int, *, http: HttpRequest | None = None) -> Change:
+    """Have an approved or running change wait before a step that has not begun, until somebody resumes it.
+
+    Raises `lifecycle.Forbidden` for a step that it does not have or that has begun, `LostRace` when it is over.
+    """
+    if change.state not in lifecycle.WORK:
+        raise lifecycle.Forbidden(f"{change.name} is {change.state}: only one that is approved or runs can be paused.")
+    if not 1 <= before <= (of := len(change.plan["steps"])):
+        raise lifecycle.Forbidden(f"{change.name} has no step {before}. It has steps 1 to {of}.")
+    with transaction.atomic():
+        held = Change.objects.filter(pk=change.pk, state__in=lifecycle.WORK)
+        if not held.update(pause_before=before, paused_by=actor.username, due_at=None):
+            raise moves.LostRace(f"{change.name} is over meanwhile. Look at it again before you decide.")
+        if change.steps.filter(number=before, started_at__isnull=False).exists():
+            raise lifecycle.Forbidden(f"Step {before} of {change.name} has begun. Choose a later one.")
+        told: dict[str, Detail] = {"before": before}
+        record(actor, "rotation.change.pause_wanted", moves.subject(change), about=change, details=told, request=http)
+        ring_on_commit(change.pk)
+    change.refresh_from_db(fields=["state", "pause_before", "paused_by"])
+    return change
+
+
 def resume(change: Change, actor: User, *, http: HttpRequest | None = None) -> Change:
-    """Let a stopped change go on at the step where it stopped. Raises `lifecycle.Forbidden`.
+    """Let a change go on: one that stopped at the step where it stopped, a paused one as if nobody had paused it.
 
     Those who approved it did so for that day: as long as an approval is good, so long after its end it may go on.
+    Raises `lifecycle.Forbidden`.
     """
+    if change.state in lifecycle.WORK and change.pause_before is not None:
+        return _unpause(change, actor, http)
     good_for = timedelta(hours=int(change.rule.get("hours", 24)))
     if change.state == lifecycle.FAILED and change.ended_at and timezone.now() > change.ended_at + good_for:
         raise lifecycle.Forbidden(
@@ -127,4 +154,16 @@ def resume(change: Change, actor: User, *, http: HttpRequest | None = None) -> C
     with transaction.atomic():
         moves.make(change, "resume", actor, request=http, says=says, cancel_wanted=False, due_at=None, ended_at=None)
         ring_on_commit(change.pk)
+    return change
+
+
+def _unpause(change: Change, actor: User, http: HttpRequest | None) -> Change:
+    with transaction.atomic():
+        held = Change.objects.filter(pk=change.pk, state__in=lifecycle.WORK, pause_before=change.pause_before)
+        if not held.update(pause_before=None, paused_by="", due_at=None, says=f"Resumed by {actor.username}."):
+            raise moves.LostRace(f"{change.name} stands elsewhere meanwhile. Look at it again before you decide.")
+        told: dict[str, Detail] = {"before": change.pause_before}
+        record(actor, "rotation.change.pause_ended", moves.subject(change), about=change, details=told, request=http)
+        ring_on_commit(change.pk)
+    change.refresh_from_db(fields=["state", "pause_before", "paused_by", "says"])
     return change

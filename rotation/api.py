@@ -71,6 +71,12 @@ class NoBody(msgspec.Struct, forbid_unknown_fields=True):
     """Nothing more is to say."""
 
 
+class PauseBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The number of the step before which the change is to wait."""
+
+    before: int
+
+
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
@@ -222,8 +228,21 @@ class Cancel(_Verb):
         actions.cancel(change, self.caller.owner, http=request._request)
 
 
+class Pause(_Verb):
+    """Have an approved or running change wait before a step that has not begun; resume lets it go on."""
+
+    post_scope, body = "changes:ask", PauseBody
+
+    def do(self, request: Request, change: Change) -> None:
+        """Pause it."""
+        body = read_body(request, PauseBody)
+        if change.pause_before == body.before and change.state in lifecycle.WORK:
+            return  # asked again: it is what was wanted
+        actions.pause(change, self.caller.owner, body.before, http=request._request)
+
+
 class Resume(_Verb):
-    """Let a change that stopped go on at the step where it stopped."""
+    """Let a change that stopped go on at the step where it stopped, or one that was paused where it waits."""
 
     post_scope = "changes:ask"
 

@@ -44,6 +44,7 @@ def summary(change: Change) -> Shown:
         "started_at": moment(change.started_at),
         "ended_at": moment(change.ended_at),
         "cancel_wanted": change.cancel_wanted,
+        "pause_before": change.pause_before,
         "says": change.says or None,
         "plan_hash": change.plan_hash,
     }

@@ -40,6 +40,7 @@ from rotation.rules import Rule
 
 EVERYTHING = "everything"  # the policy that a new Keybook begins with
 APPROVE_SCOPE = "changes:approve"
+SCHEDULED = ("rotation.schedule.made", "rotation.schedule.changed")
 SEEN = ("username", "role", "is_active", "email", "epoch")  # of a person, what the worker may read
 
 
@@ -152,8 +153,18 @@ def facts_of(change: Change, rule: Rule, asked: datetime | None = None) -> Chang
         rule_digest=rules.rule_digest(rule),
         approvers=rule.approvers,
         open=change.state in {lifecycle.REQUESTED, lifecycle.APPROVED},
+        editors=frozenset(schedulers(change)),
         ties=held,
     )
+
+
+def schedulers(change: Change) -> set[int]:
+    """Return who made or changed the schedule that asked for a change, by the trail: none of them approves it."""
+    kept = change.asked_for.values_list("schedule_id", flat=True).first() if change.asked_by == "schedule" else None
+    if kept is None:
+        return set()
+    some = TrailEntry.objects.filter(verb__in=SCHEDULED, subject_kind="schedule", subject_id=kept)
+    return {key for key in some.values_list("actor_id", flat=True) if key is not None}
 
 
 def _ties(user: User, at: datetime) -> tuple[Tie, ...]:

@@ -25,13 +25,17 @@ _NAMED = ("secret", "lease_id", "role", "prefix", "key", "path", "mount")
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What somebody wants: a target with its arguments, and where the name alone is ambiguous, which one."""
+    """What somebody wants: a target with its arguments, and where the name alone is ambiguous, which one.
+
+    `window` is when it may start, as a line of `rotation.windows`; empty for at any time.
+    """
 
     target: str
     args: Mapping[str, Any] = field(default_factory=dict)
     vault: str = ""
     namespace: str = ""
     cluster: str = ""
+    window: str = ""
 
 
 def draw(want: Want, scope: Scope) -> Plan:
@@ -39,7 +43,7 @@ def draw(want: Want, scope: Scope) -> Plan:
 
     Who has a limited view gets the plan of what lies in it, and no word of what else there is.
     """
-    wish = Wish(want.target, want.vault, want.namespace, want.cluster)
+    wish = Wish(want.target, want.vault, want.namespace, want.cluster, want.window)
     try:
         made = plan.make(want.target, want.args, books(), wish)
     except Refused as why:

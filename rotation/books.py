@@ -8,7 +8,7 @@ from typing import cast
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from rotation.world import Books, Witness
+from rotation.world import Almanac, Books, Witness
 
 
 @cache
@@ -21,3 +21,9 @@ def books() -> Books:
 def witness() -> Witness:
     """Return what the audit log bears witness of; `ROTATION_WITNESS` names the class."""
     return cast(Witness, import_string(settings.ROTATION_WITNESS)())
+
+
+@cache
+def almanac() -> Almanac:
+    """Return what the record knows of the age of secrets: the same class that bears witness."""
+    return cast(Almanac, import_string(settings.ROTATION_WITNESS)())

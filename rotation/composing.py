@@ -8,10 +8,17 @@ from itertools import groupby
 from typing import Any
 
 from rotation.planning import Blast, Drawn, Need, StepSpec
-from rotation.touching import Touched
+from rotation.touching import Touched, alone, staged
 
 # Rotations that follow each other are done together, in these turns; what is not named here makes a new value.
-TURNS = {"force_sync": 1, "restart_rollout": 2, "verify_delivery": 3, "revoke_leases": 4, "retire_version": 5}
+TURNS = {
+    "force_sync": 1,
+    "restart_rollout": 2,
+    "restart_batch": 2,
+    "verify_delivery": 3,
+    "revoke_leases": 4,
+    "retire_version": 5,
+}
 TOGETHER = ("rotate", "restart")
 REVOKES, PROOF = "revoke_leases", "verify_revoked"
 
@@ -29,8 +36,16 @@ def steps_of(pieces: Sequence[Piece]) -> list[StepSpec]:
     found: list[StepSpec] = []
     for together, some in groupby(pieces, lambda one: one.family in TOGETHER):
         block = [step for piece in some for step in piece.drawn.steps]
-        found += sorted(_once(block), key=lambda one: TURNS.get(one.step, 0)) if together else block
+        found += _together(block) if together else block
     return _proven(_leases_once(found))
+
+
+def _together(block: Iterable[StepSpec]) -> list[StepSpec]:
+    """Return rotations in turns; of all the workloads of all of them one restarts first, and then the others."""
+    steps = _once(each for one in block for each in alone(one))
+    others = [one for one in steps if one.step != "restart_rollout"]
+    found = others + staged([one for one in steps if one.step == "restart_rollout"])
+    return sorted(found, key=lambda one: TURNS.get(one.step, 0))
 
 
 def _proven(steps: Sequence[StepSpec]) -> list[StepSpec]:
@@ -90,7 +105,7 @@ def blast_of(pieces: Sequence[Piece], steps: Sequence[StepSpec]) -> Blast:
         budgets=_distinct(name for one in every for name in one.budgets),
         doubts=_distinct(said for one in every for said in one.doubts),
         leases=_distinct(lease for one in every for lease in one.leases),
-        restarted=sum(1 for one in steps if one.step == "restart_rollout"),
+        restarted=sum(one.step == "restart_rollout" for step in steps for one in alone(step)),
     ).blast()
 
 

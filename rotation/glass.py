@@ -39,7 +39,13 @@ _BY_TOKEN = No(
 )
 # What each kind of step is; one that is not named here is taken for what the glass is not for.
 _FAMILIES: Mapping[str, str] = MappingProxyType(
-    {"revoke_leases": REVOKE, "revoke_token": REVOKE, "disable_entity": REVOKE, "restart_rollout": RESTART}
+    {
+        "revoke_leases": REVOKE,
+        "revoke_token": REVOKE,
+        "disable_entity": REVOKE,
+        "restart_rollout": RESTART,
+        "restart_batch": RESTART,
+    }
 )
 _LOOKS = frozenset({"verify_delivery", "verify_revoked", "wait_rollout", "await_version", "notify"})
 HEALS = "change:"  # how the evidence of a restart names the revocation that it heals: `change:C-215`
@@ -134,6 +140,8 @@ def acts_of(plan: Mapping[str, Any], evidence: str = "") -> Iterator[Act]:
 def _subjects(kind: str, args: Mapping[str, Any]) -> list[str]:
     if kind == "revoke_leases":
         return list(args.get("leases", ()))
+    if kind == "restart_batch":
+        return [name for one in args.get("workloads", ()) for name in _subjects("restart_rollout", one)]
     named = (
         args.get("accessor") or args.get("entity") or "/".join(str(args.get(one, "")) for one in ("namespace", "name"))
     )

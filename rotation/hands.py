@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 
 from accounts.models import TrailEntry
-from rotation import freeze, preflight, redraw, standing
+from rotation import freeze, preflight, redraw, standing, waiting
 from rotation.approvers import database_time
 from rotation.approving import party
 from rotation.books import books, witness
@@ -23,7 +23,10 @@ def hands(worker: str) -> Hands:
         verb, why = standing.unsure(change, database_time(), party())
         return (verb, why) if verb else preflight.drift(change, ours)
 
-    ours = Hands(worker, _doors, witness(), freeze.over, unsure, drawn=lambda change: redraw.differs(change, books()))
+    ours = Hands(
+        worker, _doors, witness(), freeze.over, unsure, drawn=lambda change: redraw.differs(change, books()),
+        shut=waiting.shut,
+    )  # fmt: skip
     return ours
 
 

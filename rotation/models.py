@@ -10,7 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
-from rotation import lifecycle, notice_models  # noqa: F401 - Django finds tables by way of this module
+from rotation import lifecycle, notice_models, schedule_models  # noqa: F401 - Django finds tables here
 
 _OPEN = (lifecycle.REQUESTED, lifecycle.APPROVED, lifecycle.RUNNING)
 
@@ -21,7 +21,7 @@ class Change(models.Model):
     `plan` is canonical JSON as `rotation.plan` makes it, `plan_hash` its SHA-256; `rule` the approval policy as it was
     when this was asked. `found` is what the worker saw when it last held the plan against Vault and the clusters,
     `facts_hash` a digest of the facts among it. `owner`, `epoch` and `lease_until` are a worker's claim; `due_at` is
-    when a parked change is looked at again; `cancel_wanted` is heeded between two steps.
+    when a parked change is looked at again; `cancel_wanted` and `pause_before` are heeded between two steps.
     """
 
     target = models.CharField(max_length=40)
@@ -56,6 +56,8 @@ class Change(models.Model):
     review_note = models.TextField(blank=True, default="")
     says = models.TextField(blank=True, default="")  # why it stands where it stands, and what to do next
     cancel_wanted = models.BooleanField(default=False)
+    pause_before = models.SmallIntegerField(null=True)  # the number of the step before which a person wants to look
+    paused_by = models.CharField(max_length=150, blank=True, default="")
     owner = models.CharField(max_length=100, blank=True, default="")
     epoch = models.BigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)

@@ -36,7 +36,8 @@ def make(target: str, args: Mapping[str, Any], books: Books, wish: Wish | None =
     given, wished = _args(kind, target, args), wish or Wish(target)
     drawn = kind.draw(given, wished, Estate(books, datetime.now(UTC), may_generate()))
     whole = document(target, msgspec.to_builtins(given), drawn, [describe(one) for one in drawn.steps])
-    whole["wish"] = msgspec.json.decode(msgspec.json.encode(wished))
+    told = msgspec.json.decode(msgspec.json.encode(wished))
+    whole["wish"] = {name: value for name, value in told.items() if value or name != "window"}
     risk = max([kind.risk(given), *(one.risk for one in drawn.parts)], key=RISKS.__getitem__)
     return Plan(whole, digest(whole), risk, kind.FAMILY)
 

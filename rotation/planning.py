@@ -24,12 +24,16 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked besides the target's own arguments: the vault or cluster where the name alone is ambiguous."""
+    """What was asked besides the target's own arguments: the vault or cluster where the name alone is ambiguous.
+
+    `window` is a line of `rotation.windows` outside of which the change must not start; empty for none.
+    """
 
     target: str
     vault: str = ""
     namespace: str = ""
     cluster: str = ""
+    window: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,11 +172,14 @@ def word_of(change: Change, person: User, plan_hash: str) -> str:
 def possible(change: Change, person: User, *, approves: bool, asks: bool) -> tuple[str, ...]:
     """Return which verbs of people could be done next: by its state, and by what a person or their token may do."""
     verbs = set(lifecycle.verbs(change.state)) | ({"cancel"} if change.state == lifecycle.RUNNING else set())
+    if change.state in lifecycle.WORK:
+        verbs |= {"pause"} if change.pause_before is None else {"pause", "resume"}
     own = change.asker_id == person.pk
     allowed = {
         "approve": approves and not own,
         "reject": approves,
         "cancel": asks and (own or approves) and not change.cancel_wanted,
+        "pause": asks and not change.cancel_wanted,
         "resume": asks,
         "review": approves and not own and unreviewed(change),
         "answer": asks and change.state == lifecycle.RUNNING and asking(change) is not None,

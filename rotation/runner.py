@@ -28,6 +28,7 @@ from rotation.world import World
 MOST_ATTEMPTS = 20  # of one step, tries that surely did nothing included: then a person decides
 UNKNOWN_FOR = 900.0  # seconds for which a call without an answer is looked into before a person decides
 _LOOK = "Look there yourself, then resume: the step looks again before it does anything."
+PAUSE = 30.0  # seconds between two looks at what a person paused: whoever resumes it rings
 WORKER = "worker operations"
 _NEVER_BEGAN = (
     "Its row said that it runs, but no worker ever began it, so nothing was done. Whoever wrote that had no right to: "
@@ -72,7 +73,7 @@ def _advance(change: Change, hands: Hands) -> None:
         moves.make(change, "fail", WORKER, epoch=change.epoch, says=_NEVER_BEGAN, **_RELEASED)
         return
     while (step := change.steps.exclude(state="done").order_by("number").first()) is not None:
-        if _held_up(change, hands) or not _take(change, step, hands):
+        if _held_up(change, hands, step) or not _take(change, step, hands):
             return
     moves.make(change, "succeed", WORKER, epoch=change.epoch, says=_ending(change), **_RELEASED)
 
@@ -80,6 +81,10 @@ def _advance(change: Change, hands: Hands) -> None:
 def _start(change: Change, hands: Hands) -> bool:
     """Begin, if everything that was approved is still so."""
     if _held_up(change, hands):
+        return False
+    if shut := hands.shut(change, hands.now()):
+        opens, why = shut
+        _park(change, why, (min(opens, change.expires_at) - hands.now()).total_seconds(), hands)
         return False
     verb, why = hands.unsure(change)
     if verb == "wait":
@@ -98,16 +103,26 @@ def _start(change: Change, hands: Hands) -> bool:
     return True
 
 
-def _held_up(change: Change, hands: Hands) -> bool:
-    """Heed a wish to cancel and a freeze: between two steps, never inside of one."""
-    change.refresh_from_db(fields=["state", "cancel_wanted"])  # never the epoch: it may be another's by now
+def _held_up(change: Change, hands: Hands, step: Step | None = None) -> bool:
+    """Heed a wish to cancel, a freeze and a pause: between two steps, never inside of one."""
+    # Never the epoch: it may be another's by now.
+    change.refresh_from_db(fields=["state", "cancel_wanted", "pause_before", "paused_by"])
     if change.cancel_wanted and change.state == lifecycle.RUNNING:
         moves.make(change, "stop", WORKER, epoch=change.epoch, says=_cancelled(change), **_RELEASED)
         return True
     if why := hands.frozen(change):
         _park(change, why, 5.0, hands)
         return True
-    return False
+    return _paused(change, step, hands)
+
+
+def _paused(change: Change, step: Step | None, hands: Hands) -> bool:
+    """Wait where a person wanted a pause: before a step that was not tried yet, and for the first one before it all."""
+    number = step.number if step is not None else 1
+    if change.pause_before != number or (step is not None and step.attempts.exists()):
+        return False
+    _park(change, f"Paused before step {number} by {change.paused_by}. It waits to be resumed.", PAUSE, hands)
+    return True
 
 
 def _take(change: Change, step: Step, hands: Hands) -> bool:

@@ -22,7 +22,8 @@ class Hands:
     `doors` opens connections for one step of a change: both stand in every audit line of them. `frozen` returns the
     sentence of a freeze that lies over the change, "" for none; `unsure` the sentence why an approved change may not
     start (approvals that don't verify, a plan that drifted), with the verb to make of it; `drawn` the sentence why the
-    plan is not what its target draws here, "" if it is.
+    plan is not what its target draws here, "" if it is. `shut` returns when the window opens in which it may start,
+    with the sentence, None while it is open.
     """
 
     worker: str
@@ -32,6 +33,7 @@ class Hands:
     unsure: Callable[[Change], tuple[str, str]]
     present: Callable[[str, str, str, str], Sequence[Getting]] = getting
     drawn: Callable[[Change], str] = lambda _change: ""
+    shut: Callable[[Change, datetime], tuple[datetime, str] | None] = lambda _change, _now: None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     lease: float = LEASE
 

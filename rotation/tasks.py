@@ -13,9 +13,9 @@ from django.utils import timezone
 from inventory import executing
 from inventory.bells import database_may_be_away, doorbell
 from kit import faults
-from rotation import delivering, handed, hearing, lifecycle, turns
+from rotation import delivering, handed, hearing, lifecycle, repeating, turns
 from rotation.bells import ring
-from rotation.books import witness
+from rotation.books import almanac, witness
 from rotation.models import Change
 from rotation.sealing import Unsealable
 
@@ -60,6 +60,19 @@ def hear() -> None:
         setting = settings.KEYBOOK.executor
         _keep_sealed(settings.KEYBOOK.seal)
         hearing.hear(witness(), lambda vault: executing.entities(setting, vault))
+
+
+@doorbell("rotation.look_at_schedules")
+def look_at_schedules() -> None:
+    """Ask for what schedules want now."""
+    with database_may_be_away("The look at schedules", _log):
+        for key in repeating.live():
+            try:
+                repeating.look(key, almanac())
+            except (Error, psycopg.Error):
+                raise
+            except Exception:  # a fault of ours in one schedule must not keep the others from asking
+                _log.exception("Keybook failed on schedule %s.", key)
 
 
 @doorbell("rotation.deliver")

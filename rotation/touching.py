@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from cluster.blast import Blast as OfOne
 from rotation.planning import Blast, Figure, StepSpec
+
+BATCH = 3  # workloads that restart at once, after the first has shown that it works
 
 
 @dataclass(slots=True)
@@ -32,6 +34,10 @@ class Touched:
         self.budgets += [f"{one.namespace}/{each.name} allows {each.allows}" for each in one.budgets]
         self.doubts += [f"{one.kind} {one.namespace}/{one.name}: {each}" for each in (one.says, *one.caveats)]
 
+    def staged(self, prove: Callable[[str], StepSpec] | None = None) -> list[StepSpec]:
+        """Return the restarts in their order: see `staged`."""
+        return staged(self.steps, prove)
+
     def reach(self, kind: str, namespace: str, name: str, pods: Sequence[str]) -> None:
         """Add a workload whose pods get what changes."""
         self.workloads.append(f"{kind} {namespace}/{name}")
@@ -53,3 +59,38 @@ class Touched:
 
 def _restarts(many: int) -> str:
     return f"{many} restarted by this change" if many else "no restart follows"
+
+
+def staged(restarts: Sequence[StepSpec], prove: Callable[[str], StepSpec] | None = None) -> list[StepSpec]:
+    """Return restarts in their order: of several one first, with what proves it, then the others in batches.
+
+    `prove` makes the step that proves the first one, of `cluster Deployment namespace/name`. Without it the rollout of
+    the first is the proof. One that fails stops the change before the next is touched.
+    """
+    if len(restarts) < 2:
+        return list(restarts)
+    first, *others = restarts
+    names = [_print(one) for one in others]
+    begin = [StepSpec(first.step, {**first.args, "then": names})]
+    if prove is not None:
+        begin.append(prove(f"{first.args['cluster']} {_print(first)}"))
+    return begin + [
+        StepSpec(
+            "restart_batch",
+            {"workloads": [dict(one.args) for one in others[at : at + BATCH]], "then": names[at + BATCH :]},
+        )
+        for at in range(0, len(others), BATCH)
+    ]
+
+
+def alone(step: StepSpec) -> list[StepSpec]:
+    """Return the restarts that a step of `staged` stands for, each by itself; none for the proof of the first one."""
+    if step.step == "restart_batch":
+        return [StepSpec("restart_rollout", one) for one in step.args["workloads"]]
+    if step.step == "restart_rollout":
+        return [StepSpec(step.step, {name: value for name, value in step.args.items() if name != "then"})]
+    return [] if step.args.get("only") else [step]
+
+
+def _print(one: StepSpec) -> str:
+    return f"{one.args['kind']} {one.args['namespace']}/{one.args['name']}"

@@ -19,6 +19,8 @@ from inventory.sightings import (
     LeaseEnd,
     OurCall,
     Reach,
+    Rotatable,
+    Rotated,
     Taken,
     VersionRead,
     Written,
@@ -94,6 +96,18 @@ class Witness(Protocol):
         self, vault: str, namespace: str, mount: str, path: str, version: int, since: datetime
     ) -> Sequence[VersionRead]:
         """Return who read a version since then, each pod with its grade of proof."""
+        ...
+
+
+class Almanac(Protocol):
+    """What the record knows of the age of secrets; asked by the operations worker for schedules."""
+
+    def rotatable(self, target: str, pattern: str, vault: str) -> Sequence[Rotatable]:
+        """Return the secrets of a target that a glob fits, in the order of their names; `vault` may be empty."""
+        ...
+
+    def rotated(self, target: str, vault: str, name: str, since: datetime) -> Rotated | None:
+        """Return the last call after a moment that gave a secret another value; None where the log shows none."""
         ...
 
 

@@ -147,6 +147,13 @@ def cancel(request: HttpRequest, change_id: int) -> HttpResponse:
 
 @page
 @needs("changes.ask")
+def pause(request: HttpRequest, change_id: int) -> HttpResponse:
+    """Ask before which step it is to wait, and have it wait there."""
+    return verb_page(request, change_id, "pause", _pause)
+
+
+@page
+@needs("changes.ask")
 def resume(request: HttpRequest, change_id: int) -> HttpResponse:
     """Ask whether it is to go on, and let it."""
     return verb_page(request, change_id, "resume", _resume)
@@ -204,6 +211,10 @@ def _cancel(request: HttpRequest, shown: ChangePage) -> None:
     actions.cancel(shown.change, shown.person, http=request)
 
 
+def _pause(request: HttpRequest, shown: ChangePage) -> None:
+    actions.pause(shown.change, shown.person, key_of(request.POST.get("before", ""), 1_000) or 0, http=request)
+
+
 def _resume(request: HttpRequest, shown: ChangePage) -> None:
     actions.resume(shown.change, shown.person, http=request)
 
@@ -226,5 +237,6 @@ def _words(shown: ChangePage) -> dict[str, object]:
 
 
 def _seen(shown: ChangePage) -> str:
-    """Return what makes the page another one: its state, and whether a cancel is wanted."""
-    return f"{shown.change.state}{'-cancel' if shown.change.cancel_wanted else ''}"
+    """Return what makes the page another one: its state, and whether a cancel or a pause is wanted."""
+    pause = f"-pause-{shown.change.pause_before}" if shown.change.pause_before else ""
+    return f"{shown.change.state}{'-cancel' if shown.change.cancel_wanted else ''}{pause}"

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("rotation", "0003_two_way_check"),
+        ("rotation", "0005_schedules"),
     ]
 
     operations = [

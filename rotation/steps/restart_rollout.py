@@ -15,7 +15,10 @@ GRACE = timedelta(seconds=30)  # after a resume the cluster still says for a whi
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The workload as it was when this was planned; another object of the name, or template, is refused."""
+    """The workload as it was when this was planned; another object of the name, or template, is refused.
+
+    `then` names the workloads that wait until this one has shown that it works.
+    """
 
     cluster: str
     kind: str
@@ -23,12 +26,19 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     uid: str = ""
     fingerprint: str = ""
+    then: tuple[str, ...] = ()
+
+    @property
+    def print(self) -> str:
+        """The workload as people write it."""
+        return f"{self.kind} {self.namespace}/{self.name}"
 
 
 def describe(args: Args) -> Sentence:
-    """Say which workload."""
+    """Say which workload, and that the others wait for it."""
+    first = f"Restart 1 of {len(args.then) + 1} first: " if args.then else "Restart "
     return Sentence(
-        f"Restart {args.kind} {args.namespace}/{args.name}", "its pods hold what they read when they started",
+        f"{first}{args.print}", "its pods hold what they read when they started",
         "every pod is new", "a restart is not undone; the pods come back by themselves",
     )  # fmt: skip
 
@@ -68,15 +78,15 @@ def _restart(kube: Any, args: Args, world: World, *, dry_run: bool) -> None:
 
 def _far(found: Any, args: Args, world: World) -> Outcome:
     """Read a rollout's answer by its shape: done, stuck with a mend, or on its way; for ever it is not waited."""
-    name = f"{args.kind} {args.namespace}/{args.name}"
+    others = f" Not touched: {', '.join(args.then)}." if args.then else ""
     if hasattr(found, "mend"):
         if world.now() - world.tried < GRACE:
             return Waiting(found.says, seconds=2.0, done=found.done_of, of=found.total)
-        return Refused(f"{name}: {found.says} {found.mend} Then resume.".replace("  ", " "))
+        return Refused(f"{args.print}: {found.says} {found.mend} Then resume.{others}".replace("  ", " "))
     if not hasattr(found, "trouble"):
         return Done(found.says, {"pods": found.total})
     says = f"{found.says} {found.trouble}".strip()
     if world.now() - world.tried < PATIENCE + MORE * found.total:
         return Waiting(says, seconds=2.0, done=found.done_of, of=found.total)
     late = "See why its new pods do not come, or are not ready; the roll then goes on by itself. Then resume."
-    return Refused(f"{name}: {says} It was waited for long enough. {late}")
+    return Refused(f"{args.print}: {says} It was waited for long enough. {late}{others}")

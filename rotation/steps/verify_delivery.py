@@ -18,15 +18,25 @@ CORDONED = "cordoned: it can't read the new version before its entity is let in 
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The secret, and the kind of the step that made the version; nobody waits for accounts that are `cordoned`."""
+    """The secret, and the kind of the step that made the version; nobody waits for accounts that are `cordoned`.
+
+    `only` (`cluster Deployment namespace/name`) is the workload that went first: its pods alone are looked at.
+    """
 
     place: Place
     replaced_by: str
     cordoned: tuple[str, ...] = ()
+    only: str = ""
 
 
 def describe(args: Args) -> Sentence:
     """Say what is proven."""
+    if args.only:
+        name = args.only.partition(" ")[2]
+        return Sentence(
+            f"Prove that {name} has the new version, before the others restart",
+            after="if it has not, the others are not touched",
+        )
     return Sentence(
         f"Prove that every pod has the new version of {args.place.name}", after="a line of proof for each pod"
     )
@@ -51,18 +61,21 @@ def done(args: Args, world: World) -> Outcome:
     kept_out = [one for one in lines if one.says == CORDONED]
     missing = [one for one in lines if one.state != "proven" and one.says != CORDONED]
     version = world.intent["version"]
+    kept = () if args.only else lines  # every line comes again, and is kept, where all of them are proven
     if not lines:
-        return Done(f"No live pod is known to get {args.place.name}.")
+        of = f" of {args.only.partition(' ')[2]}" if args.only else ""
+        return Done(f"No live pod{of} is known to get {args.place.name}.")
     if not missing:
         says = f"{len(lines) - len(kept_out)} of {len(lines)} pods have version {version}."
-        return Done(f"{says} {len(kept_out)} {CORDONED}." if kept_out else says, {}, lines)
+        return Done(f"{says} {len(kept_out)} {CORDONED}." if kept_out else says, {}, kept)
     says = f"{len(lines) - len(missing) - len(kept_out)} of {len(lines)} pods have version {version}."
     if world.now() - world.tried < PATIENCE:
-        return Waiting(says, {}, lines, 2.0, len(lines) - len(missing), len(lines))
+        return Waiting(says, {}, kept, 2.0, len(lines) - len(missing), len(lines))
     first = missing[0]
+    others = " No other workload was restarted." if args.only else ""
     return Refused(
         f"Not proven: {says} {first.subject}: {first.says}. Restart what is behind, or look at its page, then resume. "
-        "The old version was not touched.", {}, lines,
+        f"The old version was not touched.{others}", {}, lines,
     )  # fmt: skip
 
 
@@ -74,10 +87,16 @@ def _lines(args: Args, world: World) -> list[ProofLine]:
     now = world.now()
     reads = world.witness.reads(world.vault, place.namespace, place.mount, place.path, version, world.started)
     pods = world.present(world.vault, place.namespace, place.mount, place.path)
+    some = [one for one in pods if args.only in ("", f"{one.cluster} {_workload(one)}")]
     return [
         _cordoned(one) if _account(one) in args.cordoned else line(one, version, world.started, reads, now)
-        for one in pods
+        for one in some
     ]
+
+
+def _workload(one: Getting) -> str:
+    kind, _, name = one.workload.partition(" ")
+    return f"{kind} {one.namespace}/{name}"
 
 
 def _account(one: Getting) -> str:

@@ -49,6 +49,6 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     touched, needs = restarts(estate, estate.eaters(rows), restart=args.restart)
     touched.doubts += [*unread, *kept_out]
     return Drawn(
-        "Rotate", args.secret.strip("/"), [rotate, *copying, *touched.steps], place.vault, "",
+        "Rotate", args.secret.strip("/"), [rotate, *copying, *touched.staged()], place.vault, "",
         touched.blast(leases_caveat="a static role has none"), [need, *asking, *needs],
     )  # fmt: skip

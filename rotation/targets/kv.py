@@ -40,7 +40,7 @@ def risk(args: Args) -> str:
 
 
 def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
-    """Return the steps: write or wait, have it copied anew, restart what must be, prove, destroy."""
+    """Return the steps: write or wait, have it copied anew, restart one and prove it, then the rest, prove, destroy."""
     place = estate.place(args.secret, wish.vault, type="kv")
     if place.kv_version != 2:
         raise Refused(
@@ -60,9 +60,9 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     copying, asking, unread = syncs(rows)
     touched, restarting = restarts(estate, estate.eaters(rows), restart=args.restart)
     touched.doubts += [*unread, *kept_out]
-    cordoned = {"cordoned": list(args.cordoned)} if args.cordoned else {}
-    prove = StepSpec("verify_delivery", {"place": at, "replaced_by": begin.step, **cordoned})
-    steps, needs = [begin, *copying, *touched.steps, prove], [write]
+    proof = {"place": at, "replaced_by": begin.step, **({"cordoned": list(args.cordoned)} if args.cordoned else {})}
+    restarted = touched.staged(lambda which: StepSpec("verify_delivery", {**proof, "only": which}))
+    steps, needs = [begin, *copying, *restarted, StepSpec("verify_delivery", proof)], [write]
     if args.retire:
         destroy = estate.need(place.connection, Want("kv", "destroy", place.mount, place.path))
         steps.append(StepSpec("retire_version", {"place": at, "role": destroy.role}))

@@ -42,7 +42,7 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
         raise Refused(doubts[0] if doubts else "There is nothing to copy anew.", "Change its resource first.")
     touched, restarting = restarts(estate, estate.eaters(rows), restart=args.restart)
     touched.doubts += doubts
-    steps, needs = [*steps, *touched.steps], [*needs, *restarting]
+    steps, needs = [*steps, *touched.staged()], [*needs, *restarting]
     leases = sorted({row.lease_id for row in rows if row.lease_id})
     vault, ended = _revocation(args, wish, estate, leases, rows)
     touched.leases += leases

@@ -61,6 +61,24 @@ for one in (runs, stops, ends, evil):
         one.proofs.create(step=2, kind="pod", subject="payments/settlement-1", state="waiting", holds="v14 old",
                           says="not yet, step 2 restarts it")
         one.proofs.create(step=2, kind="pod", subject={HOSTILE!r}, state="short", says={HOSTILE!r}, holds="v15")
+from rotation.schedule_models import Age, Asking, Schedule
+days = timedelta(days=1)
+plans = [Schedule.objects.create(
+    name=name, target="kv", pattern=pattern, args={{"way": "generated", "keys": ["password"]}}, days=90,
+    owner_id=ann.pk, window=window, reason="PCI 8.6.3: every 90 days", owner_name="ann", says=says,
+    made_at=now - 300 * days, looked_at=now, vault="demo") for name, pattern, window, says in (
+        ("Bank and payments", "secret/prod/*", "sat,sun 22:00-04:00 Europe/Vienna",
+         f"{{stops.name}} of secret/prod/ledger/iban-key is failed, so nothing more is asked for: resume it until it "
+         "is done, or let the schedule go on."), ({HOSTILE!r}[:100], {HOSTILE!r}, "", ""))]
+for name, age, of in (("ledger/iban-key", 130, stops), ("payments/api/bank-sftp-of-the-other-region", None, None),
+                      ("shop/stripe", 12, None)):
+    Age.objects.create(target="kv", vault="demo", subject=f"secret/prod/{{name}}", seen=now - 210 * days, version=14,
+                       rotated=now - age * days if age else None, by="human/dora")
+    if of:
+        Asking.objects.create(schedule=plans[0], vault="demo", subject=of.subject, period=3, edition=1, due_at=now,
+                              opens=now, closes=now + days, change=of)
+pauses = asked(ann, "secret/prod/ledger/paused-key", state="running", pause_before=1, paused_by="bob", **times)
+print(plans[0].pk, pauses.name, end=" ")
 print(waits.name, broken.name, runs.name, stops.name, ends.name, evil.name)
 """
 SETTINGS = {"KEYBOOK_REQUIRE_MFA": "false", "KEYBOOK_URL": "http://localhost:{port}"}
@@ -72,7 +90,9 @@ def desk(tmp_path_factory) -> Iterator[Site]:
     """A Keybook with changes in every state, and ann who asks and bob who decides."""
     with served(tmp_path_factory.mktemp("none"), {}, {}, **SETTINGS) as running:
         names = running.manage("shell", "-v", "0", "-c", MAKE).split()
-        running.truth.update(zip(("waits", "broken", "runs", "stops", "ends", "evil"), names, strict=True))
+        running.truth.update(
+            zip(("plan", "pauses", "waits", "broken", "runs", "stops", "ends", "evil"), names, strict=True)
+        )
         yield running
 
 
@@ -100,8 +120,13 @@ def person(desk, chromium):
 def addresses(desk: Site) -> dict[str, str]:
     """Return an address of every kind of page of changes."""
     found = {name: f"/changes/{change}/" for name, change in desk.truth.items()}
+    plan = f"/changes/schedules/{desk.truth['plan']}/"
+    del found["plan"]
     return {
-        **found, "inbox": "/changes/", "chosen": f"/changes/?change={desk.truth['broken']}", "all": "/changes/all/",
+        **found, "schedules": "/changes/schedules/", "schedule": plan, "schedule form": f"{plan}change/",
+        "schedule end": f"{plan}end/", "new schedule": "/changes/schedules/new/", "overdue": "/changes/overdue/",
+        "pause": f"/changes/{desk.truth['runs']}/pause/",
+        "inbox": "/changes/", "chosen": f"/changes/?change={desk.truth['broken']}", "all": "/changes/all/",
         "running": "/changes/running/", "none": "/changes/all/?state=expired", "new": "/changes/new/?secret=x",
         "form": FORM, "approve": f"/changes/{desk.truth['waits']}/approve/", "home": "/",
         "cancel": f"/changes/{desk.truth['runs']}/cancel/", "policies": "/changes/policies/",

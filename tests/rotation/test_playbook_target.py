@@ -122,7 +122,7 @@ def pod(books=None, **more):
 def test_a_leaked_secret_is_replaced_restarted_proven_and_retired_and_who_had_it_stands_in_the_plan(demo, eaters):
     made = leaked(since="7d")
     assert kinds(made) == [
-        "write_kv", "restart_rollout", "restart_rollout", "verify_delivery", "retire_version",
+        "write_kv", "restart_rollout", "restart_batch", "verify_delivery", "retire_version",
     ]  # fmt: skip
     document = made.document
     assert (document["verb"], document["subject"], document["vault"]) == ("Replace leaked secret", SECRET, "demo")
@@ -169,7 +169,7 @@ def test_a_compromised_pod_is_cut_off_first_then_what_it_read_is_rotated_all_val
     made = pod(books)
     assert kinds(made) == [
         "disable_entity", "revoke_leases", "revoke_leases", "verify_revoked", "revoke_token", "notify",
-        "await_version", "await_version", "restart_rollout", "restart_rollout", "verify_delivery", "verify_delivery",
+        "await_version", "await_version", "restart_rollout", "restart_batch", "verify_delivery", "verify_delivery",
         "retire_version", "retire_version",
     ]  # fmt: skip
     steps = [one["args"] for one in made.document["steps"]]

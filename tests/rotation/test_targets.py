@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -192,6 +193,11 @@ def test_a_workload_that_keeps_the_old_value_is_restarted_and_one_of_an_operator
     monkeypatch.setattr(Estate, "restart", lambda *_, **__: SimpleNamespace(blast=found, owner="", fingerprint="f"))
     made = draw("kv", KV)
     assert kinds(made) == ["write_kv", "restart_rollout", "verify_delivery", "retire_version"]
+    eaters[1:] = [replace(eaters[0], name=name) for name in ("payout", "fraud")]
+    several = draw("kv", KV)
+    assert kinds(several) == [
+        "write_kv", "restart_rollout", "verify_delivery", "restart_batch", "verify_delivery", "retire_version",
+    ]  # fmt: skip
     blast = made.document["blast_radius"]
     assert blast["workloads"] == [
         "Deployment payments/ledger",

@@ -1,0 +1,165 @@
+"""Asks for what schedules want, in the name of their owners: never twice for one period, whatever rings how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from django.db import IntegrityError, transaction
+
+from accounts.areas import scope_of
+from accounts.may import may
+from accounts.models import User
+from accounts.scope import Scope
+from accounts.trail import Detail, record
+from rotation import ages, asking, due, lifecycle, plan, queries
+from rotation.actions import Asked
+from rotation.ages import Known
+from rotation.approvers import SEEN, database_time, rule_for
+from rotation.asking import Want
+from rotation.due import Ask, Past, Stage
+from rotation.models import Change
+from rotation.planning import Refused
+from rotation.schedule_models import Asking, Schedule
+from rotation.scheduling import NAMED, subject_of, terms_of
+from rotation.world import Almanac
+
+SAID = 1_000  # characters of what is kept of troubles
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One look at one schedule, by its owner and their view, at PostgreSQL's time."""
+
+    row: Schedule
+    owner: User
+    scope: Scope
+    now: datetime
+
+
+def live() -> list[int]:
+    """Return the schedules that ask."""
+    return list(Schedule.objects.filter(ended_at=None, enabled=True).order_by("pk").values_list("pk", flat=True))
+
+
+def look(schedule_id: int, almanac: Almanac, now: datetime | None = None) -> None:
+    """Learn how old the secrets of a schedule are, and ask for what is due; `now` is PostgreSQL's time.
+
+    Everything that is asked for is decided while the schedule's row is locked, and is committed with the row that says
+    so: two looks at the same time ask once, and one that is killed has asked nothing.
+    """
+    row = Schedule.objects.filter(pk=schedule_id, ended_at=None, enabled=True).first()
+    if row is None:
+        return
+    ages.learn(row, almanac, now or database_time())
+    with transaction.atomic():
+        held = Schedule.objects.select_for_update().filter(pk=schedule_id, ended_at=None, enabled=True).first()
+        if held is None:
+            return
+        at = now or database_time()
+        Schedule.objects.filter(pk=held.pk).update(says=_take(held, at)[:SAID], looked_at=at)
+
+
+def _take(row: Schedule, now: datetime) -> str:
+    """Ask for what is due; returns why something is not asked for, "" when all is as it should be."""
+    owner = User.objects.only(*SEEN).filter(pk=row.owner_id).first()
+    if owner is None or not owner.is_active:
+        return f"{row.owner_name} is {'gone' if owner is None else 'disabled'}, so nothing is asked for in their name."
+    if not may(owner, "changes.ask"):
+        return f"{row.owner_name} is {owner.role or 'nobody'} now and may ask for nothing, so nothing is asked for."
+    turn = Turn(row, owner, scope_of(owner), now)
+    found = stage_of(row, now)
+    if found.stopped is not None:
+        return stopped(found.stopped)
+    troubles: list[str] = []
+    wanted = sorted(_wanted(turn, troubles), key=lambda pair: (pair[1].due, pair[0].vault, pair[0].subject))
+    for one, ask in found.may_ask(wanted):
+        if why := _ask(turn, one, ask):
+            troubles.append(why)
+            if not found.proven:  # the first one can't be asked for: none of the others goes first in its place
+                break
+    return " ".join(troubles)
+
+
+def stopped(past: Past) -> str:
+    """Return the sentence of a schedule that a change of its own keeps back."""
+    return (
+        f"C-{past.change} of {past.subject} is {past.state}, so nothing more is asked for: resume it until it is done, "
+        "or let the schedule go on."
+    )
+
+
+def stage_of(row: Schedule, now: datetime) -> Stage:
+    """Return how far a schedule is; one of a single secret has nothing that another one must prove."""
+    if not due.globbed(row.pattern):
+        return Stage(None, 0, True)
+    return due.stage(pasts(row), row.edition, row.days, now)
+
+
+def pasts(row: Schedule) -> list[Past]:
+    """Return the newest change of each secret that a schedule asked for."""
+    newest = row.askings.select_related("change").order_by("vault", "subject", "-period").distinct("vault", "subject")
+    return [
+        Past(one.change_id, one.subject, one.change.state, one.change.ended_at, one.edition, one.passed_at is not None)
+        for one in newest
+    ]
+
+
+def _wanted(turn: Turn, troubles: list[str]) -> Iterator[tuple[Known, Ask]]:
+    """Yield the secrets that are to be asked for now, each with its period."""
+    row, terms = turn.row, terms_of(turn.row)
+    before = _before(row)
+    busy = set(_busy(row))
+    risk = plan.risk_of(row.target, {**row.args, NAMED[row.target]: row.pattern})
+    for one in ages.known(row):
+        if (one.vault, one.subject) in busy or not queries.covers(turn.scope, one.vault, one.subject):
+            continue
+        try:
+            lasts = rule_for(row.target, one.subject, risk).lasts
+        except Refused as why:
+            troubles.append(f"{one.subject}: {why}")
+            continue
+        found = due.ask(terms, one.rotated, before.get((one.vault, one.subject)), lasts, turn.now)
+        if found is not None:
+            yield one, found
+
+
+def _before(row: Schedule) -> dict[tuple[str, str], due.Before]:
+    newest = row.askings.order_by("vault", "subject", "-period").distinct("vault", "subject")
+    return {(one.vault, one.subject): due.Before(one.period, one.opens, one.at) for one in newest}
+
+
+def _busy(row: Schedule) -> Iterator[tuple[str, str]]:
+    """Yield the secrets for which a change is asked for already, by whomever."""
+    some = Change.objects.filter(target=row.target).exclude(state__in=lifecycle.OVER)
+    yield from some.values_list("vault", "subject")
+
+
+def _ask(turn: Turn, one: Known, ask: Ask) -> str:
+    """Ask for one secret; returns why that could not be, "" when it was, or when another look did."""
+    row = turn.row
+    args = {**row.args, NAMED[row.target]: one.subject}
+    key = sha256(f"{row.pk} {one.vault} {one.subject} {ask.period}".encode()).hexdigest()
+    asked = Asked(by="schedule", key=f"schedule {key}", body=args, evidence=f"schedule:{row.pk}")
+    try:
+        with transaction.atomic():
+            want = Want(row.target, args, one.vault, window=row.window)
+            change = asking.ask(turn.owner, want, _reason(row, one), asked, turn.scope)
+            Asking.objects.create(
+                schedule=row, vault=one.vault, subject=one.subject, period=ask.period, edition=row.edition,
+                due_at=ask.due, opens=ask.slot.opens, closes=ask.slot.closes, change=change, at=turn.now,
+            )  # fmt: skip
+            told: dict[str, Detail] = {"change": change.name, "period": ask.period, "of": one.subject}
+            record(f"schedule {row.name}", "rotation.schedule.asked", subject_of(row), details=told)
+    except Refused as why:
+        return f"{one.subject}: {why}"
+    except IntegrityError:
+        return ""
+    return ""
+
+
+def _reason(row: Schedule, one: Known) -> str:
+    age = f"last seen to change {one.rotated:%Y-%m-%d}" if one.rotated else "never seen to change"
+    return f"{row.reason[:1_800]} (schedule {row.name}, every {row.days} days; {age})"
