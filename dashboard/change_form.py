@@ -56,6 +56,7 @@ ASKS = {
     "lease": (
         "Say in one of these ways which leases. They are frozen in the plan: what is issued later is not touched."
     ),
+    "playbook": "Answer what the playbook asks. Its whole run is one change: one plan, and one approval.",
     "restart": "Name the workload by its cluster, kind, namespace and name.",
     "resync": (
         "Name the operator's resource by its cluster, kind, namespace and name. Its copy is read anew, and "
