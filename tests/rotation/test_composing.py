@@ -6,8 +6,8 @@ from rotation.composing import Piece, steps_of
 from rotation.planning import Drawn, StepSpec
 
 
-def step(word, **args):
-    return StepSpec(word, args)
+def step(kind, /, **args):
+    return StepSpec(kind, args)
 
 
 def piece(family, *steps):

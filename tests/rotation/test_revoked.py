@@ -15,8 +15,9 @@ from rotation.logins import Logins
 from rotation.models import Change, Mismatch, Step
 from rotation.surroundings import Hands
 from tests.rotation.live import LiveDoors
-from tests.rotation.own_postgres import DROP, Engine, own_postgres
+from tests.rotation.own_postgres import DROP, TELLS, Engine, own_postgres
 from tests.rotation.toys import approved
+from vault import enrolment
 from vault.operating import Operator
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db]
@@ -51,9 +52,9 @@ class Watching(LiveDoors):
 
 
 class Case:
-    """Leases of an engine, a change that revokes them, and turns over it."""
+    """Leases of an engine, a change that revokes them (or what `steps` say), and turns over it."""
 
-    def __init__(self, own, engine, tmp_path, leases, witness=True, asked=()):
+    def __init__(self, own, engine, tmp_path, leases, witness=True, asked=(), steps=()):
         self.own, self.engine = own, engine
         file = tmp_path / "payments.dsn"
         file.write_text(own.address("keybook_witness"))
@@ -64,10 +65,13 @@ class Case:
             "one", lambda change, step: Watching(server, change.name, step, setting, asked), None,
             lambda _change: "", lambda _change: ("", ""),
         )  # fmt: skip
-        self.change = approved("revoke_leases", "verify_revoked", vault="live")
-        first, second = self.change.plan["steps"]
-        first["args"] = {"leases": leases, "role": engine.role, "proven_later": True}
-        second["args"] = {"revoked_by": [1]}
+        steps = steps or (
+            ("revoke_leases", {"leases": leases, "role": engine.role, "proven_later": True}),
+            ("verify_revoked", {"revoked_by": [1]}),
+        )
+        self.change = approved(*(kind for kind, _ in steps), vault="live")
+        for planned, (_, args) in zip(self.change.plan["steps"], steps, strict=True):
+            planned["args"] = args
         self.change.save()
 
     def turn(self) -> str:
@@ -194,3 +198,29 @@ def test_many_leases_of_one_moment_are_proven_together(own, tmp_path):
     assert case.turn() == "succeeded"
     assert [state for state, _ in case.lines()] == ["proven"] * 12
     assert (datetime.now(UTC) - began).total_seconds() < 30
+
+
+def test_a_rotated_login_is_proven_by_the_change_that_the_database_made_of_it(own, tmp_path):
+    engine = Engine(own)
+    engine.root.must("POST", f"{engine.mount}/static-roles/report", {
+        "db_name": "payments", "username": "payments_report", "rotation_period": "720h",
+    })  # fmt: skip
+    one = enrolment.enrolment("database_role", "rotate", engine.mount)
+    engine.root.must("PUT", f"sys/policies/acl/{one.name}", {"policy": one.policy()})
+    engine.root.must("POST", f"auth/token/roles/{one.name}", one.role())
+    step = ("rotate_role", {"mount": engine.mount, "name": "report", "role": one.name})
+
+    def rotate():
+        before = engine.root.must("GET", f"{engine.mount}/static-creds/report").data["password"]
+        assert own.enters("payments_report", before)
+        case = Case(own, engine, tmp_path, [], steps=(step,))
+        assert case.turn() == "succeeded"
+        assert not own.enters("payments_report", before)
+        return case.lines()[0]
+
+    state, says = rotate()
+    assert state == "short" and "does not tell its witness when a role was changed" in says
+    own.psql(TELLS)
+    (tmp_path / "payments.dsn").unlink()
+    state, says = rotate()
+    assert state == "proven" and "and so did the database: the old one is refused" in says
