@@ -6,7 +6,7 @@ from rotation.composing import Piece, steps_of
 from rotation.planning import Drawn, StepSpec
 
 
-def step(kind, **args):
+def step(kind, /, **args):
     return StepSpec(kind, args)
 
 
