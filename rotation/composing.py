@@ -50,17 +50,22 @@ def _together(block: Iterable[StepSpec]) -> list[StepSpec]:
 
 def _proven(steps: Sequence[StepSpec]) -> list[StepSpec]:
     """Put one proof for each of Vault's namespaces behind the last revocation of leases; it names them by number."""
-    spaces = _distinct(one.args["namespace"] for one in steps if one.step == PROOF)
-    found = [one for one in steps if one.step != PROOF]
-    for space in spaces:
-        told = [number for number, one in enumerate(found, 1) if _is_of(one, space)]
-        if told:
-            found.insert(told[-1], StepSpec(PROOF, {"revoked_by": told, "namespace": space}))
-    return found
+    last = {one.args.get("namespace", ""): at for at, one in enumerate(steps) if one.step == REVOKES}
+    wanted = {one.args["namespace"] for one in steps if one.step == PROOF} & set(last)
+    found: list[StepSpec] = []
+    for at, one in enumerate(steps):
+        found += [one] if one.step != PROOF else []
+        found += [StepSpec(PROOF, {"namespace": space}) for space in sorted(wanted) if last[space] == at]
+    return [_numbered(one, found) if one.step == PROOF else one for one in found]
 
 
-def _is_of(step: StepSpec, namespace: str) -> bool:
-    return step.step == REVOKES and step.args.get("namespace", "") == namespace
+def _numbered(proof: StepSpec, steps: Sequence[StepSpec]) -> StepSpec:
+    space = proof.args["namespace"]
+    told = [
+        number for number, one in enumerate(steps, 1)
+        if one.step == REVOKES and one.args.get("namespace", "") == space
+    ]  # fmt: skip
+    return StepSpec(PROOF, {"revoked_by": told, "namespace": space})
 
 
 def _once(steps: Iterable[StepSpec]) -> list[StepSpec]:

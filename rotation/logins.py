@@ -28,12 +28,16 @@ class Away(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """One role of a database: its number there, and whether it can log in now; `ends` is when its password does."""
+    """One role of a database: its number there, and whether it can log in now; `ends` is when its password does.
+
+    `version` is another one after each change of the role, empty where the database does not tell.
+    """
 
     name: str
     number: int
     can: bool
     ends: datetime | None = None
+    version: str = ""
 
     @property
     def mark(self) -> str:
@@ -128,6 +132,31 @@ def _gone(lease: str, fits: Sequence[Fit], there: Mapping[str, Login], now: Logi
     if sessions := sum(now.open.get(fit.number, 0) for fit in fits):
         return _line(lease, "short", f"{says}; {sessions} sessions that it opened go on: end them there")
     return _line(lease, "proven", says)
+
+
+CHANGED = "Vault changed the password"
+
+
+def changed(subject: str, before: str | None, name: str, now: Logins | None) -> ProofLine:
+    """Return the line of a login whose password Vault changed; `before` is its version then, None for not asked.
+
+    That the old password is refused only a log-in could show, which no witness makes: what shows is that the database
+    changed this login at the rotation, and a login has one password.
+    """
+    there = next((one for one in now.logins if one.name == name), None) if now else None
+    if now is None or before is None:
+        return ProofLine("login", subject, "short", f"{CHANGED}; not confirmed at the database")
+    asked = f"asked at {now.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if there is None:
+        return ProofLine("login", subject, "short", f"{CHANGED}, and the database has no role {name} ({asked})")
+    if not (before and there.version):
+        says = f"{CHANGED}; this database does not tell its witness when a role was changed ({asked})"
+        return ProofLine("login", subject, "short", says)
+    if before == there.version:
+        says = f"{CHANGED}, and the database has not changed {name} since: the old one may still be good ({asked})"
+        return ProofLine("login", subject, "short", says)
+    says = f"{CHANGED}, and so did the database: the old one is refused ({asked})"
+    return ProofLine("login", subject, "proven", says, holds=there.version)
 
 
 def unasked(lease: str, why: str) -> ProofLine:

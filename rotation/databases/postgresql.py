@@ -16,6 +16,9 @@ _LOGINS = """
            CASE WHEN isfinite(rolvaliduntil) THEN extract(epoch FROM rolvaliduntil)::float8 END
     FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY oid
 """
+# A function that an administrator may make for the witness: which transaction changed a role last, and no password.
+_TELLS = "SELECT to_regprocedure('keybook_login_version(name)') IS NOT NULL"
+_VERSIONS = "SELECT rolname, keybook_login_version(rolname)::text FROM pg_roles WHERE rolname !~ '^pg_'"
 _OPEN = "SELECT usesysid::bigint, count(*) FROM pg_stat_activity WHERE usesysid IS NOT NULL GROUP BY 1"
 
 
@@ -37,8 +40,10 @@ def _look(wire: psycopg.Connection[Any]) -> Logins:
     wire.read_only = True
     wire.execute(f"SET LOCAL statement_timeout = '{_SECONDS}s'")
     at: datetime = wire.execute("SELECT clock_timestamp()").fetchall()[0][0]
+    versions = dict(wire.execute(_VERSIONS).fetchall()) if wire.execute(_TELLS).fetchall()[0][0] else {}
     logins = [
-        Login(name, number, can, datetime.fromtimestamp(ends, UTC) if ends is not None else None)
+        Login(name, number, can, datetime.fromtimestamp(ends, UTC) if ends is not None else None,
+              versions.get(name) or "")
         for name, number, can, ends in wire.execute(_LOGINS).fetchall()
-    ]
+    ]  # fmt: skip
     return Logins(at, logins, dict(wire.execute(_OPEN).fetchall()))

@@ -11,6 +11,7 @@ from rotation.outcomes import Checked, Done, NotDone, Outcome, Refused, Sentence
 from rotation.world import World
 
 PATIENCE, MORE = timedelta(minutes=10), timedelta(minutes=2)  # and for each pod: they may be replaced one by one
+GRACE = timedelta(seconds=30)  # after a resume the cluster still says for a while what was so before
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,6 +80,8 @@ def _far(found: Any, args: Args, world: World) -> Outcome:
     """Read a rollout's answer by its shape: done, stuck with a mend, or on its way; for ever it is not waited."""
     others = f" Not touched: {', '.join(args.then)}." if args.then else ""
     if hasattr(found, "mend"):
+        if world.now() - world.tried < GRACE:
+            return Waiting(found.says, seconds=2.0, done=found.done_of, of=found.total)
         return Refused(f"{args.print}: {found.says} {found.mend} Then resume.{others}".replace("  ", " "))
     if not hasattr(found, "trouble"):
         return Done(found.says, {"pods": found.total})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from rotation.engines import by_the_log, text
-from rotation.outcomes import Checked, Done, Outcome, Refused, Sentence
+from rotation.logins import Away, Logins, changed
+from rotation.outcomes import Checked, Done, Outcome, ProofLine, Refused, Sentence
 from rotation.world import World
 
 
@@ -41,18 +43,20 @@ def check(args: Args, world: World) -> Checked:
 
 
 def intend(args: Args, world: World) -> dict[str, Any] | Outcome:
-    """Keep when it was rotated last."""
+    """Keep when it was rotated last, and where a witness watches, which version the database has of the login."""
     found = _look(args, world)
-    return (
-        {"rotated": text(found.rotated)}
-        if found
-        else Refused(f"The vault has no static role {args.mount}/{args.name}.")
-    )
+    if found is None:
+        return Refused(f"The vault has no static role {args.mount}/{args.name}.")
+    known = {"rotated": text(found.rotated), "login": found.username}
+    now = _logins(args, world)
+    there = next((one for one in now.logins if one.name == found.username), None) if now else None
+    return known if now is None else {**known, "version": there.version if there else ""}
 
 
 def done(args: Args, world: World) -> Outcome:
     """Tell by our line in the audit log: the engine rotates by itself too, and writes no line for that."""
-    return by_the_log(world, f"{args.mount}/rotate-role/{args.name}", _says(args), {})
+    found = by_the_log(world, f"{args.mount}/rotate-role/{args.name}", _says(args), {})
+    return replace(found, proofs=_proofs(args, world)) if isinstance(found, Done) else found
 
 
 def run(args: Args, world: World) -> Outcome:
@@ -60,12 +64,26 @@ def run(args: Args, world: World) -> Outcome:
     with world.doors.vault(world.vault, args.namespace, args.role, 2) as operator:
         operator.rotate_role(args.mount, args.name)
         found = operator.static_role(args.mount, args.name)
-    return Done(_says(args), {"rotated": text(found.rotated if found else None), "was": world.intent["rotated"]})
+    receipt = {"rotated": text(found.rotated if found else None), "was": world.intent["rotated"]}
+    return Done(_says(args), receipt, _proofs(args, world))
 
 
 def _look(args: Args, world: World) -> Any:
     with world.doors.vault(world.vault, args.namespace, args.role, 1) as operator:
         return operator.static_role(args.mount, args.name)
+
+
+def _logins(args: Args, world: World) -> Logins | None:
+    """Ask the database for its logins; a witness without an answer is no reason not to rotate."""
+    try:
+        return world.doors.logins(world.vault, args.namespace, f"{args.mount}/static-creds/{args.name}")
+    except Away:
+        return None
+
+
+def _proofs(args: Args, world: World) -> tuple[ProofLine, ...]:
+    name, before = world.intent.get("login", ""), world.intent.get("version")
+    return (changed(f"{args.mount}/{args.name}", before, name, _logins(args, world)),)
 
 
 def _says(args: Args) -> str:

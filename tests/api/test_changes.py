@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import Role, TrailEntry, User
@@ -131,6 +133,8 @@ def test_the_same_key_of_another_person_is_their_own(asks, db):
         ({**BODY, "args": {"secret": "secret/missing"}}, (422, "not-there"), "No secret is called", {}),
         ({**BODY, "args": {"secret": "secret/foreign"}}, (409, "not-enrolled"), "is not enrolled. Apply this policy:",
          {"mend": f"Apply this policy: {toy_targets.ENROL}"}),
+        ({**BODY, "args": {"secret": "secret/paused"}}, (409, "not-possible"), "Deployment shop/web can't be restarted",
+         {"mend": "Resume it first."}),
         ({**BODY, "reason": " "}, (422, "bad-arguments"), "needs a reason", {"field": "reason"}),
         ({**BODY, "reason": "x" * 2001}, (422, "bad-arguments"), "1 to 2,000", {"field": "reason"}),
         ({**BODY, "reason": 3}, (400, "bad-body"), "reason: Expected str, got int", {"field": "reason"}),
@@ -302,6 +306,24 @@ def test_what_is_over_or_runs_is_not_approved(decides, ann, state):
     change = asked(ann, state=state)
     answer = decides.send(f"/changes/{change.name}/approve", {"plan_hash": change.plan_hash})
     assert answer.problem() == (409, "forbidden-move") and answer.json["state"] == state
+
+
+def test_a_change_that_waited_too_long_is_not_approved_and_says_to_ask_anew(decides, ann):
+    change = asked(ann, asked_at=timezone.now() - timedelta(hours=25))
+    answer = decides.send(f"/changes/{change.name}/approve", {"plan_hash": change.plan_hash})
+    assert answer.problem() == (409, "expired") and answer.json["detail"].endswith("Ask for it anew.")
+    assert not Verdict.objects.exists()
+
+
+def test_of_two_people_at_once_the_second_is_told_where_it_stands_and_nothing_of_theirs_is_kept(decides, ann):
+    change = asked(ann)
+    body = {"plan_hash": change.plan_hash}
+    decides.send(f"/changes/{change.name}/approve", body)
+    other = by(User.objects.create_user("dan", role=Role.APPROVER), "changes:read", "changes:approve")
+    Change.objects.filter(pk=change.pk).update(state="running")
+    answer = other.send(f"/changes/{change.name}/approve", body)
+    assert answer.problem() == (409, "forbidden-move") and answer.json["state"] == "running"
+    assert Verdict.objects.count() == 1
 
 
 @pytest.mark.parametrize("body", [{}, {"plan_hash": 3}, {"plan_hash": "a", "more": 1}])

@@ -35,6 +35,14 @@ def ask(page: Page, reason: str) -> str:
     return page.url.rstrip("/").rpartition("/")[2]
 
 
+def ends(page: Page, words: str) -> None:
+    """Wait until a change's life comes to a word; where it doesn't, say where it stands."""
+    try:
+        expect(page.locator(".lifecycle [aria-current]")).to_contain_text(words, timeout=LONG)
+    except AssertionError:
+        raise AssertionError(page.locator("main").inner_text()) from None
+
+
 def report(page: Page) -> tuple[str, dict[str, Any]]:
     """Take both files of the report from a change's page."""
     found = []
@@ -62,7 +70,7 @@ def replace_the_leaked_secret(yard: Any, ann: Visit, bob: Visit, agents: Agents,
     before = yard.bao.must("GET", "secret/metadata/prod/ledger/bank-sftp").data["current_version"]
     approve(bob.page, name, "bank-sftp")
     page.goto(f"{yard.site.url}/changes/{name}/")
-    expect(page.locator(".lifecycle [aria-current]")).to_contain_text("Proven", timeout=LONG)
+    ends(page, "Proven")
     gone = yard.bao.call("GET", f"secret/data/prod/ledger/bank-sftp?version={before}")
     assert gone.status == 404 and gone.data["metadata"]["destroyed"]
     yard.until(f"SELECT count(*) FROM rotation_step WHERE change_id = {name[2:]} AND kind = 'write_kv' "
@@ -84,6 +92,8 @@ def contain_the_pod(yard: Any, ann: Visit, bob: Visit, agents: Agents, approve: 
     yard.until(f"SELECT count(*) > 0 FROM audit_attribution t JOIN audit_tokenuse u ON u.id = t.use_id "
                f"JOIN audit_event e ON e.token = u.token_id JOIN audit_secret s ON s.id = e.secret "
                f"WHERE t.pod_uid = '{uid}' AND s.name = '{BANK}'", True)  # fmt: skip
+    entities = f"SELECT entity_id FROM audit_principal WHERE name = '{ACCOUNT}'"
+    yard.until(f"SELECT count(*) FROM inventory_entity WHERE entity_id IN ({entities}) AND gone_at IS NULL", 1)
     page = respond(ann, f"/pods/{yard.cluster}/{uid}/", "Compromised pod")
     for words in ("Disable the entity", "Revoke", "Tell the channels", f"Wait for a new version of {BANK}"):
         expect(page.locator(".preview")).to_contain_text(words)
@@ -97,7 +107,7 @@ def contain_the_pod(yard: Any, ann: Visit, bob: Visit, agents: Agents, approve: 
     assert yard.entity_of(ACCOUNT)["disabled"]
     data = {"data": {"password": "of the bank", "user": "acme"}}
     yard.bao.must("POST", "secret/data/prod/ledger/bank-sftp", data)
-    expect(page.locator(".lifecycle [aria-current]")).to_contain_text("Done, short of proof", timeout=LONG)
+    ends(page, "Done, short of proof")
     expect(page.locator("main")).to_contain_text("cordoned: it can't read the new version")
     text, whole = report(page)
     assert "What could the pod payments/" in text and "## Left to people" in text

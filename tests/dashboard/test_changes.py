@@ -380,6 +380,7 @@ def test_a_plan_that_was_not_looked_at_is_not_asked_for(anns):
 @pytest.mark.parametrize(
     "more, says",
     [({"secret": "secret/missing"}, "No secret is called secret/missing."),
+     ({"secret": "secret/paused"}, "Deployment shop/web can't be restarted: it is paused. Resume it first."),
      ({"secret": "secret/foreign"}, "is not enrolled. Apply this policy:"), ({"secret": ""}, "secret"),
      ({"target": "odd"}, "No target is called")],
 )  # fmt: skip

@@ -24,7 +24,15 @@ CREATE ROLE vault LOGIN CREATEROLE PASSWORD '{password}';
 CREATE ROLE keybook_witness LOGIN PASSWORD '{password}';
 CREATE ROLE reading NOLOGIN;
 GRANT reading TO vault WITH ADMIN OPTION;
+CREATE ROLE payments_report LOGIN;
+GRANT payments_report TO vault WITH ADMIN OPTION;
 CREATE DATABASE payments;
+"""
+TELLS = """
+CREATE FUNCTION keybook_login_version(login name) RETURNS xid LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+  AS 'SELECT xmin FROM pg_authid WHERE rolname = login';
+REVOKE ALL ON FUNCTION keybook_login_version(name) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keybook_login_version(name) TO keybook_witness;
 """
 CREATE = """CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE reading"""
 DROP = 'DROP ROLE IF EXISTS "{{name}}"'

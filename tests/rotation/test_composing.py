@@ -6,7 +6,7 @@ from rotation.composing import Piece, steps_of
 from rotation.planning import Drawn, StepSpec
 
 
-def step(kind, **args):
+def step(kind, /, **args):
     return StepSpec(kind, args)
 
 
@@ -15,7 +15,7 @@ def piece(family, *steps):
 
 
 def kv(name, *workloads):
-    restarts = [step("restart_rollout", name=one) for one in workloads]
+    restarts = [step("restart_rollout", name=one, cluster="c", kind="Deployment", namespace="n") for one in workloads]
     return piece("rotate", step("write_kv", place=name), step("force_sync", of=name), *restarts,
                  step("verify_delivery", place=name), step("retire_version", place=name))  # fmt: skip
 
@@ -25,12 +25,16 @@ def revoked(*leases, namespace=""):
 
 
 def told(steps):
-    return [f"{one.step} {next(iter(one.args.values()))}" for one in steps]
+    return [f"{one.step} {_of(one.args)}" for one in steps]
+
+
+def _of(args):
+    return args["workloads"][0]["name"] if "workloads" in args else next(iter(args.values()))
 
 
 def test_rotations_next_to_each_other_are_done_in_turns_and_a_workload_of_both_restarts_once():
     assert told(steps_of([kv("a", "web", "api"), kv("b", "api")])) == [
-        "write_kv a", "write_kv b", "force_sync a", "force_sync b", "restart_rollout web", "restart_rollout api",
+        "write_kv a", "write_kv b", "force_sync a", "force_sync b", "restart_rollout web", "restart_batch api",
         "verify_delivery a", "verify_delivery b", "retire_version a", "retire_version b",
     ]  # fmt: skip
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rotation import at_databases
-from rotation.logins import Away, Fit, Issued, Login, Logins, fitting, said
+from rotation.logins import Away, Fit, Issued, Login, Logins, changed, fitting, said
 from rotation.witnessed import watched
 
 AT = datetime(2026, 3, 14, 9, 0, 0, 400_000, UTC)
@@ -102,3 +102,23 @@ def test_a_witness_that_can_not_ask_says_why_and_nothing_of_its_address(tmp_path
     with pytest.raises(Away, match=words) as told:
         at_databases.logins(f"prod:database={file}", "prod", "database/creds/a/1")
     assert "canary" not in str(told.value) and told.value.__cause__ is None and told.value.__context__ is None
+
+
+STATIC = Login("payments_report", 7, True, version="901")
+
+
+@pytest.mark.parametrize("before, there, state, words", [
+    ("900", [STATIC], "proven", "Vault changed the password, and so did the database: the old one is refused"),
+    ("901", [STATIC], "short", "the database has not changed payments_report since: the old one may still be good"),
+    ("", [STATIC], "short", "does not tell its witness when a role was changed"),
+    ("900", [replace(STATIC, version="")], "short", "does not tell its witness"),
+    ("900", [], "short", "the database has no role payments_report"),
+    (None, [STATIC], "short", "not confirmed at the database"),
+])  # fmt: skip
+def test_a_changed_password_is_proven_by_the_databases_own_change_alone(before, there, state, words):
+    found = changed("database/report", before, STATIC.name, Logins(AT, there))
+    assert found.state == state and words in found.says
+
+
+def test_without_a_witness_a_changed_password_is_vaults_word():
+    assert changed("database/report", "900", "x", None).state == "short"

@@ -169,7 +169,7 @@ def test_a_compromised_pod_is_cut_off_first_then_what_it_read_is_rotated_all_val
     made = pod(books)
     assert kinds(made) == [
         "disable_entity", "revoke_leases", "revoke_leases", "verify_revoked", "revoke_token", "notify",
-        "await_version", "await_version", "restart_rollout", "restart_rollout", "verify_delivery", "verify_delivery",
+        "await_version", "await_version", "restart_rollout", "restart_batch", "verify_delivery", "verify_delivery",
         "retire_version", "retire_version",
     ]  # fmt: skip
     steps = [one["args"] for one in made.document["steps"]]

@@ -6,20 +6,25 @@ import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
+from audit import leasing
+from config.witness import AuditLog
 from rotation import at_databases, revoking, runner
 from rotation.logins import Logins
 from rotation.models import Change, Mismatch, Step
 from rotation.surroundings import Hands
 from tests.rotation.live import LiveDoors
-from tests.rotation.own_postgres import DROP, Engine, own_postgres
+from tests.rotation.own_postgres import DROP, TELLS, Engine, own_postgres
 from tests.rotation.toys import approved
+from vault import enrolment
 from vault.operating import Operator
 
-pytestmark = [pytest.mark.live, pytest.mark.django_db]
+pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +55,13 @@ class Watching(LiveDoors):
                 self.asked[0]()
 
 
-class Case:
-    """Leases of an engine, a change that revokes them, and turns over it."""
+BLIND = SimpleNamespace(login_hashes=lambda vault, leases: {})  # a record that tells of no lease
 
-    def __init__(self, own, engine, tmp_path, leases, witness=True, asked=()):
+
+class Case:
+    """Leases of an engine, a change that revokes them (or what `steps` say), and turns over it."""
+
+    def __init__(self, own, engine, tmp_path, leases, witness=True, asked=(), steps=(), record=BLIND):
         self.own, self.engine = own, engine
         file = tmp_path / "payments.dsn"
         file.write_text(own.address("keybook_witness"))
@@ -61,13 +69,16 @@ class Case:
         server = Operator(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"], plain_http=True)
         setting = f"live:{engine.mount}={file}" if witness else ""
         self.hands = Hands(
-            "one", lambda change, step: Watching(server, change.name, step, setting, asked), None,
+            "one", lambda change, step: Watching(server, change.name, step, setting, asked), record,
             lambda _change: "", lambda _change: ("", ""),
         )  # fmt: skip
-        self.change = approved("revoke_leases", "verify_revoked", vault="live")
-        first, second = self.change.plan["steps"]
-        first["args"] = {"leases": leases, "role": engine.role, "proven_later": True}
-        second["args"] = {"revoked_by": [1]}
+        steps = steps or (
+            ("revoke_leases", {"leases": leases, "role": engine.role, "proven_later": True}),
+            ("verify_revoked", {"revoked_by": [1]}),
+        )
+        self.change = approved(*(kind for kind, _ in steps), vault="live")
+        for planned, (_, args) in zip(self.change.plan["steps"], steps, strict=True):
+            planned["args"] = args
         self.change.save()
 
     def turn(self) -> str:
@@ -186,6 +197,28 @@ def test_of_two_logins_of_one_second_it_is_said_that_either_may_have_been_the_le
     assert engine.lists(kept)
 
 
+@pytest.mark.parametrize("may", [True, False])
+def test_the_log_tells_two_logins_of_one_second_apart_where_the_vault_may_be_asked(own, tmp_path, past, may):
+    engine, log = Engine(own), Path(os.environ["KEYBOOK_AUDIT_LOG"])
+    start = log.stat().st_size
+    time.sleep(1 - time.time() % 1)
+    (lease, user, _), (kept, other, _) = engine.take(), engine.take()
+    if not may:
+        policy = engine.root.must("GET", f"sys/policies/acl/{engine.role}").data["policy"]
+        engine.root.must(
+            "PUT", f"sys/policies/acl/{engine.role}", {"policy": policy.replace("sys/audit-hash", "sys/x")}
+        )
+    (tmp_path / "since.log").write_bytes(log.read_bytes()[start:])
+    past.take(tmp_path / "since.log", vault="live")
+    leasing.catch_up()
+    case = Case(own, engine, tmp_path, [lease], record=AuditLog())
+    assert case.turn() == "succeeded"
+    ((state, says),) = case.lines()
+    assert (state == "proven") == may, says
+    assert ("gone at the database" in says) == may
+    assert user not in own.logins() and other in own.logins() and engine.lists(kept)
+
+
 def test_many_leases_of_one_moment_are_proven_together(own, tmp_path):
     engine = Engine(own)
     taken = [engine.take() for _ in range(12)]
@@ -194,3 +227,29 @@ def test_many_leases_of_one_moment_are_proven_together(own, tmp_path):
     assert case.turn() == "succeeded"
     assert [state for state, _ in case.lines()] == ["proven"] * 12
     assert (datetime.now(UTC) - began).total_seconds() < 30
+
+
+def test_a_rotated_login_is_proven_by_the_change_that_the_database_made_of_it(own, tmp_path):
+    engine = Engine(own)
+    engine.root.must("POST", f"{engine.mount}/static-roles/report", {
+        "db_name": "payments", "username": "payments_report", "rotation_period": "720h",
+    })  # fmt: skip
+    one = enrolment.enrolment("database_role", "rotate", engine.mount)
+    engine.root.must("PUT", f"sys/policies/acl/{one.name}", {"policy": one.policy()})
+    engine.root.must("POST", f"auth/token/roles/{one.name}", one.role())
+    step = ("rotate_role", {"mount": engine.mount, "name": "report", "role": one.name})
+
+    def rotate():
+        before = engine.root.must("GET", f"{engine.mount}/static-creds/report").data["password"]
+        assert own.enters("payments_report", before)
+        case = Case(own, engine, tmp_path, [], steps=(step,))
+        assert case.turn() == "succeeded"
+        assert not own.enters("payments_report", before)
+        return case.lines()[0]
+
+    state, says = rotate()
+    assert state == "short" and "does not tell its witness when a role was changed" in says
+    own.psql(TELLS)
+    (tmp_path / "payments.dsn").unlink()
+    state, says = rotate()
+    assert state == "proven" and "and so did the database: the old one is refused" in says

@@ -30,6 +30,8 @@ class _Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def _draw(args: Any, wish: Wish, _books: Any) -> Drawn:
     if args.secret.endswith("/missing"):
         raise Refused(f"No secret is called {args.secret}.", "Look at the list of secrets.", code="not_there")
+    if args.secret.endswith("/paused"):
+        raise Refused("Deployment shop/web can't be restarted: it is paused.", "Resume it first.")
     if args.secret.endswith("/foreign"):
         raise Refused(f"{args.secret} is not enrolled.", f"Apply this policy: {ENROL}", code="not_enrolled")
     blast = Blast(
