@@ -151,7 +151,7 @@ RULES = (
     Rule("rotation_(delivery|try)", {WEB: READ, NOTICES: "SELECT, INSERT, UPDATE", HEALTH: READ}),
     # What is found to disagree stays: people only note that they looked into it.
     Rule(
-        "rotation_mismatch",
+        "rotation_(mismatch|executortrouble)",
         {WEB: "SELECT, UPDATE (ended_at, ended_by, note)", OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ},
     ),
     Rule("rotation_.*", {WEB: READ, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),

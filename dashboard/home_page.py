@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from accounts.may import may
 from accounts.models import User
 from accounts.scope import Scope
 from audit import coverage, event_search, lookup, old_holders, pulse
@@ -24,7 +25,7 @@ from dashboard.source_health import SourceHealth, Trouble
 from dashboard.time_range import PRESETS
 from dashboard.words import counted, visible
 from inventory import cluster_questions, freshness
-from rotation import queries
+from rotation import channels, findings, queries
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 NEEDS = 5  # changes that are named
@@ -73,7 +74,13 @@ class HomePage:
     @cached_property
     def troubles(self) -> list[Trouble]:
         """Return what is wrong, the gravest first."""
-        found = [*self.sources.troubles, *_outlived(self.now, self.scope), *_clusters(self.now, self.scope)]
+        found = [
+            *_findings(self.now, self.scope),
+            *_untold(self.now, self.person),
+            *self.sources.troubles,
+            *_outlived(self.now, self.scope),
+            *_clusters(self.now, self.scope),
+        ]
         return sorted(found, key=lambda trouble: not trouble.grave)
 
     @cached_property
@@ -161,6 +168,28 @@ class Question:
             return _events(show(Match("address", (Value(one.name),))), self.range)
         page = "secret-detail" if one.sort == "secret" else "principal-detail"
         return f"{reverse(page, args=[one.id])}?{urlencode({'range': self.range})}"
+
+
+def _findings(now: datetime, scope: Scope) -> list[Trouble]:
+    """Return what stands against what Keybook itself did, as one line."""
+    found = findings.standing(scope, now)
+    if not found:
+        return []
+    stand = f"{counted(len(found), 'finding')} {'stands' if len(found) == 1 else 'stand'} against what Keybook did"
+    grave = any(one.severity == "critical" for one in found)
+    return [Trouble(stand, visible(found[0].says), grave=grave, url=reverse("finding-list"))]
+
+
+def _untold(now: datetime, person: User) -> list[Trouble]:
+    """Return that people are not told what they should be, for who can mend it."""
+    if not may(person, "notices.change"):
+        return []
+    url = reverse("settings-notices")
+    if (since := channels.stuck_since(now)) is not None:
+        fact = f"Notices wait since {since:%H:%M:%S} UTC, and nobody is told"
+        return [Trouble(fact, "The worker notices does not run, or its database is away.", grave=True, url=url)]
+    lost = channels.given_up()
+    return [Trouble(f"{counted(lost, 'notice')} given up within a week", "Each says why.", url=url)] if lost else []
 
 
 def _outlived(now: datetime, scope: Scope) -> list[Trouble]:
