@@ -42,7 +42,7 @@ for name, role in (("ann", "operator"), ("bob", "approver")):
 PIN = """
 from rotation import assertions
 from rotation.models import ApproverKey, Change
-made = Change.objects.get(target="enrol_key")
+made = Change.objects.filter(target="enrol_key").latest("pk")
 key = {name: assertions.unpack(made.args[name]) for name in ("credential", "public_key")}
 ApproverKey.objects.create(user_id=made.asker_id, user_name=made.asker_name, **key)
 """
