@@ -66,6 +66,11 @@ class Yard:
         with psycopg.connect(self.site.environment["DATABASE_URL"]) as wire:
             return wire.execute(query).fetchone()[0]
 
+    def do(self, statement: str) -> None:
+        """Change a row of Keybook's database."""
+        with psycopg.connect(self.site.environment["DATABASE_URL"]) as wire:
+            wire.execute(statement)
+
     def until(self, query: str, wanted: object, patience: float = 90) -> None:
         """Wait until a query gives what is wanted."""
         end = time.monotonic() + patience
