@@ -264,6 +264,7 @@ def _rotate_the_reports_password(yard: Yard, ann: Visit, bob: Visit) -> None:
     assert yard.lets_in(new["username"], new["password"])
 
 
+@pytest.mark.long  # two minutes more; tests/rotation/test_playbook_runs.py runs one on a real OpenBao in seconds
 def test_a_leaked_secret_and_a_compromised_pod_are_answered_from_their_pages_to_the_report(yard, person):
     ann, bob = person("ann"), person("bob")
     _register(bob, yard)
