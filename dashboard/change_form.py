@@ -56,6 +56,7 @@ ASKS = {
     "lease": (
         "Say in one of these ways which leases. They are frozen in the plan: what is issued later is not touched."
     ),
+    "playbook": "A playbook is opened on its own page, filled in, and shows there what it would do.",
     "restart": "Name the workload by its cluster, kind, namespace and name.",
     "resync": (
         "Name the operator's resource by its cluster, kind, namespace and name. Its copy is read anew, and "

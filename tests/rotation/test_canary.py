@@ -83,7 +83,8 @@ def kube():
 @pytest.fixture
 def world(kube):
     return World(
-        change="C-7", step=2, plan_hash="h", vault="demo", cluster="", intent={"change": "C-7"}, began=NOW, tried=NOW,
+        change="C-7", step=2, plan_hash="h", vault="demo", cluster="", intent={"change": "C-7"}, began=NOW,
+        tried=NOW - timedelta(minutes=1),
         started=NOW, doors=kube, witness=None, now=lambda: NOW, present=lambda *_: [],
     )  # fmt: skip
 
