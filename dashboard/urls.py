@@ -36,6 +36,7 @@ register_converter(ChangeKey, "change_key")
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("ask/", home.ask, name="ask"),
+    path("now/", home.now, name="now"),
     path("secrets/", secrets.secret_list, name="secret-list"),
     path("secrets/<key:secret_id>/", secrets.secret_detail, name="secret-detail"),
     path("principals/", principals.principal_list, name="principal-list"),

@@ -23,8 +23,8 @@ def moment(text: str, now: datetime) -> datetime:
 
 
 def written(at: datetime) -> str:
-    """Return a time as a plan keeps it."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    """Return a time as a plan keeps it, to the second."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def shown(at: datetime | None) -> str:

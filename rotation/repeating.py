@@ -40,8 +40,8 @@ class Turn:
 
 
 def live() -> list[int]:
-    """Return the schedules that ask."""
-    return list(Schedule.objects.filter(ended_at=None, enabled=True).order_by("pk").values_list("pk", flat=True))
+    """Return the schedules that hold; one that is off asks nothing, and knows all the same how old its secrets are."""
+    return list(Schedule.objects.filter(ended_at=None).order_by("pk").values_list("pk", flat=True))
 
 
 def look(schedule_id: int, almanac: Almanac, now: datetime | None = None) -> None:
@@ -50,7 +50,7 @@ def look(schedule_id: int, almanac: Almanac, now: datetime | None = None) -> Non
     Everything that is asked for is decided while the schedule's row is locked, and is committed with the row that says
     so: two looks at the same time ask once, and one that is killed has asked nothing.
     """
-    row = Schedule.objects.filter(pk=schedule_id, ended_at=None, enabled=True).first()
+    row = Schedule.objects.filter(pk=schedule_id, ended_at=None).first()
     if row is None:
         return
     ages.learn(row, almanac, now or database_time())

@@ -42,6 +42,7 @@ ADMINISTRATOR_ONLY = (403, 403, 403, 200)
 TABLE = {
     "home": row("/", get=200, post=405),
     "ask": row("/ask/", get=302, post=405),
+    "now": row("/now/", get=302, post=405),
     "secret-list": row("/secrets/", get=200, post=405),
     "secret-detail": row("/secrets/1/", get=200, post=405),
     "principal-list": row("/principals/", get=200, post=405),

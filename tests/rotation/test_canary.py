@@ -151,6 +151,7 @@ def test_a_batch_waits_for_the_slowest_and_counts_those_that_are_done(kube, worl
 
 def test_a_batch_that_is_stuck_stops_and_names_what_was_touched_and_what_was_not(kube, world):
     kube.answers["b"] = rollouts.Stuck("Its new pods crash.", "Roll it back.")
+    world = replace(world, now=lambda: NOW + restart_rollout.GRACE)
     found = restart_batch.run(batch("a", "b", "c", then=["Deployment pay/d"]), world)
     assert isinstance(found, Refused)
     assert found.says == (
@@ -178,7 +179,7 @@ def test_before_anybody_approves_each_of_a_batch_is_tried_dry(kube, world):
 def test_a_first_one_that_is_stuck_names_the_others_that_were_not_touched(kube, world):
     kube.answers["a"] = rollouts.Stuck("Its new pods crash.", "Roll it back.")
     first = touched("a", "b", "c").staged()[0]
-    found = restart_rollout.run(args_of(first), world)
+    found = restart_rollout.run(args_of(first), replace(world, now=lambda: NOW + restart_rollout.GRACE))
     assert found.says == (
         "Deployment pay/a: Its new pods crash. Roll it back. Then resume. "
         "Not touched: Deployment pay/b, Deployment pay/c."

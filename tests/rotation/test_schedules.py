@@ -296,6 +296,12 @@ def test_the_log_is_looked_through_once_a_day_and_then_only_what_is_new(ann):
     assert age.heard == NOW + DAY
 
 
+def test_one_that_is_off_asks_nothing_and_learns_how_old_its_secrets_are(ann):
+    row = schedule(ann, enabled=False)
+    assert look(row, **{"bank-sftp": NOW - 100 * DAY}) == []
+    assert Age.objects.get().rotated == NOW - 100 * DAY and repeating.live() == [row.pk]
+
+
 # -- the window --------------------------------------------------------------------------------------------------------
 
 

@@ -13,10 +13,12 @@ from accounts import people
 from accounts.models import Role, User
 from accounts.scope import EVERYTHING
 from inventory.cluster_questions import api_path, consumers_of
-from rotation import asking
+from rotation import asking, scheduling
 from rotation.actions import Asked
 from rotation.asking import Want
 from rotation.planning import Refused
+from rotation.schedule_models import Schedule
+from rotation.scheduling import Terms
 
 ANN = "ann"
 KEY = "demo"
@@ -48,9 +50,25 @@ class Command(BaseCommand):
             given = {"secret": options["secret"], "way": "generated", "keys": ["password"]}
             want = Want("kv", given, vault=options["vault"])
             made = asking.ask(_ann(), want, REASON, Asked(by="command", key=KEY, body=given), EVERYTHING)
+            for terms in _schedules(options["vault"], options["secret"]):
+                if not Schedule.objects.filter(name=terms.name).exists():
+                    scheduling.make(terms, _ann(), EVERYTHING)
         except Refused as why:
             raise CommandError(str(why)) from None
         self.stdout.write(json.dumps({"change": made.name, "state": made.state}) if options["json"] else made.name)
+
+
+def _schedules(vault: str, secret: str) -> tuple[Terms, Terms]:
+    """Return one that finds its change asked for already, and one that is off: its secrets show what is overdue."""
+    given = {"way": "generated", "keys": ["password"]}
+    night = "sat,sun 22:00-04:00 Europe/Vienna"
+    return (
+        Terms("The bank's password", "kv", secret, 90, REASON, given, vault, night),
+        Terms(
+            "All of production", "kv", "secret/prod/*", 30, "Nothing in production is older than a month.",
+            {"way": "adopt"}, vault, night, enabled=False,
+        ),
+    )  # fmt: skip
 
 
 def _ann() -> User:
