@@ -53,6 +53,11 @@ class Finding:
     note: str
 
     @property
+    def change_key(self) -> int:
+        """Return the key of the change whose review is overdue."""
+        return int(self.change.removeprefix("C-"))
+
+    @property
     def mend(self) -> str:
         """Return what to do."""
         return _MENDS[self.kind]
