@@ -116,7 +116,7 @@ def test_a_schedule_that_is_kept_back_says_by_what_and_goes_on_when_somebody_let
     Change.objects.filter(pk=change.pk).update(state="rejected")
     repeating.look(row.pk, Almanac("secret/prod/a", "secret/prod/b"))
     page = anns.get(f"/changes/schedules/{row.pk}/")
-    assert f"{change.name} of secret/prod/a is rejected, so nothing more is asked for" in page.text
+    assert f"{change.name} of secret/prod/a was rejected, so nothing more is asked for" in page.text
     assert f"Go on after {change.name}" in page.text and "asks nothing" in anns.get("/changes/schedules/").text
     anns.send(f"/changes/schedules/{row.pk}/go-on/", change=change.pk)
     assert "gone on by ann" in anns.get(f"/changes/schedules/{row.pk}/").text
