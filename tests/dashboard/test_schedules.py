@@ -63,6 +63,13 @@ def test_a_form_makes_a_schedule_and_its_page_tells_it(anns):
     assert links(anns.get("/changes/schedules/"), "row-link") == [f"/changes/schedules/{row.pk}/"]
 
 
+def test_the_form_begins_with_what_is_rotated_and_goes_on_with_an_empty_one(anns):
+    page = anns.get("/changes/schedules/new/")
+    assert "?target=kv" in [one["href"] for one in page.all("a") if one["href"].startswith("?")]
+    fields = {one["name"] for one in anns.get("/changes/schedules/new/?target=kv").all("input")}
+    assert {"name", "pattern", "days", "zone", "lead_hours"} <= fields
+
+
 def test_what_is_wrong_stands_over_the_form_which_keeps_what_was_given(anns):
     page = anns.client.post("/changes/schedules/new/", {**FORM, "zone": "Europe/Wien"})
     text = page.content.decode()
