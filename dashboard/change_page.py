@@ -323,6 +323,7 @@ def step_row(step: Step, final: bool, now: datetime) -> StepRow:
     """Return a step as the list draws it."""
     look = {"waiting": "running"}.get(step.state, step.state)
     done, of = int(step.progress.get("done", 0)), int(step.progress.get("of", 0))
+    done = of if step.state == "done" else done  # the last look of a step that ends counts nothing
     width = round(BAR * min(done, of) / of) if of else 0
     told = f"{done:,} of {of:,}" if of else ""
     return StepRow(step, look, final, list(step.attempts.all()), change_words.took(step, now), width, told)

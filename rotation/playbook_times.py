@@ -23,7 +23,7 @@ def moment(text: str, now: datetime) -> datetime:
 
 
 def written(at: datetime) -> str:
-    """Return a time as a plan keeps it."""
+    """Return a time as a plan keeps it, to the second."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

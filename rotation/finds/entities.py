@@ -28,7 +28,7 @@ def find(args: Args, scene: Scene) -> Found:
     rows = Entity.objects.filter(connection=connection, entity_id__in=ids, gone_at=None).order_by("entity_id")
     here = [{"id": one.entity_id, "name": one.name} for one in rows]
     none = Left(
-        f"the entity of {args.principal}", "What is known of the vault holds no entity by which the record shows it.",
-        "If it is new, plan again in a minute; else disable it in the vault. Until then it can log in again.",
+        f"the entity of {args.principal}", "The vault did not have it when it was looked at last.",
+        "Have the vault looked at again (Settings, Sources) and plan anew; until it is disabled, it can log in again.",
     )  # fmt: skip
     return Found(groups={"here": here}, left=[] if here else [none])

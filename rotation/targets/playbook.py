@@ -75,7 +75,7 @@ def _settled(book: Playbook, args: Args, wish: Wish, estate: Estate) -> tuple[di
     given = _given_at(args, estate)
     values = settled(book, args.inputs, given or estate.at)
     connection = estate.connection(wish.vault or _vault(book, values, estate), wish.namespace)
-    at = given or _until(connection.vault, estate)
+    at = (given or _until(connection.vault, estate)).replace(microsecond=0)
     values = settled(book, args.inputs, at)  # what was said to be so long ago is reckoned from that moment
     return values, Scene(estate, connection.vault, connection.namespace.strip("/"), at)
 

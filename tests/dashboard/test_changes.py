@@ -226,6 +226,16 @@ def test_each_end_is_named_once_in_the_line_of_its_life(bobs, ann, state, mark, 
     assert mark in page.text and says in page.text and page.by_id("look-again") is None
 
 
+@pytest.mark.parametrize("ago, seen, looks", [(5, False, True), (5, True, False), (600, False, False)])
+def test_a_change_that_is_done_looks_on_until_vaults_log_has_shown_what_it_did(bobs, ann, ago, seen, looks):
+    change = asked(ann)
+    running(change)
+    now = datetime.now(UTC)
+    Change.objects.filter(pk=change.pk).update(state="succeeded", ended_at=now - timedelta(seconds=ago))
+    change.steps.update(kind="write_kv", seen_at=now if seen else None)
+    assert bool(bobs.get(f"/changes/{change.name}/").by_id("look-again")) is looks
+
+
 def test_a_stopped_change_names_what_is_true_and_the_step_to_resume_from(anns, ann):
     change = asked(ann)
     running(change)

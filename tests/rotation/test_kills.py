@@ -12,11 +12,11 @@ def killing(database, count, kills, way, seed="1"):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("count, kills", [(12, 60), pytest.param(200, 800, marks=pytest.mark.long)])
-def test_no_kill_rotates_twice_or_leaves_an_untruthful_end(own_database, count, kills):
+@pytest.mark.parametrize("count, kills, least", [(12, 60, 12), pytest.param(200, 800, 800, marks=pytest.mark.long)])
+def test_no_kill_rotates_twice_or_leaves_an_untruthful_end(own_database, count, kills, least):
     told = killing(own_database, count, kills, "ours")
     print({name: told[name] for name in ("killed", "looks", "seconds")})
-    assert told["killed"] >= count, told
+    assert told["killed"] >= least, told
     for one in told["secrets"]:
         assert one == {
             **one,

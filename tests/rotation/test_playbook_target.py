@@ -141,7 +141,7 @@ def test_everything_is_settled_so_that_drawing_it_again_comes_to_the_same_plan(d
     made = leaked(books, since="7d")
     settled = made.document["args"]
     assert settled["sha256"] == playbooks.one("leaked-static-secret").sha256
-    assert settled["at"].startswith(books.until.strftime("%Y-%m-%dT%H:%M:%S"))
+    assert settled["at"] == books.until.strftime("%Y-%m-%dT%H:%M:%SZ")
     again = plan.make("playbook", settled, books, Wish("playbook"))
     assert again.hash == made.hash
     assert books.asked[0] == books.asked[1], "the same stretch of the record"
