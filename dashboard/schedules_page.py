@@ -157,6 +157,19 @@ class SchedulePage:
         return [(one, change_words.STATES[one.change.state]) for one in seen]
 
     @property
+    def asked_closing(self) -> Closing:
+        """Return the closing line of what it asked for."""
+        if len(self.told.asked) == overdue.MOST_ASKED:
+            return Closing(False, f"The newest {overdue.MOST_ASKED}.")
+        return Closing(True, f"{counted(len(self.asked), 'change')}. These are all.")
+
+    @property
+    def args(self) -> list[tuple[str, str]]:
+        """Return the arguments of its target that say something."""
+        told = [(name, _text(value)) for name, value in self.schedule.args.items()]
+        return [(name, text) for name, text in told if text]
+
+    @property
     def unlooked(self) -> bool:
         """Whether the worker has not looked at it for a while, though it should."""
         row, at = self.schedule, self.schedule.looked_at or self.schedule.made_at
@@ -180,3 +193,9 @@ class SchedulePage:
         if len(self.told.secrets) > SHOWN:
             return Closing(False, f"The {SHOWN} that are due first, of {count}.")
         return Closing(True, f"{count}. These are all that the record shows and the pattern fits.")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

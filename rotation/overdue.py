@@ -14,6 +14,8 @@ from rotation.schedule_models import Asking, Schedule
 from rotation.scheduling import terms_of
 from rotation.windows import Slot
 
+MOST_ASKED = 50  # changes of one schedule that are told
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -62,7 +64,7 @@ def one(schedule_id: int, scope: Scope, now: datetime) -> Told:
     past = repeating.stage_of(row, now).stopped
     stopped = Change.objects.get(pk=past.change) if past is not None else None
     asked = row.askings.select_related("change").order_by("-pk")
-    return Told(row, secrets(row, scope, now), list(asked[:50]), stopped)
+    return Told(row, secrets(row, scope, now), list(asked[:MOST_ASKED]), stopped)
 
 
 def secrets(row: Schedule, scope: Scope, now: datetime) -> list[Kept]:

@@ -26,6 +26,10 @@ from rotation.schedule_models import Asking, Schedule
 from rotation.scheduling import NAMED, subject_of, terms_of
 from rotation.world import Almanac
 
+_NOT_DONE = {
+    lifecycle.FAILED: "stopped", lifecycle.REJECTED: "was rejected", lifecycle.CANCELLED: "was cancelled",
+    lifecycle.EXPIRED: "expired",
+}  # fmt: skip
 SAID = 1_000  # characters of what is kept of troubles
 
 
@@ -85,10 +89,9 @@ def _take(row: Schedule, now: datetime) -> str:
 
 def stopped(past: Past) -> str:
     """Return the sentence of a schedule that a change of its own keeps back."""
-    return (
-        f"C-{past.change} of {past.subject} is {past.state}, so nothing more is asked for: resume it until it is done, "
-        "or let the schedule go on."
-    )
+    what = _NOT_DONE.get(past.state, past.state)
+    then = "resume it until it is done" if past.state == lifecycle.FAILED else "look at it"
+    return f"C-{past.change} of {past.subject} {what}, so nothing more is asked for: {then}, or let the schedule go on."
 
 
 def stage_of(row: Schedule, now: datetime) -> Stage:

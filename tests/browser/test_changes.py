@@ -68,7 +68,7 @@ plans = [Schedule.objects.create(
     owner_id=ann.pk, window=window, reason="PCI 8.6.3: every 90 days", owner_name="ann", says=says,
     made_at=now - 300 * days, looked_at=now, vault="demo") for name, pattern, window, says in (
         ("Bank and payments", "secret/prod/*", "sat,sun 22:00-04:00 Europe/Vienna",
-         f"{{stops.name}} of secret/prod/ledger/iban-key is failed, so nothing more is asked for: resume it until it "
+         f"{{stops.name}} of secret/prod/ledger/iban-key stopped, so nothing more is asked for: resume it until it "
          "is done, or let the schedule go on."), ({HOSTILE!r}[:100], {HOSTILE!r}, "", ""))]
 for name, age, of in (("ledger/iban-key", 130, stops), ("payments/api/bank-sftp-of-the-other-region", None, None),
                       ("shop/stripe", 12, None)):

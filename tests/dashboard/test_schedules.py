@@ -63,6 +63,13 @@ def test_a_form_makes_a_schedule_and_its_page_tells_it(anns):
     assert links(anns.get("/changes/schedules/"), "row-link") == [f"/changes/schedules/{row.pk}/"]
 
 
+def test_the_form_begins_with_what_is_rotated_and_goes_on_with_an_empty_one(anns):
+    page = anns.get("/changes/schedules/new/")
+    assert "?target=kv" in [one["href"] for one in page.all("a") if one["href"].startswith("?")]
+    fields = {one["name"] for one in anns.get("/changes/schedules/new/?target=kv").all("input")}
+    assert {"name", "pattern", "days", "zone", "lead_hours"} <= fields
+
+
 def test_what_is_wrong_stands_over_the_form_which_keeps_what_was_given(anns):
     page = anns.client.post("/changes/schedules/new/", {**FORM, "zone": "Europe/Wien"})
     text = page.content.decode()
@@ -116,7 +123,7 @@ def test_a_schedule_that_is_kept_back_says_by_what_and_goes_on_when_somebody_let
     Change.objects.filter(pk=change.pk).update(state="rejected")
     repeating.look(row.pk, Almanac("secret/prod/a", "secret/prod/b"))
     page = anns.get(f"/changes/schedules/{row.pk}/")
-    assert f"{change.name} of secret/prod/a is rejected, so nothing more is asked for" in page.text
+    assert f"{change.name} of secret/prod/a was rejected, so nothing more is asked for" in page.text
     assert f"Go on after {change.name}" in page.text and "asks nothing" in anns.get("/changes/schedules/").text
     anns.send(f"/changes/schedules/{row.pk}/go-on/", change=change.pk)
     assert "gone on by ann" in anns.get(f"/changes/schedules/{row.pk}/").text

@@ -181,7 +181,7 @@ def test_one_that_does_not_succeed_stops_the_others_until_a_person_lets_them_go_
     (first,) = look(row, *names)
     ends(first, "failed")
     assert len(look(row, *names)) == 1
-    assert row.says.startswith(f"{first.name} of secret/prod/a is failed, so nothing more is asked for")
+    assert row.says.startswith(f"{first.name} of secret/prod/a stopped, so nothing more is asked for")
     scheduling.go_on(row, Change.objects.get(pk=first.pk), ann)
     assert len(look(row, *names)) == 1, "a failed change is still open: it may be resumed and prove the others"
     ends(first, "cancelled")
