@@ -21,6 +21,7 @@ LEAST: dict[str, Role] = {
     "record.export": Role.READER,  # take what one may see away as a file
     "account.change": Role.READER,  # one's own password, second factor and sessions
     "sources.change": Role.ADMINISTRATOR,  # connect a vault, add a log, make or revoke a receiver's token
+    "findings.look_into": Role.APPROVER,  # say what a finding was
     "notices.change": Role.ADMINISTRATOR,  # add, try and remove channels of notices
     "people.read": Role.ADMINISTRATOR,
     "people.change": Role.ADMINISTRATOR,  # make, disable, change the role, make a link

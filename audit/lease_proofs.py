@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 from django.db import connection
 from django.db.models import Q
 
-from audit import lease_facts
+from accounts.scope import EVERYTHING
+from audit import lease_facts, queries
 from audit.closed import END
 from audit.event import ALIVE
 from audit.grades import grade
@@ -16,6 +18,8 @@ from audit.lease_models import Lease
 from audit.principal import Kind as Who
 from inventory.leases import ASKS, OPEN, Kind, State
 from inventory.sightings import HeldLease, LeaseEnd, TokenUse
+from vault.audit_line import decode
+from vault.errors import NotAnAuditLine
 from vault.reads import Outcome
 
 MOST = 20_000
@@ -69,6 +73,27 @@ def ends_of(vault: str, leases: Sequence[str]) -> list[LeaseEnd]:
         found.append(LeaseEnd(one.lease_id, one.state, one.how, asked.at if asked else None, gone,
                               asked.event if asked else None))  # fmt: skip
     return found
+
+
+class _Given(msgspec.Struct, gc=False):
+    username: str = ""
+
+
+def login_hashes(vault: str, leases: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Return how devices show the user name that leases came with, as (device, HMAC), where the record tells it."""
+    rows = Lease.objects.filter(vault__name=vault, lease_id__in=list(leases)).values_list("lease_id", "event_id")
+    found = {lease: _login_hashes(event) for lease, event in rows}
+    return {lease: some for lease, some in found.items() if some}
+
+
+def _login_hashes(event: int) -> list[tuple[str, str]]:
+    try:
+        lines = queries.lines_of(event, scope=EVERYTHING)
+        shown = [(one.device, decode(one.text.encode())[0].response) for one in lines if one.type == "response"]
+        given = [(device, msgspec.json.decode(answer.data, type=_Given)) for device, answer in shown if answer]
+    except (LookupError, NotAnAuditLine, msgspec.DecodeError):
+        return []
+    return [(device, one.username) for device, one in given if one.username.startswith("hmac-sha256:")]
 
 
 _USED = f"""

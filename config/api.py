@@ -15,8 +15,8 @@ from config.openapi import Schema
 from dashboard.keys import ChangeKey, Key
 from kit.problem import Problem
 from rotation import api as changes
+from rotation import api_findings, playbook_api
 from rotation import api_schedules as schedules
-from rotation import playbook_api
 
 app_name = "api"
 register_converter(Key, "number")
@@ -75,6 +75,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/playbooks/<slug:name>/plan", playbook_api.PlaybookPlan.as_view(), name="api-playbook-plan"),
     path("v1/changes/<change:change_id>/answer", changes.Answer.as_view(), name="api-change-answer"),
     path("v1/changes/<change:change_id>/review", changes.Review.as_view(), name="api-change-review"),
+    path("v1/findings", api_findings.Findings.as_view(), name="api-findings"),
     path("v1/schedules", schedules.Schedules.as_view(), name="api-schedules"),
     path("v1/schedules/<number:schedule_id>", schedules.OneSchedule.as_view(), name="api-schedule"),
     path("v1/overdue", schedules.Overdue.as_view(), name="api-overdue"),

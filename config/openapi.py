@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from accounts.api_door import JSON, NDJSON, Door
 from accounts.api_errors import CONTENT_TYPE
 from audit.lease_questions import STATES
-from config import openapi_playbooks, openapi_schedules
+from config import openapi_findings, openapi_playbooks, openapi_schedules
 from config.openapi_form import ANYTHING, MOMENT, TEXT, WHOLE, WORDS, YES, Shape
 from config.openapi_form import a_list as _list
 from config.openapi_form import an_object as _object
@@ -33,8 +33,9 @@ CHANGE: dict[str, Shape] = {
     "verb": TEXT, "subject": TEXT, "reason": TEXT, "evidence": _or_null(TEXT),
     "risk": _one_of("routine", "high", "highest"), "break_glass": YES, "asked_by": TEXT, "asked_through": TEXT,
     "asked_at": MOMENT, "expires_at": MOMENT, "approved_at": _or_null(MOMENT), "started_at": _or_null(MOMENT),
-    "ended_at": _or_null(MOMENT), "cancel_wanted": YES, "pause_before": _or_null(WHOLE), "says": _or_null(TEXT),
-    "plan_hash": TEXT,
+    "ended_at": _or_null(MOMENT), "review_due": _or_null(MOMENT), "reviewed_at": _or_null(MOMENT),
+    "reviewed_by": _or_null(TEXT), "review_note": _or_null(TEXT), "cancel_wanted": YES,
+    "pause_before": _or_null(WHOLE), "says": _or_null(TEXT), "plan_hash": TEXT,
 }  # fmt: skip
 
 SHAPES: dict[str, Shape] = {
@@ -154,6 +155,7 @@ SHAPES: dict[str, Shape] = {
         grade=_or_null(TEXT), says=_or_null(TEXT), event=_or_null(WHOLE), at=_or_null(MOMENT),
     ),
     **openapi_schedules.SHAPES,
+    **openapi_findings.SHAPES,
     "TrailEntry": _object(
         type=_one_of("trail"), position=WHOLE, id=WHOLE, at=MOMENT, actor_id=_or_null(WHOLE), actor_name=TEXT,
         verb=TEXT, subject_kind=TEXT, subject_id=_or_null(WHOLE), subject_text=TEXT,
@@ -206,6 +208,7 @@ ANSWERS: dict[str, Shape] = {
         _WHOLE, _named("WholeChange")
     ),
     **openapi_schedules.ANSWERS,
+    **openapi_findings.ANSWERS,
     "Sources": _object(items=_list(_named("Device"))),
     "Trail": _page("TrailEntry"),
     "Introspect": _object(
@@ -232,7 +235,7 @@ BODIES: dict[str, Shape] = {
     **openapi_schedules.BODIES,
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {
-    "args": ANYTHING, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
+    "args": ANYTHING, "break_glass": YES, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
 }  # fmt: skip
 for _name in ("Approve", "Reject", "Answer"):
     BODIES[_name] = {**BODIES[_name], "properties": {**BODIES[_name]["properties"], "note": TEXT}}
@@ -272,6 +275,7 @@ PARAMETERS: dict[str, tuple[Shape, str]] = {
 }
 # Parameters that mean something of their own in one view.
 OWN: dict[tuple[str, str], tuple[Shape, str]] = {
+    ("Findings", "state"): (_one_of("open", "over", "all"), "Those that stand, those that are over, or both."),
     ("Changes", "state"): (_one_of(*lifecycle.STATES), "Only changes in this state."),
 }
 KEY = OpenApiParameter(

@@ -88,7 +88,8 @@ RULES = (
     Rule(rf"({'|'.join(PARTITIONED)})_\d{{8}}", {}),
     # Events and lines: the ingest role owns the parents, pages read them.
     Rule("audit_(event|sighting|told)", {WEB: READ, OPERATIONS: READ, HEALTH: READ}),
-    Rule("audit_block", {WEB: READ}),
+    # The worker tells by a lease's own line which login it came with.
+    Rule("audit_block", {WEB: READ, OPERATIONS: READ}),
     # What people add on the pages: sources, and the vaults and devices that they belong to. Whose events are whose
     # hangs on these, so pages change none; locking a device's row takes the right on a column, and its key can't move.
     Rule("audit_source", {WEB: ALL, INGEST: ALL, OPERATIONS: READ, BEAT: READ, HEALTH: READ}),
@@ -150,7 +151,7 @@ RULES = (
     Rule("rotation_(delivery|try)", {WEB: READ, NOTICES: "SELECT, INSERT, UPDATE", HEALTH: READ}),
     # What is found to disagree stays: people only note that they looked into it.
     Rule(
-        "rotation_mismatch",
+        "rotation_(mismatch|executortrouble)",
         {WEB: "SELECT, UPDATE (ended_at, ended_by, note)", OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ},
     ),
     Rule("rotation_.*", {WEB: READ, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),

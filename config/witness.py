@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from audit import ages, exposure, lease_proofs, our_calls, proofs
@@ -94,6 +94,10 @@ class AuditLog(Books, Witness, Almanac):
     def token_use(self, vault: str, accessors: Sequence[str], since: datetime) -> TokenUse:
         """Return what tokens did after a moment, by accessors as the vault's devices show them (`OurCall.abouts`)."""
         return lease_proofs.token_use(vault, accessors, since)
+
+    def login_hashes(self, vault: str, leases: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """Return how devices show the user name that leases came with, as (device, HMAC), where the record tells it."""
+        return lease_proofs.login_hashes(vault, leases)
 
     # --- Almanac
 

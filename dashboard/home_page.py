@@ -9,11 +9,12 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from accounts.may import may
 from accounts.models import User
 from accounts.scope import Scope
 from audit import coverage, event_search, lookup, old_holders, pulse
 from audit.event_filter import Filter, condition
-from audit.lease_questions import outlived
+from audit.lease_questions import Outlived, Wish, leases, outlived
 from audit.principal import Kind
 from audit.query_tree import Match, Value, matches, show
 from dashboard import cluster_words, histogram
@@ -24,7 +25,9 @@ from dashboard.source_health import SourceHealth, Trouble
 from dashboard.time_range import PRESETS
 from dashboard.words import counted, visible
 from inventory import cluster_questions, freshness
-from rotation import queries
+from inventory.cluster_questions import Stuck
+from rotation import channels, findings, playbooks, queries
+from rotation.playbook import Playbook
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 NEEDS = 5  # changes that are named
@@ -73,7 +76,13 @@ class HomePage:
     @cached_property
     def troubles(self) -> list[Trouble]:
         """Return what is wrong, the gravest first."""
-        found = [*self.sources.troubles, *_outlived(self.now, self.scope), *_clusters(self.now, self.scope)]
+        found = [
+            *_findings(self.now, self.scope),
+            *_untold(self.now, self.person),
+            *self.sources.troubles,
+            *_outlived(self.outlived, self.now),
+            *_clusters(self.now, self.scope, self.stuck),
+        ]
         return sorted(found, key=lambda trouble: not trouble.grave)
 
     @cached_property
@@ -115,6 +124,35 @@ class HomePage:
                 _events("kind:root", "7d"), "warn-words" if root.events else "",
             ),
         ]  # fmt: skip
+
+    @cached_property
+    def outlived(self) -> Outlived:
+        """Return how many leases outlive their pod."""
+        return outlived(scope=self.scope, now=self.now)
+
+    @cached_property
+    def stuck(self) -> Stuck:
+        """Return how many pods do not get their secrets; none for the limited, whose view has no pods."""
+        return cluster_questions.stuck() if self.scope.everything else Stuck(0, "")
+
+    @cached_property
+    def live(self) -> list[Ready]:
+        """Return the ready questions about what is live; of pods none to the limited."""
+        leases, pods = reverse("lease-list"), reverse("pod-list")
+        orphans = self.outlived.count
+        found = [_live("Leases held by pods that are gone", orphans, "leases", f"{leases}?orphaned=yes")]
+        if self.scope.everything:
+            old = cluster_questions.pod_rows(cluster_questions.Filter(old=True)).count()
+            found += [
+                _live("Pods on an old version of a secret", old, "pods", f"{pods}?old=yes"),
+                _live("Pods that do not get their secrets", self.stuck.pods, "pods", f"{pods}?troubled=yes"),
+            ]
+        return found
+
+    @property
+    def playbooks(self) -> list[Playbook]:
+        """Return the playbooks that can be run."""
+        return playbooks.good()
 
     @property
     def counts(self) -> str:
@@ -163,9 +201,56 @@ class Question:
         return f"{reverse(page, args=[one.id])}?{urlencode({'range': self.range})}"
 
 
-def _outlived(now: datetime, scope: Scope) -> list[Trouble]:
+def _findings(now: datetime, scope: Scope) -> list[Trouble]:
+    """Return what stands against what Keybook itself did, as one line."""
+    found = findings.standing(scope, now)
+    if not found:
+        return []
+    stand = f"{counted(len(found), 'finding')} {'stands' if len(found) == 1 else 'stand'} against what Keybook did"
+    grave = any(one.severity == "critical" for one in found)
+    return [Trouble(stand, visible(found[0].says), grave=grave, url=reverse("finding-list"))]
+
+
+def _untold(now: datetime, person: User) -> list[Trouble]:
+    """Return that people are not told what they should be, for who can mend it."""
+    if not may(person, "notices.change"):
+        return []
+    url = reverse("settings-notices")
+    if (since := channels.stuck_since(now)) is not None:
+        fact = f"Notices wait since {since:%H:%M:%S} UTC, and nobody is told"
+        return [Trouble(fact, "The worker notices does not run, or its database is away.", grave=True, url=url)]
+    lost = channels.given_up()
+    return [Trouble(f"{counted(lost, 'notice')} given up within a week", "Each says why.", url=url)] if lost else []
+
+
+@dataclass
+class Present:
+    """The words in the field about what is live: a lease's id, a secret, or a part of a pod's or workload's name."""
+
+    asked: str
+    scope: Scope
+    now: datetime
+
+    @property
+    def answer(self) -> str:
+        """Return the page that shows it now."""
+        lease = leases(Wish(), scope=self.scope, now=self.now).filter(lease_id=self.asked.strip("/")).first()
+        if lease is not None:
+            return reverse("lease-detail", args=[lease.pk])
+        secrets = [one for one in lookup.what_is(self.asked, scope=self.scope) if one.sort == "secret"]
+        if len(secrets) == 1:
+            return f"{reverse('secret-detail', args=[secrets[0].id])}?present=now"
+        namespace, slash, name = self.asked.partition("/")
+        which = {"namespace": namespace, "name": name} if slash and "/" not in name else {"name": self.asked}
+        return f"{reverse('pod-list')}?{urlencode(which)}"
+
+
+def _live(words: str, count: int, unit: str, url: str) -> Ready:
+    return Ready(words, count, unit, url, "warn-words" if count else "")
+
+
+def _outlived(found: Outlived, now: datetime) -> list[Trouble]:
     """Return that leases outlive their pod, where some do."""
-    found = outlived(scope=scope, now=now)
     if not found.count or found.since is None:
         return []
     one = found.count == 1
@@ -174,7 +259,7 @@ def _outlived(now: datetime, scope: Scope) -> list[Trouble]:
     return [Trouble(fact, mend, url=f"{reverse('lease-list')}?orphaned=yes")]
 
 
-def _clusters(now: datetime, scope: Scope) -> list[Trouble]:
+def _clusters(now: datetime, scope: Scope, stuck: Stuck) -> list[Trouble]:
     """Return which pictures of clusters are stale, and which pods do not get their secrets; nothing for the limited."""
     if not scope.everything:
         return []
@@ -184,12 +269,11 @@ def _clusters(now: datetime, scope: Scope) -> list[Trouble]:
         for one in pictures
         if one.stale
     ]
-    return [*found, *_stuck(), *_old()] if pictures else found
+    return [*found, *_stuck(stuck), *_old()] if pictures else found
 
 
-def _stuck() -> list[Trouble]:
+def _stuck(found: Stuck) -> list[Trouble]:
     """Return that pods do not get their secrets, with the cause of most of them."""
-    found = cluster_questions.stuck()
     if not found.pods:
         return []
     does = "does not get its secrets" if found.pods == 1 else "do not get their secrets"

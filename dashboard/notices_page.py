@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 from django.conf import settings
 from django.http import QueryDict
+from django.utils import timezone
 
 from dashboard.lease_words import Said
 from dashboard.words import counted
@@ -61,6 +63,11 @@ class NoticesPage:
     def deliveries(self) -> list[DeliveryRow]:
         """Return the newest deliveries."""
         return [_delivery(one) for one in channels.lately(SHOWN)]
+
+    @cached_property
+    def stuck(self) -> datetime | None:
+        """Return since when notices wait for a worker that does not run."""
+        return channels.stuck_since(timezone.now())
 
     @property
     def kinds(self) -> list[tuple[str, str, bool]]:

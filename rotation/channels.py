@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Min, Prefetch, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
@@ -20,12 +20,13 @@ from accounts.not_done import NotDone
 from accounts.trail import Detail, Subject
 from kit import outward
 from rotation import webhook_secrets
-from rotation.notice_models import Channel, ChannelSecret, Delivery
+from rotation.notice_models import Channel, ChannelSecret, Delivery, Notice
 from rotation.telling import KINDS, tell
 
 WEBHOOK, EMAIL = "webhook", "email"
 MOST = 50  # channels
 WEEK = timedelta(days=7)
+LATE = timedelta(minutes=2)  # a worker that runs tries what is due within seconds
 MOST_SECRETS = 2  # that hold at once
 _SHOWN = ("id", "channel_id", "made_at", "ended_at")  # of a secret: what pages may read
 
@@ -56,6 +57,13 @@ def given_up() -> int:
     """Return how many deliveries to channels that hold were given up in the last week."""
     some = Delivery.objects.filter(state="given_up", ended_at__gte=timezone.now() - WEEK)
     return some.filter(channel__ended_at=None, channel__isnull=False).count()
+
+
+def stuck_since(now: datetime) -> datetime | None:
+    """Return since when notices wait that should have been tried, None if none do: then the worker does not run."""
+    new = Notice.objects.filter(spread_at=None, at__lt=now - LATE).aggregate(first=Min("at"))["first"]
+    due = Delivery.objects.filter(state="waiting", next_at__lt=now - LATE).aggregate(first=Min("next_at"))["first"]
+    return min((one for one in (new, due) if one is not None), default=None)
 
 
 @transaction.atomic

@@ -31,7 +31,8 @@ def by_the_log(world: World, path: str, says: str, receipt: dict[str, Any]) -> O
 
 
 def _is(call: OurCall, world: World, path: str) -> bool:
-    return call.kind == "call" and call.step == str(world.step) and call.path == path and call.writes
+    made = call.kind == "call" and call.minted is not None  # whoever may make tokens can claim a change
+    return made and call.step == str(world.step) and call.path == path and call.writes
 
 
 def text(moment: datetime | None) -> str:

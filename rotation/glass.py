@@ -47,7 +47,7 @@ _FAMILIES: Mapping[str, str] = MappingProxyType(
         "restart_batch": RESTART,
     }
 )
-_LOOKS = frozenset({"verify_delivery", "verify_revoked", "wait_rollout", "await_version", "notify"})
+_LOOKS = frozenset({"verify_delivery", "verify_revoked", "wait_rollout", "await_version", "notify", "ask_person"})
 HEALS = "change:"  # how the evidence of a restart names the revocation that it heals: `change:C-215`
 
 

@@ -42,8 +42,10 @@ def ours(place: Place, world: World, version: int, created: datetime | None) -> 
     since = world.began - SETTLED
     for one in world.witness.written(world.vault, place.namespace, place.mount, place.path, since):
         if one.did == "write" and one.version == version:
-            mine = one.change == world.change and one.call is not None and one.call.step == str(world.step)
-            return Whose(mine, one.change or one.principal)
+            claims = one.change == world.change and one.call is not None and one.call.step == str(world.step)
+            if claims and one.call is not None and one.call.minted is None:
+                return Whose(False, f"a token that claims {one.change} and whose making the audit log does not show")
+            return Whose(claims, one.change or one.principal)
     known = world.witness.reach(world.vault, since)
     if known.covers((created or world.now()) + SETTLED):
         return Whose(False, "somebody whom the audit log does not show")

@@ -31,6 +31,29 @@ class Answer(models.Model):
         return f"{self.person_name}: {self.word}"
 
 
+class ExecutorTrouble(models.Model):
+    """That the executor has no identity at a vault, as the worker `operations` meets it; one row for each time.
+
+    `seen_at` is when it was met last; `ended_at` is when it was met no more, or somebody looked into it.
+    """
+
+    vault = models.CharField(max_length=200)
+    says = models.TextField()
+    found_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=150, blank=True, default="")
+    note = models.TextField(blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["vault"], name="rotation_trouble_once", condition=models.Q(ended_at=None))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.vault}: {self.says}"
+
+
 class Notice(models.Model):
     """One thing that people are told, written with the verb that it tells of.
 

@@ -49,10 +49,12 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType({
         "Vault's log and Keybook's journal disagree",
         "look into it now: somebody may use Keybook's identity. Freeze everything if you are not sure.",
     ),
+    "no_identity": ("The executor has no identity at a vault", "give it one again; until then no change runs there."),
     "note": ("{name}: {says}", "nothing, unless the text asks for it."),
     "test": ("{who} tried this channel", "nothing: notices reach you here."),
 })  # fmt: skip
 _PLACES = {"freeze_set": "/changes/freeze/", "freeze_lifted": "/changes/freeze/", "mismatch": "/findings/",
+           "no_identity": "/findings/",
            "test": "/settings/notices/"}  # fmt: skip
 _LONGEST_TITLE = 200
 

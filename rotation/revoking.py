@@ -59,13 +59,47 @@ def _revoked(operator: Any, lease: str) -> Outcome | None:
     return None if operator.lease(lease) is None else Late(f"{says[:1].upper()}{says[1:]}")
 
 
-def marks(live: Mapping[str, Issued], logins: Logins) -> dict[str, list[list[Any]]]:
-    """Return which logins may be whose, as rows keep it: by lease, the marks and numbers of logins, never a name."""
+def marks(
+    world: World, namespace: str, role: str, live: Mapping[str, Issued], logins: Logins
+) -> dict[str, list[list[Any]]]:
+    """Return which logins may be whose, as rows keep it: by lease, the marks and numbers of logins, never a name.
+
+    Where the time leaves several, the log tells: it shows a lease's user name as an HMAC, and the vault says how it
+    would show each of them.
+    """
+    found = {lease: fits for lease, one in live.items() if (fits := fitting(one, logins.logins))}
+    found |= _told_apart(
+        world, namespace, role, {lease: fits for lease, fits in found.items() if len(fits) > 1}, logins
+    )
+    return {lease: [[fit.mark, fit.number] for fit in fits] for lease, fits in found.items()}
+
+
+def _told_apart(
+    world: World, namespace: str, role: str, several: Mapping[str, Sequence[Fit]], logins: Logins
+) -> dict[str, tuple[Fit, ...]]:
+    """Return the logins of those leases whose user name the log shows; nothing where the vault may not be asked."""
+    shown = world.witness.login_hashes(world.vault, list(several)) if several else {}
+    names = {one.mark: one.name for one in logins.logins}
+    wanted = sorted({(device, fit.mark) for lease, one in shown.items() for device, _ in one for fit in several[lease]})
+    try:
+        hashes = _hashes(world, namespace, role, wanted, names)
+    except WIRES:
+        return {}
     return {
-        lease: [[fit.mark, fit.number] for fit in fits]
-        for lease, one in live.items()
-        if (fits := fitting(one, logins.logins))
+        lease: tuple(fit for fit in several[lease] if any(hashes[device, fit.mark] == hmac for device, hmac in one))
+        for lease, one in shown.items()
     }
+
+
+def _hashes(
+    world: World, namespace: str, role: str, wanted: Sequence[tuple[str, str]], names: Mapping[str, str]
+) -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], str] = {}
+    for at in range(0, len(wanted), BATCH):
+        some = wanted[at : at + BATCH]
+        with world.doors.vault(world.vault, namespace, role, len(some)) as operator:
+            found |= {(device, mark): operator.audit_hash(device, names[mark]) for device, mark in some}
+    return found
 
 
 def marked(kept: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Fit, ...]]:

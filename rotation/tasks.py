@@ -13,7 +13,7 @@ from django.utils import timezone
 from inventory import executing
 from inventory.bells import database_may_be_away, doorbell
 from kit import faults
-from rotation import delivering, handed, hearing, lifecycle, repeating, turns
+from rotation import delivering, findings, handed, hearing, lifecycle, repeating, turns
 from rotation.bells import ring
 from rotation.books import almanac, witness
 from rotation.models import Change
@@ -60,6 +60,7 @@ def hear() -> None:
         setting = settings.KEYBOOK.executor
         _keep_sealed(settings.KEYBOOK.seal)
         hearing.hear(witness(), lambda vault: executing.entities(setting, vault))
+        findings.meet([(vault, str(why)) for vault, why in executing.troubles()])
 
 
 @doorbell("rotation.look_at_schedules")

@@ -33,6 +33,7 @@ KINDS: Mapping[str, str] = MappingProxyType({
     "freeze_set": "something was frozen",
     "freeze_lifted": "a freeze was lifted",
     "mismatch": "Vault's log and the journal disagree",
+    "no_identity": "the executor has no identity at a vault",
     "note": "a step of a change says something",
     "test": "somebody tried a channel",
 })  # fmt: skip

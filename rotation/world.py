@@ -88,6 +88,10 @@ class Witness(Protocol):
         """Return what the record knows of the end of leases."""
         ...
 
+    def login_hashes(self, vault: str, leases: Sequence[str]) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """Return how devices show the user name that leases came with, as (device, HMAC), where the record tells it."""
+        ...
+
     def reads(
         self, vault: str, namespace: str, mount: str, path: str, version: int, since: datetime
     ) -> Sequence[VersionRead]:

@@ -236,7 +236,7 @@ def calls(want: Want) -> tuple[Call, ...]:
     return tuple(
         Call("", _concrete(rule.path), rule.capabilities)
         for rule in rules
-        if not rule.path.startswith(("sys/wrapping/", "sys/policies/"))
+        if not rule.path.startswith(("sys/wrapping/", "sys/policies/", "sys/audit-hash/"))
     )
 
 
@@ -291,17 +291,22 @@ def _transit(place: Place) -> tuple[Rule, ...]:
     )
 
 
+_HASH = Rule("sys/audit-hash/+", ("update",), "Hash a login's name as the log does, to tell whose it is; optional.")
+
+
 def _lease(place: Place) -> tuple[Rule, ...]:
     prefix = place.logical.removesuffix("*").lstrip("/")
     if not place.beginning:
         return (
             Rule(f"sys/leases/revoke/{prefix}", ("update",), "Revoke this lease."),
             Rule("sys/leases/lookup", ("update",), "See whether it lives.", allowed={"lease_id": (prefix,)}),
+            _HASH,
         )
     return (
         Rule(f"sys/leases/revoke/{prefix}*", ("update",), "Revoke one lease at a time, named in the path."),
         Rule("sys/leases/lookup", ("update",), "See whether one lives.", allowed={"lease_id": (f"{prefix}*",)}),
         Rule(f"sys/leases/lookup/{prefix}*", ("list", "sudo"), "See which there are."),
+        _HASH,
     )
 
 

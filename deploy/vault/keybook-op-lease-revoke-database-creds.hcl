@@ -12,6 +12,10 @@ path "sys/leases/lookup" {
 path "sys/leases/lookup/database/creds/*" {
   capabilities = ["list", "sudo"]
 }
+# Hash a login's name as the log does, to tell whose it is; optional.
+path "sys/audit-hash/+" {
+  capabilities = ["update"]
+}
 # Ask beforehand what this token may.
 path "sys/capabilities-self" {
   capabilities = ["update"]

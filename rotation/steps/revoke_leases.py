@@ -44,7 +44,9 @@ def intend(args: Args, world: World) -> dict[str, Any]:
         logins = world.doors.logins(world.vault, args.namespace, args.leases[0])
     except Away as why:
         return {**known, "database": str(why)}
-    return known if logins is None else {**known, "logins": revoking.marks(_live(args, world), logins)}
+    if logins is None:
+        return known
+    return {**known, "logins": revoking.marks(world, args.namespace, args.role, _live(args, world), logins)}
 
 
 def done(args: Args, world: World) -> Outcome:

@@ -97,7 +97,7 @@ def _told(args: Args, world: World, parts: Sequence[Part]) -> dict[str, Any]:
         unknown = {lease: one for lease, one in part.live.items() if lease not in part.fits}
         logins = _logins(args, world, part) if unknown else None
         if isinstance(logins, Logins):
-            found |= revoking.marks(unknown, logins)
+            found |= revoking.marks(world, args.namespace, part.role, unknown, logins)
     kept = {lease: [[fit.mark, fit.number] for fit in fits] for part in parts for lease, fits in part.fits.items()}
     return {"logins": {**kept, **found}} if found else {}
 

@@ -184,10 +184,7 @@ def _opened(world: World) -> Outcome:
         return Waiting(
             "The wrapping token was opened; the audit log has not come so far yet to tell by whom.", seconds=2.0
         )
-    mine = [
-        one for one in world.witness.calls(world.change)
-        if one.path == UNWRAP and one.step == str(world.step) and one.happened and one.at >= world.tried - _SLACK
-    ]  # fmt: skip
+    mine = [one for one in world.witness.calls(world.change) if _is_our_opening(one, world)]
     _used(world)
     if mine:
         return Refused(f"The wrapping token was used by us at {mine[-1].at:%Y-%m-%d %H:%M:%S} UTC, and nothing was "
@@ -197,6 +194,11 @@ def _opened(world: World) -> Outcome:
             "The wrapping token that was handed over was opened by somebody else: the log shows no call of ours."
         )
     return Refused(f"{_LOST} {ASK}")
+
+
+def _is_our_opening(call: Any, world: World) -> bool:
+    made = call.path == UNWRAP and call.minted is not None and call.happened
+    return made and call.step == str(world.step) and call.at >= world.tried - _SLACK
 
 
 _SLACK = timedelta(seconds=5)  # between the clocks of Vault and PostgreSQL

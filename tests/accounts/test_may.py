@@ -22,6 +22,8 @@ WHO = {
     "changes.read": {"reader", "operator", "approver", "administrator"},
     "changes.ask": {"operator", "approver", "administrator"},
     "changes.approve": {"approver", "administrator"},
+    "findings.look_into": {"approver", "administrator"},
+    "notices.change": {"administrator"},
 }
 
 

@@ -42,7 +42,7 @@ for name, role in (("ann", "operator"), ("bob", "approver")):
 PIN = """
 from rotation import assertions
 from rotation.models import ApproverKey, Change
-made = Change.objects.get(target="enrol_key")
+made = Change.objects.filter(target="enrol_key").latest("pk")
 key = {name: assertions.unpack(made.args[name]) for name in ("credential", "public_key")}
 ApproverKey.objects.create(user_id=made.asker_id, user_name=made.asker_name, **key)
 """
@@ -216,15 +216,19 @@ def test_a_secret_of_three_workloads_is_rotated_by_two_people_and_what_was_befor
 def _rotate_the_banks_login(yard: Yard, ann: Visit, bob: Visit, agents: Agents) -> None:
     page = ann.go(f"/changes/new/?target=kv&secret={BANK}&way=generated&keys=password&vault=sandbox")
     name = _ask(page, "The bank asks for a new password every 90 days.")
-    expect(page.locator("main")).to_contain_text("Restart Deployment payments/settlement")
-    expect(page.locator("main")).to_contain_text("cannot approve it")
+    expect(page.locator("main")).to_contain_text("Restart 1 of 3 first: Deployment payments/ledger")
+    expect(page.locator("main")).to_contain_text("Then restart 2 more at once: Deployment payments/payout, Deployment")
+    expect(page.locator("main")).to_contain_text("another person approves")
     agents.asleep.set()
     _approve(bob.page, name, "bank-sftp")
-    expect(page.locator("#step-5")).to_contain_text("of 7 pods have version", timeout=LONG)
+    expect(page.locator("#step-3")).to_contain_text("0 of 3 pods have version", timeout=LONG)
     yard.control("kill", "worker-operations")
+    for app in ("payout", "settlement"):
+        assert {new for _, new in agents.counts[app]} == {0}, "they wait until the first one has shown that it works"
     agents.asleep.clear()
-    expect(page.locator("#step-4")).to_contain_text("2 of 2 pods are new and available. No old pod is left.")
     yard.control("start", "worker-operations")
+    expect(page.locator("#step-4")).to_contain_text("2 of 2 workloads are restarted.", timeout=LONG)
+    expect(page.locator("#step-5")).to_contain_text("7 of 7 pods have version", timeout=LONG)
     expect(page.locator(".lifecycle [aria-current]")).to_contain_text("Proven", timeout=LONG)
     expect(page.locator("main")).to_contain_text("Done and proven.")
     expect(page.locator(".proof-proven")).to_have_count(8)

@@ -90,7 +90,7 @@ FORBIDDEN = {
     "keybook_operations": (
         "UPDATE audit_event SET outcome = 0",
         "INSERT INTO audit_event SELECT * FROM audit_event",
-        "SELECT body FROM audit_block",
+        "DELETE FROM audit_block",
         "SELECT line FROM audit_spool",
         "SELECT 1 FROM audit_pending",
         "UPDATE inventory_connection SET address = ''",

@@ -297,7 +297,7 @@ def test_the_pages_ask_a_fixed_number_of_times(store, signed_in):
     secret = queries.find_secret("secret/prod/app/key-1", scope=EVERYTHING).id
     assert _asked(signed_in, f"/secrets/{secret}/") == 26
     counts = {
-        "/": 20, "/events/?range=24h": 13, "/events/?range=30d": 13, f"/events/?event={event}&tab=who": 23,
+        "/": 25, "/events/?range=24h": 13, "/events/?range=30d": 13, f"/events/?event={event}&tab=who": 23,
         "/principals/": 7, f"/principals/{one.id}/": 20, "/sources/": 15, "/secrets/": 8, "/ask/?q=shop": 7,
     }  # fmt: skip
     assert {address: _asked(signed_in, address) for address in counts} == counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
@@ -82,6 +83,16 @@ def test_a_trial_is_told_to_its_channel_and_the_page_says_what_became_of_it(eve)
     press(eve, "end", key=Channel.objects.get().pk)
     assert "No channel gets notices yet" in Page.of(eve.get(PAGE)).text
     assert "there no more" in press(eve, "end", 400, key=Channel.objects.get().pk).content.decode()
+
+
+def test_a_worker_that_does_not_run_is_told_where_somebody_can_mend_it(eve, record):
+    with transaction.atomic():
+        telling.tell("mismatch", None, says="x")
+    assert "nobody is told" not in Page.of(eve.get(PAGE)).text
+    Notice.objects.update(at=timezone.now() - timedelta(minutes=3))
+    assert "the worker notices does not run" in Page.of(eve.get(PAGE)).text
+    delivering.spread()
+    assert "nobody is told" not in Page.of(eve.get(PAGE)).text
 
 
 def test_each_try_stands_with_its_time_and_reason_and_hostile_words_are_quoted(eve):

@@ -130,7 +130,7 @@ def test_home_asks_as_often_however_many_pods_are_old_and_leaves_out_one_that_is
     assert asked() == without + 1
     holding.keep_no_other([one.id for one in old_holders.old(30).secrets])
     PodState.objects.filter(uid=the_pod().uid).delete()
-    assert "old version" not in Page.of(signed_in.get("/")).text
+    assert f"old version of {OLD}" not in Page.of(signed_in.get("/")).text
 
 
 def test_a_turn_without_time_looks_at_nothing_and_a_secret_that_nobody_gets_any_more_is_forgotten(company, signed_in):

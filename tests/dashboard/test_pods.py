@@ -47,6 +47,23 @@ def test_before_a_cluster_is_there_the_pages_say_how_to_connect_one(get, db):
         assert "No cluster is connected yet" in got.text and "manage.py connect --cluster" in got.text
 
 
+def test_the_field_about_what_is_live_leads_to_a_lease_a_secrets_present_or_the_pods_that_are_meant(get, signed_in):
+    pod()
+    held = lease()
+    home = get("/")
+    asks = ("Leases held by pods that are gone", "Pods on an old version of a secret", "Pods that do not get their")
+    assert all(one in home.text for one in asks)
+
+    def leads(words):
+        return signed_in.get("/now/", {"q": words}).headers["Location"]
+
+    assert leads(held.lease_id) == f"/leases/{held.pk}/"
+    assert leads("database/creds/payments-rw").endswith("?present=now")
+    assert leads("payments/ledger") == "/pods/?namespace=payments&name=ledger"
+    assert (leads("ledger"), leads("")) == ("/pods/?name=ledger", "/")
+    assert signed_in.get("/now/", {"q": "a" * 2000}).status_code == 400
+
+
 def test_a_stuck_pod_is_found_from_home_in_three_clicks_with_its_cause_and_what_to_do(get, db):
     one = pod()
     pod("ledger-7c9d8b6f5-b8kzn")

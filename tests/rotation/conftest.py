@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from config import roles
-from tests.audit.conftest import own_database, own_sandbox, test_database
+from tests.audit.conftest import own_database, own_sandbox, past, test_database
 
-__all__ = ["own_database", "own_sandbox", "test_database"]
+__all__ = ["own_database", "own_sandbox", "past", "test_database"]
 
 
 @pytest.fixture(scope="session")

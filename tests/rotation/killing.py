@@ -151,7 +151,7 @@ def pace(work, keys: list[int]) -> float:
 def kill_until_done(work, keys: list[int], kills: int, dice: random.Random) -> int:
     """Kill children in the middle of what they do, until so many were or everything is done; returns how many were."""
     killed, longest = 0, pace(work, keys)
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + max(600, 3 * kills)
     while time.monotonic() < deadline:
         pid = child(work, keys)
         if killed >= kills:

@@ -76,7 +76,7 @@ class LogWitness:
             SimpleNamespace(
                 did="write", version=one["response"]["data"]["version"], change=_meta(one).get("keybook_change", ""),
                 principal=(one.get("auth") or {}).get("display_name", ""),
-                call=SimpleNamespace(step=_meta(one).get("keybook_step", "")),
+                call=SimpleNamespace(step=_meta(one).get("keybook_step", ""), minted=1),
             )
             for one in self._lines()
             if one["request"]["path"] == f"{mount}/data/{path}" and not one.get("error")
@@ -88,7 +88,7 @@ class LogWitness:
         return [
             SimpleNamespace(
                 path=one["request"]["path"], step=_meta(one).get("keybook_step", ""), happened=not one.get("error"),
-                at=moment_of(one["time"]),
+                minted=1, at=moment_of(one["time"]),
             )
             for one in self._lines() if _meta(one).get("keybook_change") == change
         ]  # fmt: skip

@@ -15,6 +15,7 @@ def killing(database, count, kills, way, seed="1"):
 @pytest.mark.parametrize("count, kills", [(12, 60), pytest.param(200, 800, marks=pytest.mark.long)])
 def test_no_kill_rotates_twice_or_leaves_an_untruthful_end(own_database, count, kills):
     told = killing(own_database, count, kills, "ours")
+    print({name: told[name] for name in ("killed", "looks", "seconds")})
     assert told["killed"] >= count, told
     for one in told["secrets"]:
         assert one == {

@@ -6,10 +6,14 @@ import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
+from audit import leasing
+from config.witness import AuditLog
 from rotation import at_databases, revoking, runner
 from rotation.logins import Logins
 from rotation.models import Change, Mismatch, Step
@@ -20,7 +24,7 @@ from tests.rotation.toys import approved
 from vault import enrolment
 from vault.operating import Operator
 
-pytestmark = [pytest.mark.live, pytest.mark.django_db]
+pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +55,13 @@ class Watching(LiveDoors):
                 self.asked[0]()
 
 
+BLIND = SimpleNamespace(login_hashes=lambda vault, leases: {})  # a record that tells of no lease
+
+
 class Case:
     """Leases of an engine, a change that revokes them (or what `steps` say), and turns over it."""
 
-    def __init__(self, own, engine, tmp_path, leases, witness=True, asked=(), steps=()):
+    def __init__(self, own, engine, tmp_path, leases, witness=True, asked=(), steps=(), record=BLIND):
         self.own, self.engine = own, engine
         file = tmp_path / "payments.dsn"
         file.write_text(own.address("keybook_witness"))
@@ -62,7 +69,7 @@ class Case:
         server = Operator(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"], plain_http=True)
         setting = f"live:{engine.mount}={file}" if witness else ""
         self.hands = Hands(
-            "one", lambda change, step: Watching(server, change.name, step, setting, asked), None,
+            "one", lambda change, step: Watching(server, change.name, step, setting, asked), record,
             lambda _change: "", lambda _change: ("", ""),
         )  # fmt: skip
         steps = steps or (
@@ -188,6 +195,28 @@ def test_of_two_logins_of_one_second_it_is_said_that_either_may_have_been_the_le
     ((state, says),) = case.lines()
     assert state == "short" and "2 logins were made when it was issued, and 1 of them can still log in" in says
     assert engine.lists(kept)
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_the_log_tells_two_logins_of_one_second_apart_where_the_vault_may_be_asked(own, tmp_path, past, may):
+    engine, log = Engine(own), Path(os.environ["KEYBOOK_AUDIT_LOG"])
+    start = log.stat().st_size
+    time.sleep(1 - time.time() % 1)
+    (lease, user, _), (kept, other, _) = engine.take(), engine.take()
+    if not may:
+        policy = engine.root.must("GET", f"sys/policies/acl/{engine.role}").data["policy"]
+        engine.root.must(
+            "PUT", f"sys/policies/acl/{engine.role}", {"policy": policy.replace("sys/audit-hash", "sys/x")}
+        )
+    (tmp_path / "since.log").write_bytes(log.read_bytes()[start:])
+    past.take(tmp_path / "since.log", vault="live")
+    leasing.catch_up()
+    case = Case(own, engine, tmp_path, [lease], record=AuditLog())
+    assert case.turn() == "succeeded"
+    ((state, says),) = case.lines()
+    assert (state == "proven") == may, says
+    assert ("gone at the database" in says) == may
+    assert user not in own.logins() and other in own.logins() and engine.lists(kept)
 
 
 def test_many_leases_of_one_moment_are_proven_together(own, tmp_path):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
-from inventory.sightings import OurCall, Reach
-from rotation import hearing, two_way
+from inventory.sightings import OurCall, Reach, Written
+from rotation import engines, hearing, kv, two_way
 from rotation.models import Attempt, Change, Heard, Mismatch, Step
+from rotation.outcomes import Done
 from rotation.two_way import Known
 from tests.rotation.toys import approved
 
@@ -190,3 +192,30 @@ def test_a_call_whose_mint_may_still_come_is_judged_at_a_later_turn_and_never_sk
     assert Heard.objects.get().seq == 0
     assert hearing.hear(Log(replace(fresh, minted=6), after)) == 2
     assert not Mismatch.objects.exists()
+
+
+class Wrote:
+    """A record of one write."""
+
+    def __init__(self, **call):
+        self.call = replace(CALL, **call)
+
+    def written(self, *_):
+        return [Written("write", 2, (), "token", "token", AT, 7, "ok", self.call.change, self.call)]
+
+    def calls(self, _change):
+        return [self.call]
+
+    def reach(self, *_):
+        return Reach(AT)
+
+
+@pytest.mark.parametrize("call, ours, by", [
+    ({}, True, "C-1"),
+    ({"step": "2"}, False, "C-1"),
+    ({"minted": None}, False, "a token that claims C-1 and whose making the audit log does not show"),
+])  # fmt: skip
+def test_after_a_crash_a_line_counts_as_ours_only_where_the_making_of_its_token_shows(call, ours, by):
+    world = SimpleNamespace(change="C-1", step=1, vault="demo", began=AT, tried=AT, witness=Wrote(**call))
+    assert kv.ours(kv.Place("secret", "prod/key"), world, 2, AT) == kv.Whose(ours, by)
+    assert isinstance(engines.by_the_log(world, CALL.path, "done", {}), Done) == ours
