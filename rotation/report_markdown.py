@@ -79,8 +79,8 @@ def _steps(found: Mapping[str, Any]) -> Iterator[str]:
         return
     for one in change["steps"]:
         seen = f"; seen in Vault's log at {one['seen_in_audit_log']}" if one["seen_in_audit_log"] else ""
-        title, says = text(one["title"]).rstrip("."), text(one["says"] or "").rstrip(".")
-        yield f"{one['number']}. **{one['state']}** {title}. {says}{seen}."
+        said = [text(part).rstrip(".") for part in (one["title"], one["says"]) if part]
+        yield f"{one['number']}. **{one['state']}** {'. '.join(said)}{seen}."
     yield "\n### Each call that changed something, by Vault's own log\n"
     calls = [one for one in found["calls"] if one["changes_something"]]
     yield from _table(

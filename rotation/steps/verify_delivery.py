@@ -14,7 +14,7 @@ from rotation.present import Getting
 from rotation.world import World
 
 PATIENCE = timedelta(minutes=10)
-CORDONED = "cordoned: it can't read the new version before its entity is let in again"
+CORDONED = "cordoned, as nothing is read before the entity is let in again"
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +67,7 @@ def done(args: Args, world: World) -> Outcome:
         return Done(f"No live pod{of} is known to get {args.place.name}.")
     if not missing:
         says = f"{len(lines) - len(kept_out)} of {len(lines)} pods have version {version}."
-        return Done(f"{says} {len(kept_out)} {CORDONED}." if kept_out else says, {}, kept)
+        return Done(f"{says} Not awaited, {CORDONED}: {len(kept_out)}." if kept_out else says, {}, kept)
     says = f"{len(lines) - len(missing) - len(kept_out)} of {len(lines)} pods have version {version}."
     if world.now() - world.tried < PATIENCE:
         return Waiting(says, {}, kept, 2.0, len(lines) - len(missing), len(lines))

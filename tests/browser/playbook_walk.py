@@ -109,7 +109,7 @@ def contain_the_pod(yard: Any, ann: Visit, bob: Visit, agents: Agents, approve: 
     for secret in ("bank-sftp", "signing", "audit-seal"):  # in any order: what comes early is not waited for twice
         yard.bao.must("POST", f"secret/data/prod/ledger/{secret}", {"data": {"password": "of its issuer"}})
     ends(page, "Done, short of proof")
-    expect(page.locator("main")).to_contain_text("cordoned: it can't read the new version")
+    expect(page.locator("main")).to_contain_text("cordoned, as nothing is read before")
     text, whole = report(page)
     assert "What could the pod payments/" in text and "## Left to people" in text
     kinds = {one["step"]: one["state"] for one in whole["change"]["steps"]}
