@@ -76,7 +76,7 @@ class Service:
 def services(ours, own_database, tmp_path):
     """Return the services with secrets that fit the sandbox; `setup` has run, as compose has it."""
     url = own_database.environment["DATABASE_URL"]
-    secrets = {"owner_database_url": url, "secret_key": "x" * 50}
+    secrets = {"owner_database_url": url, "secret_key": "x" * 50, "notice_key": "y" * 50, "smtp_password": ""}
     secrets["redis_url"] = os.environ["REDIS_URL"].rpartition("/")[0] + "/5"
     for role in ("web", "receiver", "ingest", "cluster", "operations", "notices", "beat", "health"):
         secrets[f"{role}_database_url"] = make_conninfo(url, user=f"keybook_{role}")

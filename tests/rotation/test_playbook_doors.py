@@ -58,7 +58,7 @@ def test_the_list_names_each_with_its_inputs(capsys):
     assert [one["name"] for one in told] == ["compromised-pod", LEAKED, "stolen-identity"]
     assert told[1]["inputs"][0] == {
         "name": "secret", "title": "The secret that leaked", "kind": "secret", "default": None, "of": [],
-        "help": "as its page prints it, such as secret/prod/ledger/bank-sftp",
+        "help": "as its page prints it, such as secret/prod/shop/stripe",
     }  # fmt: skip
     assert "--input secret=" in said(capsys, "list")
 
@@ -194,7 +194,7 @@ def test_the_markdown_says_the_same_and_draws_no_word_of_others_as_markup(done, 
     text = said(capsys, "report", done.name)
     for words in (f"# {done.name} Replace leaked secret {SECRET}", "State: **succeeded**. Done and proven.",
                   "does **not** cover all of the run", "- not known: file: rotated away", "approve by bob",
-                  "1. **done** Write.", "seen in Vault's log at 2026-11-18T03:00:00.000000Z.", "| 71 | r-1 |",
+                  "1. **done** Write; seen in Vault's log at 2026-11-18T03:00:00.000000Z.", "| 71 | r-1 |",
                   "1 of 1 lines are proven.", "## Left to people", f"Who had {SECRET}", "| mallory | human |",
                   "**Disagreement:** read x: it had not begun a step 9."):  # fmt: skip
         assert words in text, words
