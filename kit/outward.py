@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 Ip = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 LONGEST = 500
+_CREDENTIALS = IPv6Address("fd00:ec2::254")  # where a cloud keeps them that has no link-local IPv6 address for it
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
@@ -69,10 +70,18 @@ def permitted(found: str, aim: Target, inside: Sequence[Network]) -> Ip:
     (where clouds keep credentials), multicast and none are never called, whatever `inside` says.
     """
     real = _real(ip_address(found.partition("%")[0]))
-    if real.is_link_local or real.is_multicast or real.is_unspecified or real == IPv4Address("255.255.255.255"):
+    if (
+        real == _CREDENTIALS
+        or real.is_link_local
+        or real.is_multicast
+        or real.is_unspecified
+        or real == IPv4Address("255.255.255.255")
+    ):
         raise Unusable(f"{aim.host} is {found}, where no receiver can be. Give the receiver's own address.")
     within = any(real in network for network in inside if network.version == real.version)
-    if not within and not real.is_global:
+    # Python calls some addresses global that no network of the internet has: site-local ones, and IPv4 in `::/96`.
+    public = real.is_global and not (isinstance(real, IPv6Address) and (real.is_site_local or real.is_reserved))
+    if not within and not public:
         raise Unusable(
             f"{aim.host} is {found}, which is inside. If that is meant, add its network to KEYBOOK_NOTICE_INSIDE."
         )

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import Error, transaction
 from django.utils import timezone
 
 from accounts.areas import scope_of
 from accounts.models import User
+from kit import faults
 from rotation import mail, notice_words, queries, webhook, webhook_secrets
 from rotation.notice_models import Channel, ChannelSecret, Delivery, Notice, Try
 from rotation.telling import tell
@@ -57,6 +58,9 @@ def spread() -> None:
 
 
 def _deliveries(notice: Notice) -> Iterator[Delivery]:
+    if not notice_words.readable(notice.kind, notice.told):
+        _log.error("%s is kept in no form that Keybook writes, so it is told to nobody. See who wrote it.", notice.name)
+        return
     for channel in Channel.objects.filter(ended_at=None).order_by("pk"):
         only = notice.told.get("channel", "")
         if only == str(channel.pk) if only else not channel.kinds or notice.kind in channel.kinds:
@@ -94,6 +98,11 @@ def _try(row: Delivery, begun: Try) -> None:
         says, final, sent = _send(row), False, True
     except Failed as why:
         says, final, sent = str(why), why.final, False
+    except Error:
+        raise
+    except Exception as error:  # one that can't be sent must not keep back those behind it
+        _log.error("Sending %s failed: %s.", row.notice.name, faults.told(error))
+        says, final, sent = f"Keybook itself failed here ({type(error).__name__}). Report it.", False, False
     _keep(row, begun, says, sent=sent, final=final)
 
 

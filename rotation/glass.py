@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import User
 from rotation import actions, lifecycle, moves, rules
@@ -115,7 +116,9 @@ def _glass(
     plan: Mapping[str, Any], reason: str, asker: User, evidence: str, now: datetime, proved_at: datetime | None,
     without: Change | None = None,
 ) -> Glass:  # fmt: skip
-    before = Change.objects.filter(break_glass=True, asked_at__gt=now - HOUR).exclude(state=lifecycle.CANCELLED)
+    # One that was cancelled after it had begun has touched what it touched.
+    unbegun = Q(state=lifecycle.CANCELLED, started_at=None)
+    before = Change.objects.filter(break_glass=True, asked_at__gt=now - HOUR).exclude(unbegun)
     if without is not None:
         before = before.filter(pk__lt=without.pk)
     done = [act for one in before for act in acts_of(one.plan, one.evidence)]

@@ -69,6 +69,11 @@ def say(kind: str, told: Mapping[str, str], who: str, url: str) -> Said:
     return Said(_line(title.format_map(facts)), tuple(_lines(kind, told)), then.format_map(facts), link)
 
 
+def readable(kind: str, told: object) -> bool:
+    """Return whether a kept notice is of a kind and a form that have words: whoever can add rows can add others."""
+    return kind in _WORDS and isinstance(told, Mapping) and all(isinstance(one, str) for one in told.values())
+
+
 class _Facts(dict[str, str]):
     def __missing__(self, name: str) -> str:
         return "?"

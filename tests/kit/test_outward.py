@@ -33,7 +33,7 @@ def test_what_is_no_address_of_a_receiver_is_refused(address):
     ["10.1.2.3", "127.0.0.1", "192.168.0.1", "172.16.0.1", "100.64.0.1", "::1", "fd00::1", "0.0.0.0", "::",
      "169.254.169.254", "fe80::1", "fe80::1%eth0", "224.0.0.1", "255.255.255.255", "240.0.0.1", "192.0.2.1",
      "::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "64:ff9b::7f00:1", "2002:7f00:1::",
-     "2001:0:4136:e378:8000:63bf:80ff:fffe"],
+     "2001:0:4136:e378:8000:63bf:80ff:fffe", "fec0::1", "::7f00:1", "fd00:ec2::254"],
 )  # fmt: skip
 def test_nothing_inside_is_called_by_itself(found):
     with pytest.raises(Unusable, match=r"hooks\.example\.com is"):
@@ -44,7 +44,7 @@ def test_what_the_operator_names_is_called_and_credentials_of_clouds_never_are()
     for found in ("10.1.2.3", "127.0.0.1", "fd00::1", "::ffff:10.1.2.3"):
         assert permitted(found, HOOK, INSIDE)
     assert permitted("127.0.0.1", target("http://localhost:9/"), INSIDE)
-    for found in ("169.254.169.254", "fe80::1", "0.0.0.0", "224.0.0.1"):
+    for found in ("169.254.169.254", "fe80::1", "0.0.0.0", "224.0.0.1", "fd00:ec2::254"):
         with pytest.raises(Unusable, match="no receiver can be"):
             permitted(found, HOOK, networks("0.0.0.0/0, ::/0"))
 

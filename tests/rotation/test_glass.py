@@ -114,6 +114,16 @@ def test_200_targets_an_hour_are_the_most(ann):
         broken(ann)
 
 
+def test_what_was_cancelled_after_it_had_begun_still_counts_against_the_hour(ann):
+    for run in range(4):
+        change = broken(ann, leases=tuple(f"{run}/{n}" for n in range(50)))
+        Change.objects.filter(pk=change.pk).update(state="cancelled", started_at=database_time())
+    with pytest.raises(NotApproved, match="201 targets were touched within an hour"):
+        broken(ann)
+    Change.objects.filter(pk=change.pk).update(started_at=None)
+    assert broken(ann).state == "approved"
+
+
 def test_a_restart_may_heal_what_was_just_revoked(ann):
     revoked = broken(ann)
     healed = broken(ann, evidence=f"change:{revoked.name}", kind="restart_rollout")

@@ -331,3 +331,33 @@ def test_a_token_that_somebody_pasted_into_a_reason_goes_nowhere(ann, eve, hook)
         freeze.freeze("everything", "", "hvs.CAESIJ1234567890abcdefghijklmnopqrstuvwxyz is out", actor=ann)
     turn()
     assert b"CAESIJ" not in hook.requests[0][2] and "CAESIJ" not in json.dumps(Notice.objects.get().told)
+
+
+@pytest.mark.parametrize(("kind", "facts"), [("note", []), ("nothing", {}), ("note", {"verb": 1})])
+def test_a_row_that_keybook_never_wrote_keeps_no_notice_back(eve, hook, caplog, kind, facts):
+    added(eve, hook)
+    with as_role(roles.WEB):
+        Notice.objects.create(kind=kind, told=facts)
+        with transaction.atomic():
+            telling.tell("note", None, says="read me")
+    turn()
+    assert len(hook.requests) == 1 and b"read me" in hook.requests[0][2]
+    assert "in no form that Keybook writes" in caplog.text and not Notice.objects.filter(spread_at=None).exists()
+
+
+def test_a_failure_of_our_own_is_kept_with_its_try_and_keeps_no_notice_back(eve, hook, monkeypatch):
+    added(eve, hook)
+    with transaction.atomic():
+        telling.tell("note", None, says="first")
+        telling.tell("note", None, says="second")
+    real = webhook.post
+
+    def post(address, document, *rest):
+        if document["data"]["says"] == "first":
+            raise KeyError("a bug")
+        return real(address, document, *rest)
+
+    monkeypatch.setattr(webhook, "post", post)
+    turn()
+    assert len(hook.requests) == 1 and Delivery.objects.filter(state="sent").count() == 1
+    assert Try.objects.get(outcome="failed").says == "Keybook itself failed here (KeyError). Report it."
