@@ -51,6 +51,8 @@ def draw(want: Want, scope: Scope) -> Plan:
     subjects = [made.document["subject"], *(one.subject for one in parts_of(made.document))]
     if not all(queries.covers(scope, made.document["vault"], one) for one in subjects):
         raise _outside()
+    if not scope.everything and queries.reaches_beyond(made.document):
+        raise _outside()
     return made
 
 

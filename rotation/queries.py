@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
@@ -13,8 +14,11 @@ from accounts.models import User
 from accounts.scope import Area, Scope
 from rotation import lifecycle
 from rotation.models import Attempt, Change, Freeze, Proof, Step, Verdict
+from rotation.planning import parts_of
 
 OPEN = (lifecycle.REQUESTED, lifecycle.APPROVED)
+# Of a plan's parts: those whose subject is no secret in an area.
+_BEYOND = frozenset({"entity", "token", "lease", "restart", "resync"})
 MOVING = (lifecycle.APPROVED, lifecycle.RUNNING, lifecycle.FAILED)
 
 
@@ -47,6 +51,12 @@ def covers(scope: Scope, vault: str, subject: str) -> bool:
     )
 
 
+def reaches_beyond(document: Mapping[str, Any]) -> bool:
+    """Return whether a plan names what its subject does not cover: what a pod or a principal was given, or holds."""
+    asked = any("secret" in one["columns"] for one in document.get("answers", ()))
+    return asked or any(one.target in _BEYOND for one in parts_of(document))
+
+
 def _in_area(area: Area, vault: str, subject: str) -> bool:
     top, name = _top(area), subject.strip("/")
     return area.vault in ("", vault) and (not top or name == top or name.startswith(f"{top}/"))
@@ -61,7 +71,13 @@ def seen(scope: Scope) -> QuerySet[Change]:
     found = Change.objects.all()
     for group in scope.groups:
         found = found.exclude(vault="").filter(_any([_area(area) for area in group]))
-    return found
+    return found if scope.everything else found.exclude(_beyond())
+
+
+def _beyond() -> Q:
+    """Return the condition of `reaches_beyond`, in the database."""
+    parts = [Q(plan__contains={"parts": [{"target": one}]}) for one in sorted(_BEYOND)]
+    return _any([Q(plan__contains={"answers": [{"columns": ["secret"]}]}), *parts])
 
 
 def _area(area: Area) -> Q:

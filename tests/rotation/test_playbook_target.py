@@ -11,7 +11,7 @@ from accounts.scope import EVERYTHING, Area, Scope
 from cluster.blast import Blast
 from inventory.models import Cluster, Mount, PodLife
 from inventory.sightings import Had, HeldToken, Reach, Taken
-from rotation import approvers, asking, glass, plan, playbooks, redraw, standing
+from rotation import approvers, asking, glass, plan, playbooks, queries, redraw, standing
 from rotation.actions import Asked, request
 from rotation.approving import NotApproved
 from rotation.asking import Want
@@ -302,3 +302,9 @@ def test_a_limited_person_gets_no_plan_that_reaches_outside_of_their_view(demo, 
     with pytest.raises(Refused, match="Nothing that you may see is called so"):
         asking.draw(other, mine)
     assert asking.draw(other, EVERYTHING).document["subject"] == "payments/ledger-1"
+    named_alike = Scope(((Area("demo", "", "payments"),),))  # a path of the vault, and the pod's namespace
+    with pytest.raises(Refused, match="Nothing that you may see is called so"):
+        asking.draw(other, named_alike)
+    Change.objects.create(target="playbook", args={}, vault="demo", verb="Contain", subject="payments/ledger-1", plan_hash="",
+                          reason="x", plan=asking.draw(other, EVERYTHING).document, expires_at=NOW)  # fmt: skip
+    assert queries.seen(EVERYTHING).exists() and not queries.seen(named_alike).exists()
