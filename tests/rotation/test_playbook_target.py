@@ -305,6 +305,8 @@ def test_a_limited_person_gets_no_plan_that_reaches_outside_of_their_view(demo, 
     named_alike = Scope(((Area("demo", "", "payments"),),))  # a path of the vault, and the pod's namespace
     with pytest.raises(Refused, match="Nothing that you may see is called so"):
         asking.draw(other, named_alike)
-    Change.objects.create(target="playbook", args={}, vault="demo", verb="Contain", subject="payments/ledger-1", plan_hash="",
-                          reason="x", plan=asking.draw(other, EVERYTHING).document, expires_at=NOW)  # fmt: skip
+    Change.objects.create(
+        target="playbook", args={}, vault="demo", verb="Contain", subject="payments/ledger-1", plan_hash="", reason="x",
+        plan=asking.draw(other, EVERYTHING).document, expires_at=NOW,
+    )  # fmt: skip
     assert queries.seen(EVERYTHING).exists() and not queries.seen(named_alike).exists()
