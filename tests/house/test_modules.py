@@ -29,6 +29,7 @@ MAY_CATCH_ALL: dict[str, str] = {
     "receiver/house.py": "the edge of a request: its sender must be answered whatever happens",
     "audit/tasks.py": "the edge of a turn: a fault in one log must not stop the others",
     "inventory/tasks.py": "the edge of a turn: a fault at one cluster must not stop the others",
+    "rotation/delivering.py": "the edge of a try: a notice that can't be sent must not keep back those behind it",
     "rotation/tasks.py": "the edge of a turn: a fault in one change must not stop the others",
     "rotation/runner.py": "the edge of a step: whatever it raises becomes a sentence beside it, and a look",
     "rotation/preflight.py": "the edge of a look: whatever a step raises, the approver reads it as a sentence",
