@@ -276,6 +276,12 @@ def test_a_role_gets_the_password_of_its_file_and_nobody_sees_it(roles, tmp_path
     assert done.stdout == "set the password of keybook_web\n" and "hush" not in done.stdout + done.stderr
 
 
+def test_several_may_make_them_at_once(roles, tmp_path):
+    (tmp_path / "keybook_web").write_text("hush-hush\n")
+    some = [roles.database.start("manage.py", "make_roles", "--passwords", str(tmp_path)) for _ in range(4)]
+    assert [one.wait(60) for one in some] == [0, 0, 0, 0]
+
+
 def test_sandbox_and_product_name_the_same_roles():
     named = {one.role for one in vars(identities).values() if isinstance(one, identities.Identity)}
     assert set(ROLES) == set(rules.ROLES) == named == set(FORBIDDEN)

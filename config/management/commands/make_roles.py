@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, transaction
 
 from config import roles
+
+_TRIES = 10
 
 
 class Command(BaseCommand):
@@ -26,8 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **given: Any) -> None:
         """Make them in one transaction: all of it, or nothing."""
         try:
-            with transaction.atomic():
-                made = roles.make(given["passwords"])
+            made = _make(given["passwords"])
         except roles.UnknownTable as error:
             raise CommandError(f"The roles were not made, nothing is changed: {error}") from None
         except DatabaseError as error:
@@ -38,3 +40,16 @@ class Command(BaseCommand):
             ) from None
         for sentence in made:
             self.stdout.write(sentence)
+
+
+def _make(passwords: Path | None) -> list[str]:
+    """Make them; roles are the whole server's, so of two at once PostgreSQL refuses one, which tries again."""
+    for left in reversed(range(_TRIES)):
+        try:
+            with transaction.atomic():
+                return roles.make(passwords)
+        except DatabaseError as error:
+            if not left or "concurrently updated" not in str(error):
+                raise
+            time.sleep(0.5)
+    return []
