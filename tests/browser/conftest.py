@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -164,10 +164,10 @@ class Visit:
         self.page.goto(self.site.url + address)
         return self.page
 
-    def sign_in(self) -> Visit:
-        """Sign cat in by password."""
+    def sign_in(self, name: str = "cat") -> Visit:
+        """Sign somebody in by password."""
         self.go("/sign-in/")
-        self.page.get_by_label("Name").fill("cat")
+        self.page.get_by_label("Name").fill(name)
         self.page.get_by_label("Password").fill(PASSWORD)
         self.page.get_by_role("button", name="Sign in").click()
         self.page.wait_for_url(f"{self.site.url}/")
@@ -249,6 +249,21 @@ def pages(site, chromium, session) -> dict[str, str]:
         "principal": person or "",
         "sources": "/sources/",
     }
+
+
+@contextmanager
+def people(site: Site, browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """Give a function that opens a window in which somebody signs in; at the end none may have seen an error."""
+    opened: list[Visit] = []
+
+    def start(name: str, **options) -> Visit:
+        opened.append(opened_by(site, browser, **options))
+        return opened[-1].sign_in(name)
+
+    yield start
+    for visit in opened:
+        visit.context.close()
+    assert [trouble for visit in opened for trouble in visit.trouble] == []
 
 
 @pytest.fixture

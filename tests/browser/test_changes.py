@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.axe import faults
-from tests.browser.conftest import PASSWORD, Site, Visit, opened_by, served
+from tests.browser.conftest import PASSWORD, Site, people, served
 from tests.browser.screens import SCREENS
 from tests.browser.test_look import CONTRAST, CUT, SMALL
 
@@ -99,22 +99,8 @@ def desk(tmp_path_factory) -> Iterator[Site]:
 @pytest.fixture
 def person(desk, chromium):
     """Return a function that opens a window in which somebody has just signed in."""
-    opened: list[Visit] = []
-
-    def start(name: str, **options) -> Visit:
-        visit = opened_by(desk, chromium, **options)
-        visit.go("/sign-in/")
-        visit.page.get_by_label("Name").fill(name)
-        visit.page.get_by_label("Password").fill(PASSWORD)
-        visit.page.get_by_role("button", name="Sign in").click()
-        visit.page.wait_for_url(f"{desk.url}/")
-        opened.append(visit)
-        return visit
-
-    yield start
-    for visit in opened:
-        visit.context.close()
-    assert [trouble for visit in opened for trouble in visit.trouble] == []
+    with people(desk, chromium) as start:
+        yield start
 
 
 def addresses(desk: Site) -> dict[str, str]:
