@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from django.db import transaction
 from django.db.models import F, Q
+from psycopg.types.json import Jsonb
 
 from inventory import bulk
 from inventory.lives import Life, Lives, Sight, Span
@@ -70,9 +71,7 @@ class PodWriter:
 
     def _write(self, changed: list[Life], change: int) -> None:
         rows = [_row(self.cluster, life, change) for life in changed]
-        bulk.put(PodLife, _LIFE, rows, key=("cluster_id", "uid"), update=_LIFE[2:])
-        known = PodLife.objects.filter(cluster=self.cluster, uid__in=[life.uid for life in changed])
-        keys = dict(known.values_list("uid", "pk"))
+        keys = dict(bulk.put(PodLife, _LIFE, rows, key=_LIFE[:2], update=_LIFE[2:], giving=("uid", "id")))
         PodAddress.objects.filter(life__in=keys.values()).delete()
         bulk.put(PodAddress, _ADDRESS, [_address(keys[life.uid], span) for life in changed for span in life.spans])
 
@@ -100,7 +99,7 @@ def life_of(row: PodLife) -> Life:
 def _row(cluster: Cluster, life: Life, change: int) -> tuple[Any, ...]:
     return (
         cluster.pk, life.uid, life.namespace, life.name, life.service_account, life.node, life.host_network,
-        time_of(life.start), time_of(life.seen), time_or_none(life.end), life.uncertain, _json(life.labels).decode(),
+        time_of(life.start), time_of(life.seen), time_or_none(life.end), life.uncertain, Jsonb(life.labels, _json),
         change,
     )  # fmt: skip
 
