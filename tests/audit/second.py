@@ -85,7 +85,8 @@ FORGET_WHAT_NO_EVENT_HAS = f"""
         (SELECT principal FROM audit_event UNION SELECT principal_id FROM audit_token)"""
 # Somebody without limits never sees an event without a path and a device, so these have rows, without a name.
 NAMELESS = """
-    INSERT INTO audit_path (id, vault_id, namespace, path) SELECT 0, min(id), '', NULL FROM audit_vault HAVING count(*) > 0;
+    INSERT INTO audit_path (id, vault_id, namespace, path)
+        SELECT 0, min(id), '', NULL FROM audit_vault HAVING count(*) > 0;
     INSERT INTO audit_device (id, vault_id, name) SELECT 0, min(id), '' FROM audit_vault HAVING count(*) > 0"""
 Lines = dict[tuple[str, str], list[tuple[str, bytes]]]
 
@@ -181,7 +182,7 @@ class Second:
             for table in KEYS:
                 cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 30000)")
             for table, key in (("vault", "id"), ("device", "vault_id"), ("mount", "vault_id")):
-                whole = f"INSERT INTO audit_{table} SELECT * FROM first.audit_{table} "  # noqa: S608
+                whole = f"INSERT INTO audit_{table} SELECT * FROM first.audit_{table} "
                 cursor.execute(whole + of.format(key), [vaults])
             cursor.execute(NAMELESS)
 

@@ -290,7 +290,7 @@ def test_what_a_window_shows_is_what_it_would_show_if_no_more_had_ever_been(both
 
 # What differs between two answers to the same question: marks of a session and of a moment; and what is told beyond
 # the view, or less: how far numbers of events have come, where in its file a line stood, since when a token is known,
-# what an empty list would hold over 30 days, a nameless device; and that nothing is read lies at the view or at Keybook.
+# what an empty list would hold over 30 days, a nameless device; and whether the view or Keybook has no source.
 MOVING = re.compile(
     r'nonce="[^"]*"|hx-nonce=\S+|value="[A-Za-z0-9]{64}"|[\d:]{8}|\b\d+(\.\d)? (s|min|h)\b|up to event \d+'
     r'|"newest":? ?(value=")?\d+'
