@@ -113,11 +113,12 @@ class HomePage:
         none = pulse.Used(0, 0, 0, 0)
         people, root = used.get(Kind.HUMAN, none), used.get(Kind.ROOT, none)
         denied = sum(bar.denied for bar in self._bins)
+        reads = f"{_unit(people.reads, 'read')} by {people.principals}"
         return [
             Ready("Calls denied, last 24 hours", denied, _unit(denied, "call"), _events("outcome:denied", "24h")),
             Ready(
                 "Secrets read by people, last 7 days", people.reads,
-                f"{_unit(people.reads, 'read')} by {people.principals}", _events("kind:human disclosed:value,credential,key,plaintext", "7d"),
+                reads, _events("kind:human disclosed:value,credential,key,plaintext", "7d"),
             ),
             Ready(
                 "The root token used, last 7 days", root.events, _unit(root.events, "call"),
