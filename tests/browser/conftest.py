@@ -28,7 +28,7 @@ from tests.browser.story import BUSY, HOSTILE, month
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests/data/corpus"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PASSWORD = "a long enough password"
 PATIENCE = 60_000  # ms; a machine may be busy with other tests
 expect.set_options(timeout=PATIENCE)
