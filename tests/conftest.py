@@ -26,6 +26,23 @@ def _servers() -> dict[str, int | None]:
     return {name: part["pid"] for name, part in json.loads(Path(AMBIENT).read_text()).items()} if AMBIENT else {}
 
 
+# What takes longest begins first, so that nobody is left alone with it at the end. The browser's files come after all
+# others, by a hook of their own.
+LONGEST = [
+    *(f"browser/test_{name}.py" for name in ("walk", "demo", "events", "changes", "look", "sign_in", "secret")),
+    *(f"browser/test_{name}.py" for name in ("events_query", "telling", "tokens", "leases", "events_time")),
+    "dashboard/test_limited.py", "dashboard/test_doors.py", "audit/test_bytes.py", "audit/test_doctor.py",
+    "inventory/test_sync_cluster.py", "inventory/test_freshness.py", "audit/test_attributing.py",
+]  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files begin."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(f"{item.path.parent.name}/{item.path.name}", len(places)))
+
+
 def pytest_collection_finish() -> None:
     """Leave modules and tests, which stay to the end anyway, out of every later look for garbage."""
     gc.collect()

@@ -28,7 +28,8 @@ from tests.browser.story import BUSY, HOSTILE, month
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests/data/corpus"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+RECORDED = b"2026-11-21T"  # the day of the recorded logs, which grow old; a page's range ends now
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PASSWORD = "a long enough password"
 PATIENCE = 60_000  # ms; a machine may be busy with other tests
 expect.set_options(timeout=PATIENCE)
@@ -123,13 +124,23 @@ def served(logs: Path, files: dict[tuple[str, str], list[str]], truth: dict, **m
         process.wait(20)
 
 
+def unpack(logs: Path, now: datetime) -> dict:
+    """Write the recorded logs as if they were of three days before `now`, and return what is true of them."""
+    day = f"{now - timedelta(days=3):%Y-%m-%dT}".encode()
+    plain = {}
+    for name in ("audit.log", "audit-http.log", "truth.json"):
+        with (CORPUS / f"{name}.zst").open("rb") as packed:
+            plain[name] = zstandard.ZstdDecompressor().stream_reader(packed).read()
+    for name in ("audit.log", "audit-http.log"):
+        (logs / name).write_bytes(plain[name].replace(RECORDED, day))
+    return json.loads(plain["truth.json"])
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """Ingest the recorded corpus and a month of our own story, and serve them."""
     logs = tmp_path_factory.mktemp("logs")
-    for name in ("audit.log", "audit-http.log", "truth.json"):
-        with (CORPUS / f"{name}.zst").open("rb") as packed, (logs / name).open("wb") as plain:
-            zstandard.ZstdDecompressor().copy_stream(packed, plain)
+    truth = unpack(logs, datetime.now(UTC))
     hole = datetime.now(UTC) - timedelta(days=18, hours=20)
     month().write(logs / "old.log", logs / "new.log", without=(hole, hole + timedelta(hours=16, minutes=50)))
     write(logs / "hostile.log")
@@ -137,7 +148,7 @@ def site(tmp_path_factory):
         ("demo", "file"): ["audit.log"], ("demo", "http"): ["audit-http.log"], ("hostile", "file"): ["hostile.log"],
         ("eu-prod", "file"): ["old.log", "new.log"],
     }  # fmt: skip
-    with served(logs, files, json.loads((logs / "truth.json").read_text())) as running:
+    with served(logs, files, truth) as running:
         yield running
 
 
@@ -226,12 +237,13 @@ def pages(site, chromium, session) -> dict[str, str]:
     rows = visit.go("/principals/?q=payments/").locator("tr", has_text="eu-prod")
     person = rows.locator(".row-link").first.get_attribute("href")
     visit.context.close()
+    begin = datetime.now(UTC) - timedelta(days=5)
     return {
         "list": "/secrets/",
         "unknown": "/secrets/?q=secret/prod/ledger/bank-sfpt",
         "busy": busy,
         "figures": f"{busy}?view=table",
-        "absolute": f"{busy}?since=2026-11-18T02:00&until=2026-11-19T04:00",
+        "absolute": f"{busy}?since={begin:%Y-%m-%dT%H:%M}&until={begin + timedelta(hours=26):%Y-%m-%dT%H:%M}",
         "wrong time": f"{busy}?since=yesterday",
         "drawer": f"{busy}?event={event}",
         "event": f"/events/{event}/",

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.axe import faults
 from tests.browser.conftest import PASSWORD, Site, people, served
-from tests.browser.screens import SCREENS
-from tests.browser.test_look import CONTRAST, CUT, SMALL
+from tests.browser.screens import SCREENS, wrong
 
 HOSTILE = "<script>report('ran')</script>\u202egnp" + "w" * 80
 TOYS = """
@@ -120,18 +118,9 @@ def addresses(desk: Site) -> dict[str, str]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("width, scheme", SCREENS)
-def test_nothing_is_cut_over_the_edge_too_pale_or_too_small(desk, person, width, scheme):
-    visit = person("bob", viewport={"width": width, "height": 844}, color_scheme=scheme, reduced_motion="reduce")
-    found = {}
-    for name, address in addresses(desk).items():
-        page = visit.go(address)
-        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        found[name] = [f"{over} px over the edge"] if over > 0 else []
-        found[name] += page.evaluate(CUT) + page.evaluate(CONTRAST) + page.evaluate(SMALL)
-        if width == 1440:
-            found[name] += faults(page, scheme)
-    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+@pytest.mark.parametrize("screens", SCREENS)
+def test_nothing_is_cut_over_the_edge_too_pale_or_too_small(desk, person, screens):
+    assert wrong(person("bob"), addresses(desk), screens) == {}
 
 
 def test_the_question_lies_over_the_page_with_the_focus_on_cancel_and_waits_for_the_target(desk, person):

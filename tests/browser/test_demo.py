@@ -6,13 +6,14 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import faults
-from tests.browser.conftest import opened_by
+from tests.browser.conftest import Visit, opened_by
 from tests.sandbox.shows import ROOT, environment, own_home, shown
 
 BANK = "secret/prod/ledger/bank-sftp"
@@ -29,9 +30,9 @@ def demo():
         yield SimpleNamespace(url=f"http://127.0.0.1:{port}", link=link[1], tries=tries, home=home)
 
 
-@pytest.fixture
-def newcomer(demo, chromium):
-    """Open a window in which the newcomer is in; at the end the browser may have complained of nothing."""
+@pytest.fixture(scope="module")
+def entered(demo, chromium) -> Iterator[Visit]:
+    """Let the newcomer in by a link of the command, in one window for all questions."""
     made = subprocess.run(
         [str(ROOT / "bin/keybook"), "demo_link", "--role", "administrator"],
         env=environment(demo.home), capture_output=True, text=True, check=True,
@@ -42,7 +43,14 @@ def newcomer(demo, chromium):
     visit.page.wait_for_url(f"{demo.url}/")
     yield visit
     visit.context.close()
-    assert visit.trouble == []
+
+
+@pytest.fixture
+def newcomer(demo, entered) -> Iterator[Visit]:
+    """Show the newcomer Home; at the end the browser may have complained of nothing."""
+    entered.page.goto(f"{demo.url}/")
+    yield entered
+    assert entered.trouble == []
 
 
 def test_the_printed_link_lets_a_newcomer_in_once(demo, chromium):

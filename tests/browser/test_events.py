@@ -20,13 +20,16 @@ def page(cat) -> Page:
     return cat.go(EVENTS)
 
 
-# In the dark axe looks at colours alone, and test_look.py measures the contrast of every text there.
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
-def test_no_page_has_a_serious_fault_for_those_who_see_or_point_otherwise(pages, window, scheme):
+# test_look.py measures the contrast of every text; the long form has axe look at colours too.
+@pytest.mark.parametrize(
+    "scheme, colours",
+    [("light", False), *(pytest.param(scheme, True, marks=pytest.mark.long) for scheme in ("light", "dark"))],
+)
+def test_no_page_has_a_serious_fault_for_those_who_see_or_point_otherwise(pages, window, scheme, colours):
     visit = window(signed_in=True, color_scheme=scheme, reduced_motion="reduce")
     found = {}
     for name, address in pages.items():
-        found[name] = faults(visit.go(address), scheme)
+        found[name] = faults(visit.go(address), scheme, colours=colours)
     visit.trouble.clear()  # the browser's own note of the page that is not there
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 

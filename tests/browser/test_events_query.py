@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.axe import faults
 from tests.browser.hostile import strings
-from tests.browser.test_look import CONTRAST, CUT
+from tests.browser.screens import CONTRAST, CUT
 
 EVENTS = "/events/?range=30d&q=vault:eu-prod"
 

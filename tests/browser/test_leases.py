@@ -7,9 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.axe import faults
-from tests.browser.screens import SCREENS
-from tests.browser.test_look import CONTRAST, CUT, SMALL
+from tests.browser.screens import SCREENS, wrong
 
 HOSTILE = "<script>report('ran')</script>\u202egnp" + "w" * 80
 # What a look at the cluster and lookups at the vault would have left: pods, ends, an orphan, a hostile holder.
@@ -66,20 +64,9 @@ def leases(site, pages) -> dict[str, str]:
             "nothing": "/leases/?pod=nobody", "present": f"{busy}{'&' if '?' in busy else '?'}present=now"}  # fmt: skip
 
 
-@pytest.mark.parametrize("width, scheme", SCREENS)
-def test_nothing_is_cut_over_the_edge_too_pale_or_too_small(leases, window, width, scheme):
-    visit = window(
-        signed_in=True, viewport={"width": width, "height": 844}, color_scheme=scheme, reduced_motion="reduce"
-    )
-    found = {}
-    for name, address in leases.items():
-        page = visit.go(address)
-        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        found[name] = [f"{over} px over the edge"] if over > 0 else []
-        found[name] += page.evaluate(CUT) + page.evaluate(CONTRAST) + page.evaluate(SMALL)
-        if width == 1440:
-            found[name] += faults(page, scheme)
-    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+@pytest.mark.parametrize("screens", SCREENS)
+def test_nothing_is_cut_over_the_edge_too_pale_or_too_small(leases, window, screens):
+    assert wrong(window(signed_in=True), leases, screens) == {}
 
 
 def test_an_orphaned_lease_is_found_from_home_in_two_clicks_and_its_time_runs(leases, cat):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.screens import SCREENS
-from tests.browser.test_look import CONTRAST, CUT, SMALL
+from tests.browser.screens import SCREENS, wrong
 
 PODS = """
 from datetime import timedelta
@@ -51,16 +50,9 @@ def test_keys_lead_to_workloads_and_from_row_to_row(filled, cat):
     expect(page.locator("#rows .row-link").first).to_be_focused()
 
 
-@pytest.mark.parametrize("width, scheme", SCREENS)
-def test_no_page_is_cut_or_scrolls_sideways_and_all_text_can_be_read(filled, window, width, scheme):
-    visit = window(signed_in=True, viewport={"width": width, "height": 844}, color_scheme=scheme)
-    found = {}
-    for address in ADDRESSES:
-        page = visit.go(address)
-        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        found[address] = [f"{over} px over the edge"] if over > 0 else []
-        found[address] += page.evaluate(CUT) + page.evaluate(CONTRAST) + page.evaluate(SMALL)
-    assert {address: wrong for address, wrong in found.items() if wrong} == {}
+@pytest.mark.parametrize("screens", SCREENS)
+def test_no_page_is_cut_or_scrolls_sideways_and_all_text_can_be_read(filled, window, screens):
+    assert wrong(window(signed_in=True), dict(zip(ADDRESSES, ADDRESSES, strict=True)), screens, axe=False) == {}
 
 
 def test_a_stale_cluster_is_told_without_scripts(filled, window):

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.axe import faults
 from tests.browser.conftest import Site, Visit
-from tests.browser.test_look import CONTRAST, CUT, SMALL
+from tests.browser.screens import CONTRAST, CUT, SMALL
 
 NEW = "a password of many words"
 SCHEME = "matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"

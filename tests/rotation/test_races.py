@@ -108,7 +108,7 @@ def _judge(meeting: Meeting, done: list[bool]) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_two_verbs_at_once_make_only_moves_of_the_table(monkeypatch):
     toys(monkeypatch)
-    _meet(PAIRS, 10, _judge)
+    _meet(PAIRS, 4, _judge)
 
 
 @pytest.mark.long

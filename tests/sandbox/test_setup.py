@@ -74,9 +74,26 @@ def test_a_browser_that_is_named_and_runs_is_taken(machine):
     assert (done.returncode, done.stdout) == (0, f"{machine.commands / 'some-browser'}\n")
 
 
+def test_a_headless_shell_is_taken_before_a_whole_browser_and_a_whole_one_where_there_is_no_other(machine):
+    both = {"chromium": "echo 1.0", "chromium-headless-shell": "echo 1.0", "id": "echo 1000"}
+    assert machine("browser", **both).stdout == f"{machine.commands / 'chromium-headless-shell'}\n"
+    whole = machine("browser", **{**both, "chromium-headless-shell": "exit 1"})
+    assert (whole.returncode, whole.stdout, whole.stderr) == (0, f"{machine.commands / 'chromium'}\n", "")
+
+
+def test_root_on_debian_is_given_a_headless_shell_and_keeps_the_whole_browser_when_that_fails(machine):
+    at_hand = {"chromium": "echo 1.0", "chromium-headless-shell": "exit 1", "id": "echo 0"}
+    asked = machine.commands / "asked"
+    done = machine("browser", **at_hand, **{"apt-get": f"echo $* >>{asked}; exit 1"})
+    assert (done.returncode, done.stdout) == (0, f"{machine.commands / 'chromium'}\n")
+    if Path("/etc/debian_version").exists():
+        tried = [line.split()[-2:] for line in asked.read_text().splitlines()]
+        assert tried == [["chromium-headless-shell", "fonts-dejavu-core"]]
+
+
 def test_without_a_browser_it_says_what_will_not_run_and_ci_fails(machine):
     nothing = {"chromium": "exit 1", "chromium-browser": "exit 1", "google-chrome": "exit 1", "id": "echo 1000"}
-    nothing |= {"google-chrome-stable": "exit 1", "chrome": "exit 1"}
+    nothing |= {"google-chrome-stable": "exit 1", "chrome": "exit 1", "chromium-headless-shell": "exit 1"}
     done = machine("browser", **nothing)
     assert (done.returncode, done.stdout) == (0, "")
     assert "the tests marked 'browser' will not run: install chromium" in done.stderr
