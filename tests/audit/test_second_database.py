@@ -296,7 +296,7 @@ MOVING = re.compile(
     r'|"newest":? ?(value=")?\d+'
     r'|"asked_at":"[^"]*"|"export","","[^"]*"|data-copy="[^"]*"|<span class="mono">[^<]*</span> at byte [\d,]+'
     r'| ?<span class="quiet">first seen [^<]*</span>|(?<=line-place"><span class="mono">)[^<]*'
-    r"|<li><span>over 30 days, not .*?</li>"
+    r"|<li><span>over 30 days, not .*?</li>|\d audit devices are known"
     r'|<h2 id="empty-fact"><svg [^>]*><use href="#i-(?:filter|source)"></use></svg>No audit source.*?</section>'
     r'|<span class="strip-part strip-device">\w+/ <b>no line yet</b></span>|(?<=\n)\s+(?=\n)',
     re.DOTALL,
