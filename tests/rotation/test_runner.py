@@ -94,6 +94,24 @@ def test_what_nobody_can_tell_for_long_stops_the_change_with_the_next_step_named
     assert change.says.startswith("Stopped at step 1 of 1. Vault does not answer. For 15 min nobody could tell")
 
 
+def test_only_the_silence_counts_however_long_it_waited_before_and_a_resume_has_as_long_again(
+    monkeypatch, django_user_model
+):
+    silent = Unknown("Vault does not answer.")
+    use(monkeypatch, toy=Toy({"run": [Waiting("Not yet.")], "done": [silent] * 4}))
+    change = run(approved("toy"))
+    Attempt.objects.update(began_at=datetime.now(UTC) - timedelta(days=2))
+    assert later(change).state == "running"
+    in_a_while = datetime.now(UTC) + silence.LONG + timedelta(minutes=1)
+    change = later(change, now=lambda: in_a_while)
+    assert change.state == "failed" and silence.WHY in change.says
+    actions.resume(change, django_user_model.objects.create(username="ann"))
+    assert later(change, now=lambda: in_a_while).state == "running"
+    assert later(change, now=lambda: in_a_while + silence.LONG / 2).state == "running"
+    assert later(change, now=lambda: in_a_while + silence.LONG / 2).state == "succeeded"
+    assert not any(silence.SINCE in one.receipt for one in Attempt.objects.all())
+
+
 @pytest.mark.parametrize(
     "outcome, code", [(Refused("Vault said no."), "refused"), (Drifted("Version 9 is not ours."), "drifted")]
 )
