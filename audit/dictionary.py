@@ -29,6 +29,10 @@ _NEW_SECRETS = """
     SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
     ON CONFLICT DO NOTHING RETURNING namespace, mount, mount_accessor, path, id
 """
+_ENGINE_LEARNED = """
+    UPDATE audit_secret SET engine = %s
+    WHERE vault_id = %s AND namespace = %s AND mount = %s AND mount_accessor = %s AND engine LIKE 'KV v_'
+"""
 _TOKENS = "SELECT hmac, id FROM audit_token WHERE device_id = %s AND hmac = ANY(%s::bytea[])"
 _NEW_TOKENS = """
     INSERT INTO audit_token (device_id, hmac, principal_id, accessor, first_time)
@@ -300,6 +304,8 @@ class Dictionary:
                DO UPDATE SET type = excluded.type, kv_version = excluded.kv_version""",
             [*key, mount.accessor, mount.type, mount.kv_version],
         )
+        if mount.kv_version:  # secrets that calls named before an answer told the version
+            self.connection.execute(_ENGINE_LEARNED, [f"KV v{mount.kv_version}", *key, mount.accessor])
 
     def remember_wraps(self, wraps: Sequence[tuple[bytes, int, int, int]]) -> None:
         """Keep (wrapping token HMAC, secret id, disclosure, time in µs) so that the unwrap can be named."""

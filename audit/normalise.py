@@ -234,7 +234,7 @@ class Normaliser:
             path=bounded(path, 1000),
             logical=None if logical is None else bounded(logical, 900),
             print_name="" if logical is None else bounded(paths.print_name(namespace, where.mount, logical), 1500),
-            engine=_engine(mount),
+            engine=_engine(mount, where.rest),
             login=login,
             secretive=masking.find_plain_token(places.encode()),  # lookups by token in the path, as old clients do
             named_login=named,
@@ -327,9 +327,9 @@ def _is_plain(asked: Request) -> bool:
     return usual and kv and not asked.namespace.path
 
 
-def _engine(mount: MountInfo) -> str:
+def _engine(mount: MountInfo, rest: str) -> str:
     if mount.type == "kv":
-        return "KV v1" if mount.kv_version == 1 else "KV v2"
+        return f"KV v{mount.kv_version or paths.kv_version_of(rest)}"
     return mount.type
 
 

@@ -33,6 +33,7 @@ from inventory.cluster_models import ClusterLink, KubeObject, PodState  # noqa: 
 from inventory.models import Cluster, PodLife  # noqa: E402
 from inventory.reckoning import Reckoner  # noqa: E402
 from inventory.sync_cluster import ClusterSink  # noqa: E402
+from kit.heap import settle  # noqa: E402
 
 _PODS = RESOURCES["pods"]
 Figures = dict[str, float]
@@ -60,6 +61,7 @@ class Measured(ClusterSink):
 
 def once(url: str, token: str, way: str) -> None:
     """Take one step in this process, and print what it cost as JSON."""
+    settle()  # as the worker does
     cluster, _ = Cluster.objects.get_or_create(name="bench", uid="bench")
     ClusterLink.objects.get_or_create(cluster=cluster, defaults={"connected_at": cluster_rows.now()})
     client = Client(Address(url, token))

@@ -6,11 +6,13 @@ import gc
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from cluster.resources import SHAPES, Resource
+
+_T = TypeVar("_T")
 
 
 class Unreadable(ValueError):
@@ -71,8 +73,8 @@ class _ListMeta(msgspec.Struct, gc=False, rename="camel"):
     remaining_item_count: int | None = None
 
 
-class _List(msgspec.Struct, gc=False):
-    items: list[msgspec.Raw] | None
+class _List(msgspec.Struct, Generic[_T], gc=False):
+    items: list[_T] | None
     metadata: _ListMeta = msgspec.field(default_factory=_ListMeta)
 
 
@@ -109,32 +111,44 @@ class _Named(msgspec.Struct, gc=False):
     metadata: _Names = msgspec.field(default_factory=_Names)
 
 
-_T = TypeVar("_T")
 # A pair, or half of one.
 _SURROGATES = re.compile(rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F]..")
 _INITIAL_END = "k8s.io/initial-events-end"
 _UNREADABLE = Failure(0, "Unreadable", "the line is not an event of the API server", 0)
 # Whatever msgspec can meet in hostile bytes; RecursionError: nesting, UnicodeDecodeError: a name that is not UTF-8.
 _ODD = (msgspec.MsgspecError, RecursionError, UnicodeError, ValueError)
-_list = msgspec.json.Decoder(_List).decode
+_list = msgspec.json.Decoder(_List[msgspec.Raw]).decode
 _line = msgspec.json.Decoder(_Line).decode
 _status = msgspec.json.Decoder(_Status).decode
 _named = msgspec.json.Decoder(_Named).decode
 _anything = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _objects = {name: msgspec.json.Decoder(shape).decode for name, shape in SHAPES.items()}
+_lists: dict[str, Callable[[bytes], _List[Any]]] = {
+    name: msgspec.json.Decoder(_List[shape]).decode  # type: ignore[valid-type]
+    for name, shape in SHAPES.items()
+}
 
 
 def decode_page(resource: Resource, raw: bytes) -> Page:
     """Return one page of a list of this resource; raises `Unreadable` when it is no list at all."""
     with _without_collector():
-        try:
-            found = _again(_list, _without_nul(raw))
-        except _ODD as error:
-            raise Unreadable(f"The answer to a list of {resource.name} is not a list: {error}") from None
-        items = [decode_object(resource, each) for each in found.items or ()]
+        found = _whole(resource, _without_nul(raw))
     meta = found.metadata
-    return Page(items, meta.resource_version, meta.continue_, meta.remaining_item_count)
+    return Page(found.items or [], meta.resource_version, meta.continue_, meta.remaining_item_count)
+
+
+def _whole(resource: Resource, raw: bytes) -> _List[Any]:
+    """Return a list read in one go, and object by object where one of them has not its shape."""
+    try:
+        return _lists[resource.name](raw)
+    except _ODD:
+        pass
+    try:
+        found = _again(_list, raw)
+    except _ODD as error:
+        raise Unreadable(f"The answer to a list of {resource.name} is not a list: {error}") from None
+    return _List([decode_object(resource, each) for each in found.items or ()], found.metadata)
 
 
 def decode_event(resource: Resource, line: bytes) -> Event:

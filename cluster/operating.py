@@ -96,10 +96,12 @@ class Operator:
         place = placed(KINDS, kind, namespace, name, NotRestartable)
 
         def body(found: Restartable) -> Json | None:
+            ours = rollouts.restarted_by(found) == change_id
+            if not ours:  # before the fingerprint, which it changes too: this says what to do
+                _refuse(rollouts.obstacle(found), NotRestartable, place)
             place.check(found, uid, fingerprint)
-            if rollouts.restarted_by(found) == change_id:
+            if ours:
                 return None
-            _refuse(rollouts.obstacle(found), NotRestartable, place)
             notes = {CHANGE: change_id, RESTARTED_AT: _stamp(at)}
             return {"spec": {"template": {"metadata": {"annotations": notes}}}}
 

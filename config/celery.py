@@ -17,6 +17,7 @@ from celery import Celery, bootsteps
 from django.conf import settings
 
 from inventory import executing
+from kit import heap
 from kit.undumpable import undumpable
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -188,3 +189,16 @@ class Identity(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no 
 
 
 app.steps["worker"].add(Identity)
+
+
+class Heap(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
+    """Sets the memory's housekeeping before the worker divides, so that its children share what it has imported."""
+
+    requires = (Identity,)
+
+    def create(self, worker: Any) -> None:
+        """Leave what is imported out of every later search for rubbish."""
+        heap.settle()
+
+
+app.steps["worker"].add(Heap)

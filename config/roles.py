@@ -141,14 +141,14 @@ RULES = (
     Rule("rotation_freeze", {WEB: ADD, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),
     # A notice is written with the verb that it tells of, by whoever does that; another process delivers it.
     Rule("rotation_answer", {WEB: ADD, OPERATIONS: READ, HEALTH: READ}),
-    Rule("rotation_notice", {WEB: ADD, OPERATIONS: ADD, NOTICES: f"{ADD}, UPDATE (spread_at)", HEALTH: READ}),
+    Rule("rotation_notice", {WEB: ADD, OPERATIONS: ADD, NOTICES: f"{ADD}, UPDATE (spread_at), DELETE", HEALTH: READ}),
     Rule("rotation_channel", {WEB: f"{ADD}, UPDATE (ended_at)", NOTICES: READ, HEALTH: READ}),
     # Pages make what a webhook is signed with, and never read it again.
     Rule(
         "rotation_channelsecret",
         {WEB: "SELECT (id, channel_id, made_at, ended_at), INSERT, UPDATE (ended_at)", NOTICES: READ},
     ),
-    Rule("rotation_(delivery|try)", {WEB: READ, NOTICES: "SELECT, INSERT, UPDATE", HEALTH: READ}),
+    Rule("rotation_(delivery|try)", {WEB: READ, NOTICES: "SELECT, INSERT, UPDATE, DELETE", HEALTH: READ}),
     # What is found to disagree stays: people only note that they looked into it.
     Rule(
         "rotation_(mismatch|executortrouble)",

@@ -12,6 +12,7 @@ import msgspec
 from django.http import QueryDict
 
 from accounts.models import User
+from dashboard import field_words
 from dashboard.change_page import PlanRow, plan_row
 from dashboard.change_words import deed_of, leaf
 from dashboard.words import visible
@@ -24,12 +25,6 @@ from rotation.planning import Refused
 
 WHERE = ("vault", "namespace", "cluster")
 FAMILIES = {"rotate": "Rotate", "revoke": "Revoke", "restart": "Restart", "govern": "Who may do what"}
-WORDS = {
-    "restart": "Restart what would keep the old value",
-    "retire": "Destroy the old version at the end",
-    "policy": "Password policy of the vault",
-    "enable": "Let it in again instead",
-}
 ASKS = {
     "approval_policy": (
         "Say which changes the policy is about, who must approve them and with which proof. Ending it needs "
@@ -79,11 +74,24 @@ class Field:
     value: str
     needed: bool
     choices: tuple[str, ...] = ()
+    target: str = ""
 
     @property
     def words(self) -> str:
         """Return its name as people say it."""
-        return WORDS.get(self.name) or self.name.replace("_", " ").capitalize()
+        return field_words.name_of(self.name)
+
+    @property
+    def hint(self) -> str:
+        """Return what belongs in it: an example, how many lines, whether it may stay empty."""
+        lines = "one a line" if self.kind == "lines" else ""
+        told = [field_words.hint_of(self.target, self.name), lines, "" if self.needed else "optional"]
+        return "; ".join(part for part in told if part)
+
+    @property
+    def options(self) -> list[tuple[str, str]]:
+        """Return the choices with what each means."""
+        return [(one, field_words.CHOICES.get(one, one)) for one in self.choices]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +151,7 @@ class ChangeForm:
             value = "yes" if told else ""
         else:
             value = self.given.get(name, "")
-        return Field(name, kind, value.replace("\0", "")[:LONGEST], needed, choices)
+        return Field(name, kind, value.replace("\0", "")[:LONGEST], needed, choices, self.target)
 
     @property
     def _default(self) -> Any:

@@ -42,15 +42,21 @@ def secret(name: str, engine: str, vault: str) -> list[Way]:
 
 def _secret(name: str, engine: str, vault: str) -> list[Way]:
     found = [Way("Its changes", f"{reverse('change-list')}?{urlencode({'subject': name})}")]
-    if engine == "kv":
-        found.append(_way("Rotate…", "kv", secret=name, vault=vault))
+    if engine == "KV v2":  # version 1 keeps no versions, so nothing could be proven by them
+        found += _rotation("kv", "secret", name, vault)
     elif engine == "database" and "/static-creds/" in name:
-        found.append(_way("Rotate…", "database_role", secret=name, vault=vault))
+        found += _rotation("database_role", "secret", name, vault)
     elif engine == "transit" and "/keys/" in name:
-        found.append(_way("Rotate…", "transit", key=name, vault=vault))
+        found += _rotation("transit", "key", name, vault)
     elif "/creds/" in name:
         found.append(_way("Revoke its leases…", "lease", role=name, vault=vault))
     return found
+
+
+def _rotation(target: str, argument: str, name: str, vault: str) -> list[Way]:
+    given = {"target": target, "pattern": name, "vault": vault, "name": name.rsplit("/", 1)[-1]}
+    again = Way("Schedule…", f"{reverse('change-schedule-new')}?{urlencode(given)}")
+    return [_way("Rotate…", target, **{argument: name}, vault=vault), again]
 
 
 def lease(lease_id: str, vault: str, principal: str, pod: str) -> list[Way]:

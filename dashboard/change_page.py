@@ -272,6 +272,11 @@ class ChangePage:
         return [step_row(one, one.number in final, self.now) for one in self.told.steps]
 
     @property
+    def rest(self) -> list[StepRow]:
+        """Return what is not done of a change that stopped: a resume goes on with it, a cancel leaves it out."""
+        return [row for row in self.steps if row.step.state != "done"] if self.stopped else []
+
+    @property
     def stands(self) -> str:
         """Return where the steps stand, in words: the only thing that is announced when it changes."""
         steps = self.told.steps

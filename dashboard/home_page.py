@@ -113,14 +113,15 @@ class HomePage:
         none = pulse.Used(0, 0, 0, 0)
         people, root = used.get(Kind.HUMAN, none), used.get(Kind.ROOT, none)
         denied = sum(bar.denied for bar in self._bins)
+        reads = f"{_unit(people.reads, 'read')} by {people.principals}"
         return [
-            Ready("Calls denied, last 24 hours", denied, "calls", _events("outcome:denied", "24h")),
+            Ready("Calls denied, last 24 hours", denied, _unit(denied, "call"), _events("outcome:denied", "24h")),
             Ready(
                 "Secrets read by people, last 7 days", people.reads,
-                f"reads by {people.principals}", _events("kind:human disclosed:value,credential,key,plaintext", "7d"),
+                reads, _events("kind:human disclosed:value,credential,key,plaintext", "7d"),
             ),
             Ready(
-                "The root token used, last 7 days", root.events, "calls",
+                "The root token used, last 7 days", root.events, _unit(root.events, "call"),
                 _events("kind:root", "7d"), "warn-words" if root.events else "",
             ),
         ]  # fmt: skip
@@ -140,12 +141,12 @@ class HomePage:
         """Return the ready questions about what is live; of pods none to the limited."""
         leases, pods = reverse("lease-list"), reverse("pod-list")
         orphans = self.outlived.count
-        found = [_live("Leases held by pods that are gone", orphans, "leases", f"{leases}?orphaned=yes")]
+        found = [_live("Leases held by pods that are gone", orphans, "lease", f"{leases}?orphaned=yes")]
         if self.scope.everything:
             old = cluster_questions.pod_rows(cluster_questions.Filter(old=True)).count()
             found += [
-                _live("Pods on an old version of a secret", old, "pods", f"{pods}?old=yes"),
-                _live("Pods that do not get their secrets", self.stuck.pods, "pods", f"{pods}?troubled=yes"),
+                _live("Pods on an old version of a secret", old, "pod", f"{pods}?old=yes"),
+                _live("Pods that do not get their secrets", self.stuck.pods, "pod", f"{pods}?troubled=yes"),
             ]
         return found
 
@@ -245,8 +246,13 @@ class Present:
         return f"{reverse('pod-list')}?{urlencode(which)}"
 
 
-def _live(words: str, count: int, unit: str, url: str) -> Ready:
-    return Ready(words, count, unit, url, "warn-words" if count else "")
+def _live(words: str, count: int, noun: str, url: str) -> Ready:
+    return Ready(words, count, _unit(count, noun), url, "warn-words" if count else "")
+
+
+def _unit(count: int, noun: str) -> str:
+    """Return the word that stands after a number."""
+    return noun if count == 1 else f"{noun}s"
 
 
 def _outlived(found: Outlived, now: datetime) -> list[Trouble]:

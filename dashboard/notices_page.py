@@ -43,6 +43,12 @@ class DeliveryRow:
     to: str
     said: Said
 
+    @property
+    def again(self) -> bool:
+        """Whether it may be sent again: it was given up, and its address still gets notices."""
+        channel = self.row.channel
+        return self.row.state == "given_up" and (channel is None or channel.ended_at is None)
+
 
 @dataclass
 class NoticesPage:

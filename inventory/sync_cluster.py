@@ -29,6 +29,7 @@ from inventory.sights import sight
 from inventory.sync_pods import PodWriter, remember_accounts
 
 EVERY, MOST = 0.2, 500  # seconds, and objects, that wait for a commit
+LONGER, MORE = 1.0, 2_500  # the same while a list comes in: it counts at its end alone, and each commit has its price
 STOOD = timedelta(seconds=1)  # a watch that stood so long has given what had changed before it was opened
 MARKED = frozenset({"secrets", "secretproviderclasspodstatuses"})
 QUIET = frozenset({"nodes"})  # whose changes (a heartbeat every few minutes) change nothing that is worked out
@@ -221,7 +222,8 @@ class ClusterSink:
         return bool(self._rows or self._moved or any(self._gone.values()))
 
     def _perhaps_commit(self) -> None:
-        if len(self._rows) >= MOST or (self._waiting and time.monotonic() - self._committed >= EVERY):
+        every, most = (LONGER, MORE) if self._listing else (EVERY, MOST)
+        if len(self._rows) >= most or (self._waiting and time.monotonic() - self._committed >= every):
             self.commit()
 
     def commit(self) -> None:

@@ -7,17 +7,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q
+from psycopg.types.json import Jsonb
 
 from inventory import bulk
 from inventory.lives import Life, Lives, Sight, Span
 from inventory.models import Cluster, PodAddress, PodGap, PodLife, ServiceAccount
 from inventory.moments import micros, micros_or_none, time_of, time_or_none
+from kit.arrays import numbers
 
 KEPT = timedelta(days=1)  # how long an ended life is remembered, because a watch that is taken up repeats itself
 _LIFE = ("cluster_id", "uid", "namespace", "name", "service_account", "node", "host_network", "started", "seen_at",
          "ended", "ended_uncertain", "labels", "change")  # fmt: skip
+_NO_ADDRESSES = f"DELETE FROM {PodAddress._meta.db_table} WHERE life_id = ANY(%s::bigint[])"  # noqa: S608
 _json = msgspec.json.Encoder().encode
 _ADDRESS = ("life_id", "address", "started", "ended", "sure_until")
 
@@ -70,10 +73,9 @@ class PodWriter:
 
     def _write(self, changed: list[Life], change: int) -> None:
         rows = [_row(self.cluster, life, change) for life in changed]
-        bulk.put(PodLife, _LIFE, rows, key=("cluster_id", "uid"), update=_LIFE[2:])
-        known = PodLife.objects.filter(cluster=self.cluster, uid__in=[life.uid for life in changed])
-        keys = dict(known.values_list("uid", "pk"))
-        PodAddress.objects.filter(life__in=keys.values()).delete()
+        keys = dict(bulk.put(PodLife, _LIFE, rows, key=_LIFE[:2], update=_LIFE[2:], giving=("uid", "id")))
+        with connection.cursor() as cursor:  # one text: a thousand parameters would cost more than the delete itself
+            cursor.execute(_NO_ADDRESSES, [numbers([*keys.values()])])
         bulk.put(PodAddress, _ADDRESS, [_address(keys[life.uid], span) for life in changed for span in life.spans])
 
 
@@ -100,7 +102,7 @@ def life_of(row: PodLife) -> Life:
 def _row(cluster: Cluster, life: Life, change: int) -> tuple[Any, ...]:
     return (
         cluster.pk, life.uid, life.namespace, life.name, life.service_account, life.node, life.host_network,
-        time_of(life.start), time_of(life.seen), time_or_none(life.end), life.uncertain, _json(life.labels).decode(),
+        time_of(life.start), time_of(life.seen), time_or_none(life.end), life.uncertain, Jsonb(life.labels, _json),
         change,
     )  # fmt: skip
 

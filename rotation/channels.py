@@ -21,7 +21,7 @@ from accounts.trail import Detail, Subject
 from kit import outward
 from rotation import webhook_secrets
 from rotation.notice_models import Channel, ChannelSecret, Delivery, Notice
-from rotation.telling import KINDS, tell
+from rotation.telling import KINDS, tell, tell_again
 
 WEBHOOK, EMAIL = "webhook", "email"
 MOST = 50  # channels
@@ -144,6 +144,25 @@ def try_out(key: int, *, actor: User, request: HttpRequest | None = None) -> Non
     channel = _channel(key)
     tell("test", None, who=actor.username, to=channel.pk)
     trail.record(actor, "rotation.channel.tried", _subject(channel), request=request)
+
+
+@transaction.atomic
+def again(key: int, *, actor: User, request: HttpRequest | None = None) -> None:
+    """Tell anew, at the same address, what was given up there. Raises `NotDone`."""
+    row = Delivery.objects.select_related("notice", "channel").filter(pk=key, state="given_up").first()
+    if row is None:
+        raise NotDone("This was not given up, or it is kept no more. Only what was given up can be sent again.")
+    if row.channel is not None and row.channel.ended_at is not None:
+        raise NotDone("This channel was removed. Add it anew to have it told of what comes.")
+    if tell_again(row) is None:
+        raise NotDone("It is sent again already: see the newest rows of the list.")
+    subject = Subject("notice", row.notice_id, row.notice.name)
+    trail.record(actor, "rotation.notice.sent_again", subject, details={"to": where(row)}, request=request)
+
+
+def where(row: Delivery) -> str:
+    """Return where a delivery goes, as the trail prints it: no path of a webhook, no address of a person."""
+    return f"channel {row.channel.name}" if row.channel else f"person {row.person_id}"
 
 
 def shown(channel: Channel) -> str:

@@ -21,6 +21,7 @@ TURNS = {
 }
 TOGETHER = ("rotate", "restart")
 REVOKES, PROOF = "revoke_leases", "verify_revoked"
+CUTS = (REVOKES, "revoke_token", "disable_entity", "notify")  # never held up by a proof that waits for a database
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,23 @@ def _together(block: Iterable[StepSpec]) -> list[StepSpec]:
 
 
 def _proven(steps: Sequence[StepSpec]) -> list[StepSpec]:
-    """Put one proof for each of Vault's namespaces behind the last revocation of leases; it names them by number."""
-    last = {one.args.get("namespace", ""): at for at, one in enumerate(steps) if one.step == REVOKES}
+    """Put one proof for each of Vault's namespaces behind the last revocation of leases; it names them by number.
+
+    What else cuts somebody off at once goes before it: a proof may wait for hours while a database is away.
+    """
+    last = {one.args.get("namespace", ""): _cut_off(steps, at) for at, one in enumerate(steps) if one.step == REVOKES}
     wanted = {one.args["namespace"] for one in steps if one.step == PROOF} & set(last)
     found: list[StepSpec] = []
     for at, one in enumerate(steps):
         found += [one] if one.step != PROOF else []
         found += [StepSpec(PROOF, {"namespace": space}) for space in sorted(wanted) if last[space] == at]
     return [_numbered(one, found) if one.step == PROOF else one for one in found]
+
+
+def _cut_off(steps: Sequence[StepSpec], at: int) -> int:
+    """Return the place of the last step that follows another without a pause and cuts somebody off too."""
+    after = next((n for n in range(at + 1, len(steps)) if steps[n].step not in (*CUTS, PROOF)), len(steps))
+    return max(n for n in range(at, after) if n == at or steps[n].step != PROOF)
 
 
 def _numbered(proof: StepSpec, steps: Sequence[StepSpec]) -> StepSpec:

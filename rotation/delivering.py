@@ -26,13 +26,15 @@ WAITS = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800)  # seconds after 
 HELD = timedelta(seconds=60)  # for which a try that was begun is nobody else's
 TURN = 20.0  # seconds of one turn
 MOST = 200  # notices of one turn
+KEPT = timedelta(days=90)  # a notice with what became of it; what it told of stays in the trail
 _log = logging.getLogger("keybook.notices")
 
 
 def turn() -> int:
-    """Take one turn: chase reviews, spread what is new, try what is due. Returns how many were tried."""
+    """Take one turn: chase reviews, spread what is new, try what is due, forget. Returns how many were tried."""
     chase(timezone.now())
     spread()
+    forget(timezone.now())
     tried, until = 0, time.monotonic() + TURN
     while time.monotonic() < until and (taken := _take()) is not None:
         _try(*taken)
@@ -55,6 +57,16 @@ def spread() -> None:
             if notice is not None:
                 Delivery.objects.bulk_create(_deliveries(notice), ignore_conflicts=True)
                 Notice.objects.filter(pk=key).update(spread_at=timezone.now())
+
+
+def forget(now: datetime) -> None:
+    """Delete the oldest notices that are past their time and on no way any more, with their deliveries and tries."""
+    oldest = Notice.objects.order_by("pk").values_list("at", flat=True).first()
+    if oldest is None or oldest >= now - KEPT:  # their numbers follow the time, so one look is enough nearly always
+        return
+    past = Notice.objects.filter(at__lt=now - KEPT).exclude(spread_at=None).exclude(deliveries__state="waiting")
+    keys = list(past.order_by("pk").values_list("pk", flat=True)[:MOST])
+    Notice.objects.filter(pk__in=keys).delete()
 
 
 def _deliveries(notice: Notice) -> Iterator[Delivery]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 
 from accounts.models import TrailEntry
-from rotation import freeze, preflight, redraw, standing, waiting
+from rotation import freeze, newcomers, preflight, redraw, standing, waiting
 from rotation.approvers import database_time
 from rotation.approving import party
 from rotation.books import books, witness
@@ -25,7 +25,7 @@ def hands(worker: str) -> Hands:
 
     ours = Hands(
         worker, _doors, witness(), freeze.over, unsure, drawn=lambda change: redraw.differs(change, books()),
-        shut=waiting.shut,
+        shut=waiting.shut, came=lambda change: newcomers.leases(change, books()),
     )  # fmt: skip
     return ours
 

@@ -16,7 +16,10 @@ from rotation.surroundings import Hands, facts_of, world_to_look
 from rotation.telling import tell
 
 _VOID = "What was approved is no longer what would happen, so the approvals are void: look at the plan and decide anew."
-_GONE = "So the approvals are void, and this plan can't be done any more: cancel it and ask anew."
+_GONE = (
+    "So the approvals are void, and this plan can't be done as things stand: put that right and approve it anew, "
+    "or cancel it and ask anew."
+)
 
 
 def check(change: Change, hands: Hands) -> dict[str, Any]:
@@ -40,9 +43,13 @@ def check(change: Change, hands: Hands) -> dict[str, Any]:
 
 
 def drift(change: Change, hands: Hands) -> tuple[str, str]:
-    """Look once more before the first effect; returns the verb to make of a change that may not start, and why."""
+    """Look once more before the first effect; returns the verb to make of a change that may not start, and why.
+
+    Approvals that are void by that are struck at once: what drifted may be put right before anybody looks again.
+    """
     found = check(change, hands)
     if change.facts_hash and digest(found["facts"]) != change.facts_hash:
+        Verdict.objects.filter(change=change, void=False, verdict="approve").update(void=True)
         return "void", _why(change, found)
     trouble = next((f"Step {line['step']}: {line['says']}" for line in found["lines"] if not line["ok"]), "")
     return ("wait", trouble) if trouble else ("", "")

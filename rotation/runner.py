@@ -19,15 +19,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from kit import faults
-from rotation import failures, lifecycle, moves, steps
+from rotation import endings, failures, lifecycle, moves, silence, steps
 from rotation.models import Attempt, Change, Proof, Step
 from rotation.outcomes import Done, Drifted, NotDone, Outcome, ProofLine, Unknown, Waiting
 from rotation.surroundings import Hands, world_of
 from rotation.world import World
 
 MOST_ATTEMPTS = 20  # of one step, tries that surely did nothing included: then a person decides
-UNKNOWN_FOR = 900.0  # seconds for which a call without an answer is looked into before a person decides
-_LOOK = "Look there yourself, then resume: the step looks again before it does anything."
 PAUSE = 30.0  # seconds between two looks at what a person paused: whoever resumes it rings
 WORKER = "worker operations"
 _NEVER_BEGAN = (
@@ -75,7 +73,9 @@ def _advance(change: Change, hands: Hands) -> None:
     while (step := change.steps.exclude(state="done").order_by("number").first()) is not None:
         if _held_up(change, hands, step) or not _take(change, step, hands):
             return
-    moves.make(change, "succeed", WORKER, epoch=change.epoch, says=_ending(change), **_RELEASED)
+    moves.make(
+        change, "succeed", WORKER, epoch=change.epoch, says=endings.succeeded(change, hands.came(change)), **_RELEASED
+    )
 
 
 def _start(change: Change, hands: Hands) -> bool:
@@ -108,7 +108,7 @@ def _held_up(change: Change, hands: Hands, step: Step | None = None) -> bool:
     # Never the epoch: it may be another's by now.
     change.refresh_from_db(fields=["state", "cancel_wanted", "pause_before", "paused_by"])
     if change.cancel_wanted and change.state == lifecycle.RUNNING:
-        moves.make(change, "stop", WORKER, epoch=change.epoch, says=_cancelled(change), **_RELEASED)
+        moves.make(change, "stop", WORKER, epoch=change.epoch, says=endings.cancelled(change), **_RELEASED)
         return True
     if why := hands.frozen(change):
         _park(change, why, 5.0, hands)
@@ -135,7 +135,7 @@ def _take(change: Change, step: Step, hands: Hands) -> bool:
         outcome = _act(kind.done, change, step, last, args, hands)
         if not isinstance(outcome, NotDone):
             return _settle(change, step, last, outcome, hands)
-        _result(change, step, last, outcome)
+        _result(change, step, last, outcome, hands)
         last.outcome = "not done"
     attempt = _intend(change, step, kind, args, last, hands)
     return attempt is not None and _settle(
@@ -200,7 +200,7 @@ def _progress(change: Change, step: Step, done: int, of: int) -> None:
 
 def _settle(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hands: Hands) -> bool:
     """Commit a result, and what follows of it for step and change; tells whether the next step may follow."""
-    _result(change, step, attempt, outcome)
+    _result(change, step, attempt, outcome, hands)
     if isinstance(outcome, Done):
         return True
     if isinstance(outcome, Waiting | Unknown | NotDone):
@@ -210,7 +210,8 @@ def _settle(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hand
     return False
 
 
-def _result(change: Change, step: Step, attempt: Attempt, outcome: Outcome) -> None:
+def _result(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hands: Hands) -> None:
+    attempt.receipt = silence.kept(attempt.receipt, outcome, hands.now())
     with _mine(change):
         _keep(step, attempt, outcome)
         if isinstance(outcome, Done):
@@ -225,8 +226,7 @@ _CODES: tuple[tuple[type[Outcome], str], ...] = (
 def _keep(step: Step, attempt: Attempt, outcome: Outcome) -> None:
     code = next((code for kind, code in _CODES if isinstance(outcome, kind)), "refused")
     ended = {} if code in ("", "waiting") else {"ended_at": Now()}
-    receipt = {**attempt.receipt, **outcome.receipt}
-    Attempt.objects.filter(pk=attempt.pk).update(outcome=code, says=outcome.says, receipt=receipt, **ended)
+    Attempt.objects.filter(pk=attempt.pk).update(outcome=code, says=outcome.says, receipt=attempt.receipt, **ended)
     for line in outcome.proofs:
         _keep_line(step, line)
 
@@ -247,6 +247,8 @@ def _keep_line(step: Step, line: ProofLine) -> None:
 def _wait(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hands: Hands) -> None:
     """Park the change; one that was tried too often, or is unknown for too long, stops for a person."""
     if why := _enough(attempt, outcome, hands):
+        with _mine(change):
+            Attempt.objects.filter(pk=attempt.pk).update(receipt=silence.broken(attempt.receipt))
         _stop(change, step, f"{outcome.says} {why}")
         return
     given: dict[str, Any] = {"state": "waiting", "says": outcome.says}
@@ -259,8 +261,8 @@ def _wait(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hands:
 
 
 def _enough(attempt: Attempt, outcome: Outcome, hands: Hands) -> str:
-    if isinstance(outcome, Unknown) and hands.now() - attempt.began_at > timedelta(seconds=UNKNOWN_FOR):
-        return f"For {UNKNOWN_FOR / 60:.0f} min nobody could tell whether it happened. {_LOOK}"
+    if isinstance(outcome, Unknown) and silence.too_long(attempt.receipt, hands.now()):
+        return silence.WHY
     if isinstance(outcome, NotDone) and not attempt.number % MOST_ATTEMPTS:  # a resumed one gets as many again
         return f"It was tried {attempt.number} times, and is not done. Mend that, then resume."
     return ""
@@ -317,31 +319,3 @@ def _renewing(change: Change, hands: Hands) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-
-
-def _ending(change: Change) -> str:
-    short = change.proofs.exclude(state="proven").count()
-    if not short:
-        return "Done and proven."
-    return f"Done; {short} lines fall short of proof." if short > 1 else "Done; 1 line falls short of proof."
-
-
-def _cancelled(change: Change) -> str:
-    """Say how far it came; a step that had begun may go on in Vault or the cluster without us."""
-    step = change.steps.exclude(state="done").order_by("number").first()
-    of = change.steps.count()
-    last = step.attempts.order_by("-number").first() if step else None
-    if step is None or last is None or _only_looks(change, step):
-        return f"Cancelled before step {step.number if step else of} of {of}. What was done stays done."
-    begun = _BEGUN.get(last.outcome, "It was not done")
-    return f"Cancelled in step {step.number} of {of}, {step.title}. {begun}: {last.says or 'no answer came.'}"
-
-
-def _only_looks(change: Change, step: Step) -> bool:
-    """Tell whether a step changes nothing anywhere, by its own words in the plan."""
-    return any(
-        one["number"] == step.number and one["describe"].get("undo") == "reads only" for one in change.plan["steps"]
-    )
-
-
-_BEGUN = {"": "It may have happened", "waiting": "It had begun, and is not taken back"}

@@ -16,7 +16,7 @@ from accounts.models import Role, User
 from accounts.trail import Detail, Subject, without_tokens
 from rotation import bells
 from rotation.models import Change, Freeze
-from rotation.notice_models import Notice
+from rotation.notice_models import Delivery, Notice
 
 # What people are told, as channels name it, with its words on pages.
 KINDS: Mapping[str, str] = MappingProxyType({
@@ -51,6 +51,7 @@ TOLD: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 ALARMS = frozenset({"break_glass", "overdue", "freeze_set"})  # told to everybody who may decide on changes
 TO_ASKER = frozenset({"approved", "rejected", "failed", "reviewed"})
+NO_CHANNEL = "none"  # of a notice that is for a person alone
 LONGEST = 1_000  # characters of a text of people in a notice
 
 
@@ -89,6 +90,17 @@ def tell(
         made, new = Notice.objects.create(**given), True
     else:
         made, new = Notice.objects.get_or_create(key=key, defaults=given)
+    if new:
+        transaction.on_commit(bells.ring_for_notices)
+    return made if new else None
+
+
+def tell_again(delivery: Delivery) -> Notice | None:
+    """Keep a notice anew for the one address where it was given up; None if that was done already."""
+    old = delivery.notice
+    given = {"kind": old.kind, "change": old.change, "who": old.who, "people": [delivery.person_id or 0]}
+    told = {**old.told, "channel": str(delivery.channel_id or NO_CHANNEL)}
+    made, new = Notice.objects.get_or_create(key=f"again {delivery.pk}", defaults={**given, "told": told})
     if new:
         transaction.on_commit(bells.ring_for_notices)
     return made if new else None

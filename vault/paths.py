@@ -91,6 +91,11 @@ def secret_path(mount_type: str, kv_version: int, rest: str, operation: str) -> 
     return _ENGINES.get(kind, _by_role)(rest)
 
 
+def kv_version_of(rest: str) -> int:
+    """The version of a KV mount by a path below it, as long as no answer has told it: 1 has no words of its own."""
+    return 2 if rest.startswith(_KV2_SECRET) else 1
+
+
 def _kv_path(version: int, rest: str) -> str | None:
     if version != 1:
         for prefix in _KV2_SECRET:

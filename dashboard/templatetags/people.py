@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from django import template
 
+from accounts.areas import in_words
 from accounts.may import Person
 from accounts.may import may as _may
 from dashboard import words
+from dashboard.limits import scope_for
 
 register = template.Library()
 
@@ -17,6 +19,12 @@ register = template.Library()
 def may(user: Person, verb: str) -> bool:
     """Return whether the reader may do `verb`, by the table that the views ask too."""
     return _may(user, verb)
+
+
+@register.simple_tag(takes_context=True)
+def own_areas(context: template.Context) -> list[str]:
+    """Return the areas to which the reader's view is limited, in words; none for who sees everything."""
+    return in_words(area for group in scope_for(context["request"]).groups for area in group)
 
 
 @register.filter

@@ -51,7 +51,7 @@ def _do(request: HttpRequest, action: str) -> tuple[Channel, str] | None:
         return channels.add(_wish(request, action), actor=actor, request=request)
     if action == "renew":
         return channels.renew(key, actor=actor, request=request)
-    verbs = {"end": channels.end, "end_old": channels.end_old, "try": channels.try_out}
+    verbs = {"end": channels.end, "end_old": channels.end_old, "try": channels.try_out, "again": channels.again}
     if action not in verbs:
         raise NotDone(_NOT_OURS)
     verbs[action](key, actor=actor, request=request)

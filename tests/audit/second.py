@@ -17,6 +17,7 @@ import psycopg
 from django.db import connection, transaction
 from psycopg.conninfo import make_conninfo
 
+from accounts.scope import EVERYTHING, Scope
 from audit import rollups
 from audit.event import AMENDS
 from audit.scoping import HIDDEN
@@ -40,9 +41,13 @@ WHOLE = {"audit_event": "id, vault, request_id, flags, principal"} | dict.fromke
 )
 # How far a vault's record reaches is told of it as a whole, so that is as the first database has it.
 HEALTH = ("audit_quarantine", "audit_alarm", "audit_gap", "audit_generation")
+KNOWN = "{} IN (SELECT id FROM audit_device)"
+OF = dict.fromkeys(HEALTH, KNOWN.format("device_id")) | {
+    "audit_quarantine": f"generation_id IN (SELECT id FROM first.audit_generation WHERE {KNOWN.format('device_id')})",
+}
 AS_FIRST = f"""
     {"".join(f"DELETE FROM {table};" for table in HEALTH)}
-    {"".join(f"INSERT INTO {table} SELECT * FROM first.{table};" for table in HEALTH)}
+    {"".join(f"INSERT INTO {table} SELECT * FROM first.{table} WHERE {OF[table]};" for table in HEALTH)}
     UPDATE audit_device SET last_time = of_first.last_time, seen_at = of_first.seen_at
     FROM first.audit_device of_first WHERE of_first.id = audit_device.id"""
 NUMBERS_OF_THE_FIRST = """
@@ -80,8 +85,9 @@ FORGET_WHAT_NO_EVENT_HAS = f"""
         (SELECT principal FROM audit_event UNION SELECT principal_id FROM audit_token)"""
 # Somebody without limits never sees an event without a path and a device, so these have rows, without a name.
 NAMELESS = """
-    INSERT INTO audit_path (id, vault_id, namespace, path) SELECT 0, min(id), '', NULL FROM audit_vault;
-    INSERT INTO audit_device (id, vault_id, name) SELECT 0, min(id), '' FROM audit_vault"""
+    INSERT INTO audit_path (id, vault_id, namespace, path)
+        SELECT 0, min(id), '', NULL FROM audit_vault HAVING count(*) > 0;
+    INSERT INTO audit_device (id, vault_id, name) SELECT 0, min(id), '' FROM audit_vault HAVING count(*) > 0"""
 Lines = dict[tuple[str, str], list[tuple[str, bytes]]]
 
 
@@ -151,12 +157,15 @@ class Second:
                         f" EXECUTE FUNCTION first_number('{KEYS[table]}')"
                     )
 
-    def fill(self, log: Lines, events: Iterable[Stored], shown: Iterable[Seen]) -> None:
-        """Empty it, and import of a log only what may be seen of it: these events, whole or redacted."""
+    def fill(self, log: Lines, events: Iterable[Stored], shown: Iterable[Seen], scope: Scope = EVERYTHING) -> None:
+        """Empty it, and import of a log only what may be seen of it: these events, whole or redacted.
+
+        Vaults and devices that a scope can reach are known before any line of them is.
+        """
         requests = {one.seen.id: one.seen.request_id for one in events}
         seen = {requests[one.id]: one for one in shown}
         with self.asked() as past:
-            self._forget()
+            self._forget([vault for vault in {name for name, _ in log} if reaches(scope, vault)])
             for (vault, device), lines in log.items():
                 file = self.folder / f"{uuid.uuid4()}.log"
                 file.write_bytes(b"".join(_seen_of(lines, seen)))
@@ -164,16 +173,17 @@ class Second:
                     past.take(file, vault=vault, device=device)
             self._empty([one.id for one in seen.values() if one.hidden])
 
-    def _forget(self) -> None:
+    def _forget(self, vaults: list[str]) -> None:
         """Empty all tables of the past (their keys are looked at when all is done), and number new names from afar."""
+        of = "WHERE {} IN (SELECT id FROM first.audit_vault WHERE name = ANY(%s))"
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(TABLES)
             cursor.execute("".join(f"DELETE FROM {table};" for (table,) in cursor.fetchall()))
             for table in KEYS:
                 cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 30000)")
-            cursor.execute("INSERT INTO audit_vault SELECT * FROM first.audit_vault")
-            cursor.execute("INSERT INTO audit_device SELECT * FROM first.audit_device")
-            cursor.execute("INSERT INTO audit_mount SELECT * FROM first.audit_mount")
+            for table, key in (("vault", "id"), ("device", "vault_id"), ("mount", "vault_id")):
+                whole = f"INSERT INTO audit_{table} SELECT * FROM first.audit_{table} "
+                cursor.execute(whole + of.format(key), [vaults])
             cursor.execute(NAMELESS)
 
     def _empty(self, hidden: list[int]) -> None:
@@ -185,6 +195,11 @@ class Second:
             cursor.execute(FORGET_WHAT_NO_EVENT_HAS)
             cursor.execute(AS_FIRST)
         rollups.close()
+
+
+def reaches(scope: Scope, vault: str) -> bool:
+    """Whether a scope could ever hold a secret of a vault: each group has an area of it, or of any."""
+    return all(any(area.vault in ("", vault) for area in group) for group in scope.groups)
 
 
 def _seen_of(lines: list[tuple[str, bytes]], seen: dict[str, Seen]) -> Iterator[bytes]:

@@ -120,7 +120,6 @@ FORBIDDEN = {
         "INSERT INTO rotation_channel DEFAULT VALUES",
         "UPDATE rotation_channel SET address = ''",
         "UPDATE rotation_notice SET told = '{}'",
-        "DELETE FROM rotation_try",
         "CREATE TABLE mine (x int)",
     ),
     "keybook_beat": (

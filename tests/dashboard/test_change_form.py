@@ -87,7 +87,8 @@ def test_a_reason_is_needed(anns):
 
 @pytest.mark.parametrize(
     "about, words, url",
-    [(("secret", "secret/prod/x", "kv", "demo"), "Rotate…", "target=kv&secret=secret%2Fprod%2Fx&vault=demo"),
+    [(("secret", "secret/prod/x", "KV v2", "demo"), "Rotate…", "target=kv&secret=secret%2Fprod%2Fx&vault=demo"),
+     (("secret", "secret/prod/x", "KV v2", "demo"), "Schedule…", "target=kv&pattern=secret%2Fprod%2Fx&vault=demo"),
      (("secret", "database/static-creds/x", "database", "demo"), "Rotate…", "target=database_role&secret="),
      (("secret", "database/creds/x", "database", "demo"), "Revoke its leases…", "lease&role=database%2Fcreds%2Fx"),
      (("secret", "transit/keys/x", "transit", "demo"), "Rotate…", "target=transit&key=transit%2Fkeys%2Fx"),
@@ -106,7 +107,7 @@ def test_a_change_begins_on_the_page_of_what_it_is_about_with_its_form_filled_in
 
 @pytest.mark.parametrize(
     "about, url",
-    [(("secret", "secret/prod/x", "kv", "demo"), "/playbooks/?secret=secret%2Fprod%2Fx&vault=demo"),
+    [(("secret", "secret/prod/x", "KV v2", "demo"), "/playbooks/?secret=secret%2Fprod%2Fx&vault=demo"),
      (("lease", "database/creds/x/1", "demo", "pay/api", "u-1"),
       "/playbooks/?principal=pay%2Fapi&pod=u-1&vault=demo&evidence=lease%3Adatabase%2Fcreds%2Fx%2F1"),
      (("pod", "u-1", False), "/playbooks/?pod=u-1"),

@@ -161,6 +161,10 @@ def test_a_stopped_change_names_what_is_true_and_the_step_to_resume_from(anns, a
     page = anns.get(f"/changes/{change.name}/")
     assert "Stopped at step 2 of 2. Nothing is half done." in page.text
     assert "Resume from step 2…" in page.text and "Cancel the rest…" in page.text
+    title = change.steps.get(number=2).title
+    for verb, words in (("resume", "Goes on with"), ("cancel", "Left out")):
+        asked_again = anns.get(f"/changes/{change.name}/{verb}/").text
+        assert words in asked_again and f"2. {title} cannot be undone" in asked_again
 
 
 def test_hostile_text_is_spelt_out_and_never_an_element(bobs, ann):

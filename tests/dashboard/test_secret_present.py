@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
 
 import pytest
 from django.db import connection
+from django.test import Client
 
-from accounts.models import PersonArea
+from accounts.models import PersonArea, User
 from accounts.scope import EVERYTHING
 from audit import actions, queries
 from audit.pod_tables import Attribution, TokenUse
@@ -234,3 +237,17 @@ def test_the_page_of_a_dynamic_secret_lists_its_newest_leases(signed_in, store):
     assert got.by_id(f"lease-{one.pk}") and "1 lease not known to have ended" in got.text
     assert "1 outlives its pod" in got.text
     assert "not known to have ended" not in Page.of(signed_in.get(f"/secrets/{store.id}/")).text
+
+
+def test_a_secret_of_the_log_is_rotated_from_its_page_and_its_form_names_it(db, store):
+    client = Client()
+    client.force_login(User.objects.create_user("ann", password="a long enough password", role="operator"))
+    page = client.get(f"/secrets/{store.id}/").content.decode()
+    ways = {
+        words: html.unescape(url)
+        for url, words in re.findall(r'href="([^"]+)">[^/]*/?[^/]*</svg><span>([^<]+…)<', page)
+    }
+    assert ways.keys() == {"Rotate…", "Schedule…", "Respond…"}
+    for words, field in (("Rotate…", "arg-secret"), ("Schedule…", "pattern")):
+        form = client.get(ways[words]).content.decode()
+        assert re.search(rf'id="{field}"[^>]*value="{SECRET}"', form), words

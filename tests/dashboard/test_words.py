@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.http import QueryDict
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.models import User
 from audit.queries import Bucket, DeviceState, Gap, SecretRef, WhoRead
 from dashboard import histogram, words
-from dashboard.change_form import ASKS
+from dashboard.change_form import ASKS, ChangeForm
 from dashboard.closing import list_closing, record_closing
 from dashboard.event_list import Place
 from dashboard.holes import filled, holes_of, seconds
@@ -319,3 +321,14 @@ def test_a_list_with_more_to_come_or_a_silent_device_is_not_called_complete():
 
 def test_every_target_has_a_sentence_for_people_over_its_form():
     assert set(targets.kinds()) - set(ASKS) == set(), "write what a person has to say into dashboard/change_form.py"
+
+
+@pytest.mark.parametrize("kind", sorted(targets.kinds()))
+def test_a_form_asks_in_words_and_says_what_each_choice_means(kind):
+    form = ChangeForm(QueryDict(f"target={kind}"), User(username="ann", role="operator"))
+    for one in form.fields:
+        assert "_" not in one.words and one.words[0].isupper()
+        assert ("optional" in one.hint) != one.needed or one.kind == "yes"
+        assert [choice for choice, _ in one.options] == list(one.choices)
+    way = [one for one in form.fields if one.name == "way"]
+    assert all(choice in meaning and meaning != choice for one in way for choice, meaning in one.options)

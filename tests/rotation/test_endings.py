@@ -238,7 +238,9 @@ def test_a_workload_that_was_changed_before_the_start_voids_the_approval_and_say
     change = ground.take(change, lambda one: one.state != "approved")
     assert change.state == "requested"
     assert change.says.startswith("Step 2: Its template or strategy was changed since the plan (Deployment shop/web)")
-    assert change.says.endswith("this plan can't be done any more: cancel it and ask anew.")
+    assert change.says.endswith(
+        "this plan can't be done as things stand: put that right and approve it anew, or cancel it and ask anew."
+    )
     change = ground.take(change, lambda one: not one.found["ok"])
     assert ground.versions() == {1: False}
 

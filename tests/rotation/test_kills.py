@@ -34,3 +34,21 @@ def test_a_naive_runner_fails_the_same_test(own_database):
     rounds = (killing(own_database, 40, 120, "naive", seed) for seed in "123456")
     doubled = (one for told in rounds for one in told["secrets"] if one["version"] > 2)
     assert next(doubled, None), "the kills are too gentle to tell the two apart"
+
+
+CUTS = {"identity/entity/id": 1, "sys/leases/revoke": 1, "auth/token/revoke-accessor": 1}
+
+
+@pytest.mark.parametrize("name, cuts, notes", [
+    ("compromised-pod", CUTS, 1),
+    pytest.param("leaked-static-secret", {"secret/data": 1}, 0, marks=pytest.mark.long),
+    pytest.param("stolen-identity", CUTS, 0, marks=pytest.mark.long),
+])  # fmt: skip
+def test_a_playbook_whose_worker_is_killed_at_every_border_does_each_thing_once(own_database, name, cuts, notes):
+    told = json.loads(own_database.run("-m", "tests.rotation.killing_playbook", name).stdout)
+    assert told["state"] == "succeeded", told
+    assert len(told["killed"]) >= 2 * told["steps"], told["killed"]
+    assert told["effects"] == {**cuts, "secret/destroy": 1}
+    assert told["versions"] == {"1": True, "2": False}
+    assert (told["restarted"], told["notes"]) == (1, notes)
+    assert told["held"] == ([True] * 3 if name == "leaked-static-secret" else [False] * 3)

@@ -361,3 +361,61 @@ def test_a_failure_of_our_own_is_kept_with_its_try_and_keeps_no_notice_back(eve,
     turn()
     assert len(hook.requests) == 1 and Delivery.objects.filter(state="sent").count() == 1
     assert Try.objects.get(outcome="failed").says == "Keybook itself failed here (KeyError). Report it."
+
+
+def test_what_was_given_up_is_sent_again_to_that_address_alone_and_once(eve, ann, hook, post):
+    added(eve, hook, "freeze_set")
+    with as_role(roles.WEB):
+        channels.add(Wish("email", "team", "team@example.com"), actor=eve)
+    hook.statuses = [410]
+    with as_role(roles.WEB):
+        freeze.freeze("everything", "", "Stop.", actor=ann)
+    turn()
+    lost, taken = Delivery.objects.get(state="given_up"), len(post.taken)
+    with as_role(roles.WEB):
+        channels.again(lost.pk, actor=eve)
+        with pytest.raises(NotDone, match="sent again already"):
+            channels.again(lost.pk, actor=eve)
+        with pytest.raises(NotDone, match="not given up"):
+            channels.again(Delivery.objects.filter(state="sent").first().pk, actor=eve)
+    turn()
+    first, second = (json.loads(body) for _, _, body in hook.requests)
+    assert second["data"] == first["data"] and second["type"] == first["type"]
+    assert len(post.taken) == taken, "nobody else is told twice"
+    entry = TrailEntry.objects.get(verb="rotation.notice.sent_again")
+    assert entry.actor_name == "eve" and entry.details["to"] == "channel on call"
+    with as_role(roles.WEB):
+        channels.end(lost.channel_id, actor=eve)
+    Notice.objects.filter(key__startswith="again").update(key=None)
+    with as_role(roles.WEB), pytest.raises(NotDone, match="was removed"):
+        channels.again(lost.pk, actor=eve)
+
+
+def test_a_mail_that_was_given_up_is_sent_again_to_that_person_alone(eve, ann, hook, post):
+    added(eve, hook)
+    post.refuse = "550 no such user"
+    with as_role(roles.WEB):
+        freeze.freeze("everything", "", "Stop.", actor=ann)
+    turn()
+    post.refuse = ""
+    lost = Delivery.objects.get(state="given_up", person_id=eve.pk)
+    with as_role(roles.WEB):
+        channels.again(lost.pk, actor=eve)
+    turn()
+    assert [to for to, _ in post.taken] == ["eve@example.com"] and len(hook.requests) == 1
+
+
+def test_notices_of_more_than_ninety_days_are_forgotten_once_they_are_on_no_way(eve, ann, hook):
+    added(eve, hook, "test")
+    key = Channel.objects.get().pk
+    for _ in range(3):
+        channels.try_out(key, actor=eve)
+    turn()
+    old, waiting, new = Notice.objects.order_by("pk")
+    before = datetime.now(UTC) - delivering.KEPT - timedelta(seconds=1)
+    Notice.objects.filter(pk__in=[old.pk, waiting.pk]).update(at=before)
+    Delivery.objects.filter(notice=waiting).update(state="waiting", next_at=datetime.now(UTC) + timedelta(hours=1))
+    turn()
+    assert list(Notice.objects.order_by("pk")) == [waiting, new]
+    assert Delivery.objects.count() == Try.objects.count() == 2
+    assert TrailEntry.objects.filter(verb="rotation.channel.tried").count() == 3

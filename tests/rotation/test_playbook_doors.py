@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -11,10 +13,12 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import TrailEntry, User
 from accounts.scope import EVERYTHING
+from inventory.models import Connection, Mount
 from inventory.sightings import OurCall, Reach
 from rotation import plan, queries, report, report_markdown
 from rotation.models import Attempt, Change, Mismatch, Proof, Step, Verdict
 from tests.api.test_changes import by
+from tests.audit.conftest import ROOT
 from tests.rotation.asked import person
 from tests.rotation.test_playbook_target import ENROLLED, SECRET, Books
 from tests.rotation.vaults import connected, enrol
@@ -94,12 +98,30 @@ def test_a_run_asks_for_a_change_as_the_page_does_and_approves_nothing(capsys):
     (("run", LEAKED, *WISH, "--user", "nobody", "--reason", "x"), "'nobody' may ask for no change."),
     (("run", LEAKED, *WISH, "--user", "cat", "--reason", "x"), "'cat' may ask for no change."),
     (("run", LEAKED, *WISH, "--user", "ann", "--reason", " "), "A change needs a reason"),
+    (("plan", "compromised-pod", "--input", "which=payments/ghost"), "No pod was ever seen as 'payments/ghost'."),
+    (("plan", LEAKED, "--input", "secret=secret/both/x"), "'secret/both/x' is in demo (root), other (root)."),
+    (("plan", LEAKED, "--input", "secret=secret/both/x", "--vault", "third"), "No vault is connected as third"),
+    (("plan", LEAKED, "--input", "secret=" + "x" * 3000, "--json"), "secret takes a text of at most 2,000"),
+    (("run", LEAKED, *WISH, "--user", "ann", "--reason", "x", "--key", "k" * 201), "The Idempotency-Key has 201"),
     (("report", "C-999"), "There is no change C-999."), (("report", "x"), "There is no change x."),
 ])  # fmt: skip
 def test_bad_input_ends_with_one_sentence_and_nothing_changed(words, says):
     person("ann"), person("cat")
+    if "secret=secret/both/x" in words:
+        other = Connection.objects.create(vault="other", address="http://127.0.0.1:8201")
+        Mount.objects.create(connection=other, path="secret/", accessor="o", type="kv", kv_version=2, seen_first=NOW)
     assert says in refused(*words)
     assert not Change.objects.exists()
+
+
+def test_the_shell_gets_exit_code_2_one_sentence_and_nothing_on_standard_output():
+    words = ("plan", "leaked", "--json")
+    done = subprocess.run(
+        [sys.executable, "manage.py", "playbook", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    known = "Known are compromised-pod, leaked-static-secret, stolen-identity."
+    assert done.stderr == f"CommandError: No playbook is called 'leaked'. {known}\n"
 
 
 # The API

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -48,13 +49,17 @@ class Yard(Ground):
         monkeypatch.setattr("rotation.hands.books", lambda: self.books)
         monkeypatch.setattr(LogWitness, "reads", lambda *_: [], raising=False)
 
-    def respond(self) -> Change:
-        """Have ann ask for the playbook and the worker look at it."""
-        made = plan.make("playbook", {"playbook": "compromised-pod", "inputs": {"which": "u1"}}, self.books,
-                         Wish("playbook"))  # fmt: skip
+    def asked(self, name: str = "compromised-pod", **inputs: Any) -> Change:
+        """Have ann ask for a playbook."""
+        args = {"playbook": name, "inputs": inputs or {"which": "u1"}}
+        made = plan.make("playbook", args, self.books, Wish("playbook"))
         rule = approvers.rule_for_plan(made.document, made.risk)
-        change = actions.request(self.people("ann"), made, "A shell that nobody knows.", Asked(),
-                                 rule=approvers.rules.document(rule), hours=rule.hours)  # fmt: skip
+        return actions.request(self.people("ann"), made, "A shell that nobody knows.", Asked(),
+                               rule=approvers.rules.document(rule), hours=rule.hours)  # fmt: skip
+
+    def respond(self, name: str = "compromised-pod", **inputs: Any) -> Change:
+        """Have ann ask for a playbook and the worker look at it."""
+        change = self.asked(name, **inputs)
         turns.take(change.pk)
         change.refresh_from_db()
         assert change.found["ok"], change.found

@@ -168,15 +168,15 @@ def test_a_compromised_pod_is_cut_off_first_then_what_it_read_is_rotated_all_val
     books.held += [held("database/creds/payments-rw/two", pod_uid="u2")]
     made = pod(books)
     assert kinds(made) == [
-        "disable_entity", "revoke_leases", "revoke_leases", "verify_revoked", "revoke_token", "notify",
+        "disable_entity", "revoke_leases", "revoke_leases", "revoke_token", "notify", "verify_revoked",
         "await_version", "await_version", "restart_rollout", "restart_batch", "verify_delivery", "verify_delivery",
         "retire_version", "retire_version",
     ]  # fmt: skip
     steps = [one["args"] for one in made.document["steps"]]
     assert steps[1]["leases"] == ["database/creds/payments-rw/abc"]
     assert steps[2]["leases"] == ["database/creds/payments-rw/two"], "none is revoked twice"
-    assert steps[3] == {"revoked_by": [2, 3], "namespace": ""}
-    assert steps[4]["accessor"] == "acc-1"
+    assert steps[3]["accessor"] == "acc-1", "before a proof that may wait for a database"
+    assert steps[5] == {"revoked_by": [2, 3], "namespace": ""}
     assert steps[10]["cordoned"] == [ACCOUNT]
     left = {one["subject"]: one for one in made.document["left"]}
     assert "hmac_accessor=false" in left["1 token"]["mend"]
@@ -200,7 +200,7 @@ def test_what_is_not_enrolled_or_has_no_rotation_is_named_with_its_mend_and_not_
 
 def test_without_rotating_it_only_cuts_off(demo, eaters):
     assert kinds(pod(Books(read=[SECRET]), rotate=False)) == [
-        "disable_entity", "revoke_leases", "verify_revoked", "notify",
+        "disable_entity", "revoke_leases", "notify", "verify_revoked",
     ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from accounts.models import TrailEntry
-from rotation import actions, lifecycle, moves, runner, surroundings
+from rotation import actions, lifecycle, moves, runner, silence, surroundings
 from rotation.models import Attempt, Change, Step
 from rotation.outcomes import Drifted, NotDone, ProofLine, Refused, Unknown, Waiting
 from tests.rotation.toys import Toy, approved, hands, use
@@ -88,7 +88,7 @@ def test_what_nobody_can_tell_for_long_stops_the_change_with_the_next_step_named
     toy = Toy({"run": [Unknown("No answer came.")], "done": [Unknown("Vault does not answer.")]})
     use(monkeypatch, toy=toy)
     change = run(approved("toy"))
-    in_a_while = datetime.now(UTC) + timedelta(seconds=runner.UNKNOWN_FOR + 60)
+    in_a_while = datetime.now(UTC) + silence.LONG + timedelta(seconds=60)
     change = later(change, now=lambda: in_a_while)
     assert change.state == "failed"
     assert change.says.startswith("Stopped at step 1 of 1. Vault does not answer. For 15 min nobody could tell")
