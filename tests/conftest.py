@@ -31,7 +31,7 @@ def _servers() -> dict[str, int | None]:
 LONGEST = [
     *(f"browser/test_{name}.py" for name in ("walk", "demo", "events", "changes", "look", "sign_in", "secret")),
     *(f"browser/test_{name}.py" for name in ("events_query", "telling", "tokens", "leases", "events_time")),
-    "dashboard/test_limited.py", "dashboard/test_doors.py", "audit/test_bytes.py", "audit/test_doctor.py",
+    "bench/test_measurements.py", "dashboard/test_limited.py", "audit/test_bytes.py", "dashboard/test_doors.py",
     "inventory/test_sync_cluster.py", "inventory/test_freshness.py", "audit/test_attributing.py",
 ]  # fmt: skip
 
