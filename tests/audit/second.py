@@ -81,7 +81,7 @@ NUMBER_EVENTS = f"""
 # Who made a denied call without a name is known by a login that may lie outside of what is seen, and of nobody's call
 # the path is kept as a mere `secret/*`: both are as the first database, which has that login, tells them.
 OTHERS = """SELECT of_first.* FROM first.audit_event of_first JOIN audit_event own ON own.id = of_first.id
-    WHERE of_first.principal <> own.principal"""
+    WHERE of_first.principal <> own.principal AND own.id <> ALL(%s)"""
 NAMED_AS_FIRST = f"""
     CREATE TEMP TABLE other ON COMMIT DROP AS {OTHERS};
     INSERT INTO audit_path SELECT * FROM first.audit_path WHERE id IN (SELECT path FROM other) ON CONFLICT DO NOTHING;
@@ -211,7 +211,7 @@ class Second:
         """Number events as the first database does, take from these what is hidden, and count all anew."""
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(NUMBER_EVENTS)
-            cursor.execute(NAMED_AS_FIRST)
+            cursor.execute(NAMED_AS_FIRST, [hidden])
             cursor.execute(EMPTY, [hidden])
             assert cursor.rowcount == len(hidden)
             cursor.execute("DELETE FROM audit_sighting WHERE event_id = ANY(%s)", [hidden])
