@@ -12,10 +12,11 @@ from django.urls import reverse
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One button: its words and the address of the form."""
+    """One button: its words, the address of the form, and the icon that tells it apart where the words are far away."""
 
     words: str
     url: str
+    icon: str = "changes"
 
 
 def _way(words: str, target: str, **given: str) -> Way:
@@ -26,7 +27,7 @@ def _way(words: str, target: str, **given: str) -> Way:
 def respond(evidence: str = "", **facts: str) -> Way:
     """Return the button that opens the playbooks which fit what is known, by the kinds of their inputs."""
     given = {name: value for name, value in {**facts, "evidence": evidence}.items() if value}
-    return Way("Respond…", f"{reverse('playbook-list')}?{urlencode(given)}")
+    return Way("Respond…", f"{reverse('playbook-list')}?{urlencode(given)}", "book")
 
 
 def event(event_id: str, secret: str, principal: str, pod: str, vault: str, since: str) -> list[Way]:
@@ -41,7 +42,7 @@ def secret(name: str, engine: str, vault: str) -> list[Way]:
 
 
 def _secret(name: str, engine: str, vault: str) -> list[Way]:
-    found = [Way("Its changes", f"{reverse('change-list')}?{urlencode({'subject': name})}")]
+    found = [Way("Its changes", f"{reverse('change-list')}?{urlencode({'subject': name})}", "list")]
     if engine == "KV v2":  # version 1 keeps no versions, so nothing could be proven by them
         found += _rotation("kv", "secret", name, vault)
     elif engine == "database" and "/static-creds/" in name:
@@ -55,7 +56,7 @@ def _secret(name: str, engine: str, vault: str) -> list[Way]:
 
 def _rotation(target: str, argument: str, name: str, vault: str) -> list[Way]:
     given = {"target": target, "pattern": name, "vault": vault, "name": name.rsplit("/", 1)[-1]}
-    again = Way("Schedule…", f"{reverse('change-schedule-new')}?{urlencode(given)}")
+    again = Way("Schedule…", f"{reverse('change-schedule-new')}?{urlencode(given)}", "clock")
     return [_way("Rotate…", target, **{argument: name}, vault=vault), again]
 
 

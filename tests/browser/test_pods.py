@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from playwright.sync_api import expect
 
@@ -59,3 +61,18 @@ def test_a_stale_cluster_is_told_without_scripts(filled, window):
     page = window(signed_in=True, java_script_enabled=False).go("/pods/")
     expect(page.get_by_text("The picture of lab is stale since").first).to_be_visible()
     expect(page.locator("#strip .bad", has_text="Cluster lab")).to_be_visible()
+
+
+def test_on_a_phone_no_row_of_the_map_lies_on_another_and_the_buttons_of_a_head_keep_their_words(filled, window):
+    page = window(signed_in=True, viewport={"width": 390, "height": 844}).go("/workloads/map/")
+    for of in (".map tr", ".lease-fields > *"):
+        boxes = [one.bounding_box() for one in page.locator(of).all()]
+        assert len(boxes) > 5 and not [one for one in pairwise(boxes) if _overlap(*one)], of
+    page.go("/workloads/prod/w-ledger/")
+    words = [one.bounding_box()["width"] for one in page.locator(".head-actions a span").all()]
+    assert words and min(words) > 30
+
+
+def _overlap(a, b):
+    side, down = (min(a[x] + a[w], b[x] + b[w]) - max(a[x], b[x]) for x, w in (("x", "width"), ("y", "height")))
+    return side > 1 and down > 1
