@@ -9,10 +9,9 @@ from django.http import QueryDict
 from accounts.models import User
 from dashboard import zone
 from dashboard.change_form import ChangeForm, Field, Offer
-from rotation import windows
+from rotation import targets, windows
 from rotation.schedule_models import Schedule
 from rotation.scheduling import NAMED, Terms
-from rotation.targets import kinds
 
 DAYS = {
     "mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "fri": "Friday", "sat": "Saturday",
@@ -47,7 +46,7 @@ class ScheduleForm(ChangeForm):
     def target(self) -> str:
         """Return the chosen target, empty for none or one that no schedule rotates."""
         asked = self.given.get("target", "")
-        return asked if asked in NAMED and asked in kinds() else ""
+        return asked if asked in NAMED and asked in targets.kinds() else ""
 
     @property
     def fields(self) -> list[Field]:
@@ -58,7 +57,7 @@ class ScheduleForm(ChangeForm):
     @property
     def choices(self) -> list[Offer]:
         """Return what can be rotated again and again."""
-        return [Offer(kind, kinds()[kind].TITLE, "rotate", True) for kind in NAMED if kind in kinds()]
+        return [Offer(kind, targets.kinds()[kind].TITLE, "rotate", True) for kind in NAMED if kind in targets.kinds()]
 
     @property
     def week(self) -> list[tuple[str, str, bool]]:

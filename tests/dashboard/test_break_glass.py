@@ -16,7 +16,7 @@ from rotation.notice_models import Answer, Notice
 from rotation.outcomes import Sentence
 from rotation.planning import Drawn, StepSpec
 from tests.api.test_changes import by
-from tests.dashboard.test_changes import Window, someone
+from tests.dashboard.change_windows import Window, someone
 
 REASON = "The build's token was on a public page."
 FORM = {"target": "lease", "secret": "database/creds/x", "reason": REASON, "once": "k-1", "glass": "yes"}

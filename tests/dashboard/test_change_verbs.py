@@ -21,7 +21,9 @@ __all__ = ["ann", "anns", "bob", "bobs", "toys"]
 def test_approving_asks_once_more_with_the_focus_on_cancel_and_the_target_to_type(bobs, ann):
     change = asked(ann)
     page = bobs.get(f"/changes/{change.name}/approve/")
-    assert "Rotate x?" in page.text and "Yours is the last approval that it needs: it starts at once." in page.text
+    assert (
+        "Rotate bank-sftp?" in page.text and "Yours is the last approval that it needs: it starts at once." in page.text
+    )
     assert "Step 2 cannot be undone." in page.text and "Type the target to go on: bank-sftp" in page.text
     (leave,) = [own for tag, own in page.elements if "autofocus" in own]
     assert leave["href"] == f"/changes/{change.name}/"

@@ -13,7 +13,7 @@ from config import roles
 from rotation import findings
 from rotation.models import Change, Mismatch
 from rotation.notice_models import ExecutorTrouble, Notice
-from tests.dashboard.test_changes import Window, someone
+from tests.dashboard.change_windows import Window, someone
 from tests.rotation.asked import as_role
 from tests.rotation.conftest import made_roles
 

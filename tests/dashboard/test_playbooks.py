@@ -11,7 +11,7 @@ from accounts.models import Role, TrailEntry
 from audit.models import Vault
 from rotation import plan, playbooks
 from rotation.models import Change
-from tests.dashboard.test_changes import Page, Window, links, someone
+from tests.dashboard.change_windows import Page, Window, links, someone
 from tests.rotation.test_playbook_target import ENROLLED, SECRET, Books
 from tests.rotation.vaults import connected, enrol
 

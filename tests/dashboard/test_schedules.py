@@ -10,7 +10,7 @@ from accounts.models import PersonArea, Role
 from rotation import repeating
 from rotation.models import Change
 from rotation.schedule_models import Age, Schedule
-from tests.dashboard.test_changes import Window, links, running, someone
+from tests.dashboard.change_windows import Window, links, running, someone
 from tests.rotation import toy_targets
 from tests.rotation.test_schedules import Almanac
 from tests.rotation.toy_targets import asked

@@ -22,8 +22,8 @@ from sandbox.kube_resources import kind_of
 from sandbox.kubeapi import KubeApi
 from tests.api.test_changes import by
 from tests.cluster import made as m
+from tests.dashboard.change_windows import Page, Window, someone
 from tests.dashboard.conftest import _plain_http
-from tests.dashboard.test_changes import Page, Window, someone
 from tests.rotation.farm import LEAKED, POD, STOLEN, Farm
 from tests.rotation.test_endings import Seal
 from tests.rotation.vaults import held
