@@ -22,6 +22,7 @@ from rotation.telling import record
 
 LONGEST_REASON = 2_000
 LONGEST_KEY = 200
+IN_ALL = timedelta(days=14)  # from the start of a change to its last resume
 PAUSED, UNPAUSED = "rotation.change.pause_wanted", "rotation.change.pause_ended"
 
 
@@ -139,8 +140,8 @@ def pause(change: Change, actor: User, before: int, *, http: HttpRequest | None 
 def resume(change: Change, actor: User, *, http: HttpRequest | None = None) -> Change:
     """Let a change go on: one that stopped at the step where it stopped, a paused one as if nobody had paused it.
 
-    Those who approved it did so for that day: as long as an approval is good, so long after its end it may go on.
-    Raises `lifecycle.Forbidden`.
+    Those who approved it did so for that day: as long as an approval is good, so long after its end it may go on, and
+    `IN_ALL` after its start no more, however often it stopped. Raises `lifecycle.Forbidden`.
     """
     if change.state in lifecycle.WORK and change.pause_before is not None:
         return _unpause(change, actor, http)
@@ -149,6 +150,11 @@ def resume(change: Change, actor: User, *, http: HttpRequest | None = None) -> C
         raise lifecycle.Forbidden(
             f"{change.name} stopped at {change.ended_at:%Y-%m-%d %H:%M} UTC, and what was approved may go on for "
             f"{good_for.total_seconds() / 3600:.0f} h after that. Ask for what is left as a new change."
+        )
+    if change.state == lifecycle.FAILED and change.started_at and timezone.now() > change.started_at + IN_ALL:
+        raise lifecycle.Forbidden(
+            f"{change.name} began at {change.started_at:%Y-%m-%d %H:%M} UTC, and what was approved may go on for "
+            f"{IN_ALL.days} days in all. Ask for what is left as a new change."
         )
     says = f"Resumed by {actor.username}."
     with transaction.atomic():

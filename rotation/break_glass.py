@@ -91,8 +91,11 @@ def _acts(acts: Sequence[Act], before: frozenset[str]) -> No | None:
             return No(f"The glass is for revocations: {act.subject} would be changed otherwise ({act.family}). Ask for "
                       "approval.", "rotation")  # fmt: skip
         if act.family == RESTART and act.heals not in revoked:
-            return No(f"{act.subject} would be restarted and loses nothing that is revoked here. Ask for approval.",
-                      "restart")  # fmt: skip
+            return No(
+                f"{act.subject} would be restarted and loses nothing that is revoked here: the glass restarts one "
+                "workload, named with the revocation of the last hour that took something from one of its pods. Ask "
+                "for approval.", "restart",
+            )  # fmt: skip
     return None
 
 

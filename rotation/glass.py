@@ -122,9 +122,19 @@ def _glass(
     if without is not None:
         before = before.filter(pk__lt=without.pk)
     done = [act for one in before for act in acts_of(one.plan, one.evidence)]
-    named = [one for one in before if evidence == f"{HEALS}{one.name}"]
-    revoked = {evidence for one in named if any(act.family == REVOKE for act in acts_of(one.plan, one.evidence))}
+    revoked = {evidence for one in before if evidence == f"{HEALS}{one.name}" and _heals(plan, one.plan)}
     return Glass(list(acts_of(plan, evidence)), reason, asker.role, proved_at, len(done), frozenset(revoked))
+
+
+def _heals(plan: Mapping[str, Any], revocation: Mapping[str, Any]) -> bool:
+    """Whether a plan restarts one workload, of which a pod held something that the other plan revoked.
+
+    Several workloads in one plan are not told apart by it, so which of them lost something is not known.
+    """
+    restarts = sum(act.family == RESTART for act in acts_of(plan))
+    revokes = any(act.family == REVOKE for act in acts_of(revocation))
+    lost, now = (set(one.get("blast_radius", {}).get("pods", ())) for one in (revocation, plan))
+    return revokes and restarts == 1 and not lost.isdisjoint(now)
 
 
 def acts_of(plan: Mapping[str, Any], evidence: str = "") -> Iterator[Act]:

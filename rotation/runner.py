@@ -10,12 +10,12 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from django.db import Error, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 from django.db.models.functions import Now
 
 from kit import faults
@@ -27,6 +27,7 @@ from rotation.world import World
 
 MOST_ATTEMPTS = 20  # of one step, tries that surely did nothing included: then a person decides
 PAUSE = 30.0  # seconds between two looks at what a person paused: whoever resumes it rings
+PAUSED_FOR = timedelta(hours=24)  # without a step: then what was approved may be no longer what anybody wants
 WORKER = "worker operations"
 _NEVER_BEGAN = (
     "Its row said that it runs, but no worker ever began it, so nothing was done. Whoever wrote that had no right to: "
@@ -121,8 +122,23 @@ def _paused(change: Change, step: Step | None, hands: Hands) -> bool:
     number = step.number if step is not None else 1
     if change.pause_before != number or (step is not None and step.attempts.exists()):
         return False
+    if step is not None and hands.now() - _idle_since(change) > PAUSED_FOR:
+        _stop(change, step, _FORGOTTEN.format(by=change.paused_by), pause_before=None, paused_by="")
+        return True
     _park(change, f"Paused before step {number} by {change.paused_by}. It waits to be resumed.", PAUSE, hands)
     return True
+
+
+def _idle_since(change: Change) -> datetime:
+    """Return when the last step was done, of a change that runs; its start before any was."""
+    last = change.steps.aggregate(at=Max("ended_at"))["at"]
+    return last or change.started_at or change.asked_at
+
+
+_FORGOTTEN = (
+    "{by} paused it before this step, and for 24 h nobody resumed it. Look at the plan: resume if it is still wanted, "
+    "or cancel the rest."
+)
 
 
 def _take(change: Change, step: Step, hands: Hands) -> bool:
@@ -268,13 +284,13 @@ def _enough(attempt: Attempt, outcome: Outcome, hands: Hands) -> str:
     return ""
 
 
-def _stop(change: Change, step: Step, why: str) -> None:
+def _stop(change: Change, step: Step, why: str, **more: Any) -> None:
     with transaction.atomic():
         with _mine(change):
             Step.objects.filter(pk=step.pk).update(state="stopped", says=why, ended_at=Now())
         of = change.steps.count()
         says = f"Stopped at step {step.number} of {of}. {why}"
-        moves.make(change, "fail", WORKER, epoch=change.epoch, says=says, **_RELEASED)
+        moves.make(change, "fail", WORKER, epoch=change.epoch, says=says, **_RELEASED, **more)
 
 
 _RELEASED: dict[str, Any] = {"owner": "", "lease_until": None, "due_at": None}

@@ -18,7 +18,7 @@ from rotation.approving import NotApproved
 from rotation.glass import acts_of
 from rotation.models import Change
 from rotation.outcomes import Sentence
-from rotation.planning import Drawn, StepSpec
+from rotation.planning import Blast, Drawn, StepSpec
 from tests.rotation.asked import BOOKS, as_role, person
 from tests.rotation.toys import Toy, use
 
@@ -31,10 +31,13 @@ class Leases(msgspec.Struct, frozen=True):
 
     leases: tuple[str, ...] = ("database/creds/x/1",)
     kind: str = "revoke_leases"
+    pods: tuple[str, ...] = ("shop/web-1",)
+    times: int = 1
 
 
 def _draw(args, wish, estate):
-    return Drawn("Revoke", "leases", [StepSpec(args.kind, {"leases": list(args.leases), "name": "web"})])
+    step = StepSpec(args.kind, {"leases": list(args.leases), "name": "web"})
+    return Drawn("Revoke", "leases", [step] * args.times, blast=Blast(pods=args.pods))
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -130,6 +133,24 @@ def test_a_restart_may_heal_what_was_just_revoked(ann):
     assert healed.state == "approved" and judged(healed) == ("", "")
     with pytest.raises(NotApproved, match="loses nothing that is revoked"):
         broken(ann, evidence=f"change:{healed.name}", kind="restart_rollout")
+
+
+@pytest.mark.parametrize("other", [{"pods": ("shop/api-1",)}, {"pods": ()}, {"times": 2}])
+def test_a_restart_of_what_lost_nothing_or_of_several_at_once_heals_nothing(ann, other):
+    revoked = broken(ann, pods=("shop/web-1", "shop/web-2"))
+    with pytest.raises(NotApproved, match="loses nothing that is revoked"):
+        broken(ann, evidence=f"change:{revoked.name}", kind="restart_rollout", **other)
+    healed = broken(ann, evidence=f"change:{revoked.name}", kind="restart_rollout", pods=("shop/web-2", "shop/web-3"))
+    assert judged(healed) == ("", "")
+
+
+def test_the_executor_holds_a_restart_to_the_pods_of_the_revocation_too(ann):
+    revoked = broken(ann)
+    healed = broken(ann, evidence=f"change:{revoked.name}", kind="restart_rollout")
+    document = {**revoked.plan, "blast_radius": {**revoked.plan["blast_radius"], "pods": []}}
+    Change.objects.filter(pk=revoked.pk).update(plan=document)
+    verb, why = judged(healed)
+    assert verb == "reject" and "loses nothing that is revoked" in why
 
 
 def test_letting_an_entity_in_again_is_no_revocation():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -53,6 +53,28 @@ def test_before_the_first_step_it_does_not_even_start(toy):
     assert turn(change).state == "approved" and toy.happened == 0
     actions.resume(change, ann)
     assert turn(change).state == "succeeded"
+
+
+def test_a_pause_that_nobody_ends_for_a_day_stops_it_and_a_resume_goes_on_there(toy):
+    ann, change = person("ann"), approved("toy", "toy")
+    actions.pause(change, ann, 2)
+    turn(change)
+    almost, day = timedelta(hours=23, minutes=59), timedelta(hours=24, minutes=1)
+    change.steps.filter(number=1).update(ended_at=datetime.now(UTC) - almost)
+    assert turn(change).state == "running"
+    change.steps.filter(number=1).update(ended_at=datetime.now(UTC) - day)
+    assert turn(change).state == "failed" and toy.happened == 1
+    assert change.says.startswith("Stopped at step 2 of 2. ann paused it before this step, and for 24 h nobody resumed")
+    assert (change.pause_before, change.paused_by) == (None, "")
+    actions.resume(change, ann)
+    assert turn(change).state == "succeeded" and toy.happened == 2
+
+
+def test_a_pause_before_the_first_step_ends_with_the_approval_s_own_time(toy):
+    change = approved("toy")
+    actions.pause(change, person("ann"), 1)
+    Change.objects.filter(pk=change.pk).update(asked_at=datetime.now(UTC) - timedelta(days=2))
+    assert turn(change).state in ("approved", "expired") and toy.happened == 0
 
 
 def test_a_paused_change_can_be_cancelled(toy):

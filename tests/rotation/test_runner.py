@@ -136,6 +136,18 @@ def test_a_change_that_stopped_longer_ago_than_an_approval_is_good_for_is_not_re
         actions.resume(change, django_user_model.objects.create(username="ann"))
 
 
+def test_a_change_goes_on_for_fourteen_days_in_all_however_often_it_stopped(monkeypatch, django_user_model):
+    use(monkeypatch, toy=Toy({"run": [Refused("Vault said no.")]}))
+    change, ann = run(approved("toy")), django_user_model.objects.create(username="ann")
+    Change.objects.filter(pk=change.pk).update(started_at=datetime.now(UTC) - timedelta(days=14, minutes=1))
+    change.refresh_from_db()
+    with pytest.raises(lifecycle.Forbidden, match=r"may go on for 14 days in all\. Ask for what is left as a new"):
+        actions.resume(change, ann)
+    Change.objects.filter(pk=change.pk).update(started_at=datetime.now(UTC) - timedelta(days=13, hours=23))
+    change.refresh_from_db()
+    assert actions.resume(change, ann).state == "running"
+
+
 def test_a_row_that_says_that_it_runs_and_was_never_begun_does_nothing_and_is_no_success(monkeypatch):
     toy = Toy()
     use(monkeypatch, toy=toy)
