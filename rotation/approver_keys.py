@@ -19,10 +19,10 @@ from rotation.assertions import Key, Party
 from rotation.models import ApproverKey, Change
 from rotation.planning import Wish
 from rotation.steps import pin_key
+from rotation.targets.enrol_key import LONGEST_NAME
 from rotation.world import Books
 
 TARGET = "enrol_key"
-LONGEST_NAME = 100
 SET_UP = 2  # administrators whose keys are pinned without an approval: nobody could give one before
 
 

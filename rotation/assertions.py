@@ -31,6 +31,7 @@ from fido2.webauthn import (
 
 FORM = "keybook.verdict.1"
 ALGORITHMS = frozenset({-7, -8, -35, -36, -37, -257})  # ES256, EdDSA, ES384, ES512, PS256, RS256: none with SHA-1
+LONGEST_CREDENTIAL, MOST_COUNT = 1_023, 2**32  # bytes, and uses: WebAuthn's own limits
 LONGEST_ANSWER = 20_000  # characters of any part of a browser's answer
 
 
@@ -108,12 +109,6 @@ def credential_of(assertion: Mapping[str, Any]) -> bytes:
     return bytes(_answer(assertion).raw_id)
 
 
-def mark(assertion: Mapping[str, Any]) -> str:
-    """Return what is the same for one assertion wherever it is shown, 64 hex digits. Raises `AssertionRefused`."""
-    answer = _answer(assertion)
-    return sha256(bytes(answer.raw_id) + bytes(answer.response.signature)).hexdigest()
-
-
 def handle(person: int) -> bytes:
     """Return the name under which authenticators keep a person: their number, nothing that tells who they are."""
     return f"keybook-{person}".encode()
@@ -145,6 +140,13 @@ def registered(answer: Mapping[str, Any], state: Mapping[str, Any], person: int,
         raise AssertionRefused(f"The browser's answer is no passkey of ours: {_reason(error)}.") from None
     _public_key(made)
     return made
+
+
+def readable(key: Key) -> None:
+    """See that a key can be kept and verify anything. Raises `AssertionRefused`."""
+    _public_key(key)
+    if not 1 <= len(key.credential) <= LONGEST_CREDENTIAL or not 0 <= key.sign_count < MOST_COUNT:
+        raise AssertionRefused(f"A passkey's credential has 1 to {LONGEST_CREDENTIAL:,} bytes, its counter 32 bits.")
 
 
 def fingerprint(key: Key) -> str:

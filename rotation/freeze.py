@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from accounts.trail import Subject
+from inventory.models import Cluster, Connection
 from rotation.models import Change, Freeze
 from rotation.planning import Refused
 from rotation.telling import record
@@ -50,6 +51,25 @@ def _readable(scope: str, subject: str, reason: str) -> None:
     if not reason or len(reason) > LONGEST_REASON:
         raise Refused("A freeze needs a reason that others can judge.", f"Write 1 to {LONGEST_REASON:,} characters.",
                       code="bad_args")  # fmt: skip
+    if scope != EVERYTHING and not _is_there(scope, subject):
+        known = ", ".join(_known(scope)) or "none"
+        raise Refused(
+            f"No {scope} is called “{subject[:40]}”, so nothing would be frozen.", f"Known are {known}.",
+            code="not_there",
+        )  # fmt: skip
+
+
+def _is_there(scope: str, subject: str) -> bool:
+    """Whether a change could lie under a freeze of this name, or one that was asked for does."""
+    asked = {VAULT: "vault", CLUSTER: "cluster", PERSON: "asker_name"}[scope]
+    return subject in _known(scope) or Change.objects.filter(**{asked: subject}).exists()
+
+
+def _known(scope: str) -> list[str]:
+    """Return the names of a scope as changes carry them."""
+    named = {VAULT: Connection.objects.values_list("vault"), CLUSTER: Cluster.objects.values_list("name"),
+             PERSON: User.objects.filter(is_active=True).values_list("username")}  # fmt: skip
+    return sorted({one for (one,) in named[scope]})
 
 
 def over(change: Change) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from accounts.models import User
 from rotation.models import Change
 from rotation.planning import Refused
@@ -27,3 +29,8 @@ def person(name: str) -> User:
     if found is None or not found.is_active:
         raise Refused(f"Nobody active is called “{name[:40]}”.", "Look at the list of people.", code="not_there")
     return found
+
+
+def names(people: Iterable[int]) -> dict[str, str]:
+    """Return the names of people by their numbers as text, as JSON keeps them."""
+    return {str(one.pk): one.username for one in User.objects.only("username").filter(pk__in=list(people))}

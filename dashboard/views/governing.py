@@ -24,17 +24,24 @@ from rotation.rules import Rule
 @needs("changes.read")
 def policy_list(request: HttpRequest) -> HttpResponse:
     """Show the approval policies that hold now."""
-    people = {one.pk: one.username for one in User.objects.all()}
-    rows = [
-        (rule, [people.get(key, f"person {key}") for key in sorted(rule.people)], _form(rule)) for rule in policies()
-    ]
+    known = dict(User.objects.values_list("pk", "username"))
+    people = {rule: [known.get(key, f"person {key}") for key in sorted(rule.people)] for rule in policies()}
+    rows = [(rule, some, groups_of(rule), _form(rule, some)) for rule, some in people.items()]
     return render(request, "changes/policies.html", {"rows": rows})
 
 
-def _form(rule: Rule) -> str:
-    """Return the address of the form that sets a policy anew, as it is now."""
+def groups_of(rule: Rule) -> list[str]:
+    """Return a policy's groups as people read them."""
+    return sorted(f"{one.name or one.id} at {one.issuer}" for one in rule.groups)
+
+
+def _form(rule: Rule, people: list[str]) -> str:
+    """Return the address of the form that sets a policy anew, as it is now; "" for groups, which no form takes."""
+    if rule.groups:
+        return ""
     given = {name: str(getattr(rule, name)) for name in ("name", "effect", "risk", "approvers", "proof", "hours")}
-    lines = {"targets": "\n".join(rule.targets), "roles": "\n".join(sorted(rule.roles))}
+    several = {"targets": rule.targets, "roles": sorted(rule.roles), "people": people}
+    lines = {name: "\n".join(some) for name, some in several.items() if some}
     return f"{reverse('change-new')}?{urlencode({'target': 'approval_policy', **given, **lines})}"
 
 

@@ -30,19 +30,24 @@ def describe(args: Args) -> Sentence:
     """Say what the key is good for."""
     return Sentence(
         f"Pin the passkey {args.name or 'without a name'} of {args.user}", "it proves nothing",
-        f"it proves approvals of {args.user}, of the highest class too", "an administrator can end it again",
+        f"it proves approvals of {args.user}, of the highest class too",
+        "it is good for nothing once its owner is disabled",
     )  # fmt: skip
 
 
 def check(args: Args, world: World) -> Checked:
-    """See that it is not pinned yet."""
+    """See that its owner asked, and that it is not pinned yet."""
+    if trouble := _of_another(args, world):
+        return Checked({}, (trouble,))
     if _rows(args).exists():
         return Checked({}, ("This passkey is pinned already.",))
     return Checked({"fingerprint": fingerprint(_key(args))}, (), (f"It is the key {fingerprint(_key(args))}.",))
 
 
 def intend(args: Args, world: World) -> dict[str, Any] | Outcome:
-    """Nothing but the key is needed."""
+    """Nothing but the key is needed; whose it is only they can say."""
+    if trouble := _of_another(args, world):
+        return Refused(trouble)
     return {"fingerprint": fingerprint(_key(args))}
 
 
@@ -73,6 +78,14 @@ def pin(args: Args, change: Change, actor: str = "") -> ApproverKey:
     subject = Subject("user", args.user_id, args.user)
     record(actor or asker_of(change), "rotation.key.pinned", subject, details=told)
     return made
+
+
+def _of_another(args: Args, world: World) -> str:
+    """Return why this key may not be pinned for this person: somebody else's would vote in their name."""
+    change = change_of(world)
+    if change.asker_id == args.user_id:
+        return ""
+    return f"{change.asker_name} asked, and nobody but {args.user} can say which passkey is theirs."
 
 
 def _key(args: Args) -> Key:

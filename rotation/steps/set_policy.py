@@ -18,18 +18,22 @@ from rotation.world import World
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The policy's name, what it is now and what it shall be, as `rules.document` writes them; empty for none."""
+    """The policy's name, what it is now and what it shall be, as `rules.document` writes them; empty for none.
+
+    `people` are the names of the people in both, by their numbers.
+    """
 
     name: str
     before: dict[str, Any]
     after: dict[str, Any]
+    people: dict[str, str] = {}
 
 
 def describe(args: Args) -> Sentence:
     """Say what changes must have then."""
     verb = "Set" if args.after else "End"
     return Sentence(
-        f"{verb} the approval policy {args.name}", _words(args.before), _words(args.after),
+        f"{verb} the approval policy {args.name}", _words(args.before, args.people), _words(args.after, args.people),
         "another change can set it back",
     )  # fmt: skip
 
@@ -65,7 +69,8 @@ def run(args: Args, world: World) -> Outcome:
         ApprovalPolicy.objects.filter(name=args.name, ended_at=None).update(ended_at=now)
         if args.after:
             _begin(args.after, change.pk)
-        told: dict[str, Detail] = {"change": change.name, "before": _words(args.before), "after": _words(args.after)}
+        before, after = (_words(kept, args.people) for kept in (args.before, args.after))
+        told: dict[str, Detail] = {"change": change.name, "before": before, "after": after}
         record(asker_of(change), "rotation.policy.changed", Subject("policy", None, args.name), details=told)
     return done(args, world)
 
@@ -80,11 +85,18 @@ def _now(args: Args) -> dict[str, Any]:
     return rules.document(found) if found else {}
 
 
-def _words(kept: dict[str, Any]) -> str:
+def _words(kept: dict[str, Any], people: dict[str, str]) -> str:
+    """Say all that a policy holds: an approver must see each part that changes."""
     if not kept:
         return "there is none"
     targets = ", ".join(kept["targets"])
+    if kept["risk"] != "routine":
+        targets += f" of {kept['risk']} risk"
     if kept["effect"] == rules.DENY:
         return f"forbids {targets}"
     who = " or ".join(kept["roles"])
+    if kept["people"]:
+        who += f", of these: {', '.join(people.get(str(key), f'person {key}') for key in kept['people'])}"
+    if kept["groups"]:
+        who += f", in the groups {', '.join(f'{rest[-1]} at {issuer}' for issuer, *rest in kept['groups'])}"
     return f"{targets}: {kept['approvers']} of {who}, by {kept['proof']}, within {kept['hours']} h"

@@ -9,7 +9,7 @@ import msgspec
 from rotation.approvers import policies, policy
 from rotation.ballot import Group, No, Proof, Risk
 from rotation.estate import Estate
-from rotation.governing import GOVERN, person
+from rotation.governing import GOVERN, names, person
 from rotation.planning import Drawn, Refused, StepSpec, Wish
 from rotation.rules import APPROVING, DENY, REQUIRE, RISKS, STRENGTH, Rule, choose, document
 
@@ -47,7 +47,11 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
         raise Refused(f"No approval policy is called “{args.name[:40]}”.", "Look at the list again.", code="not_there")
     after = None if args.end else _rule(args)
     _stays_open(args.name, after)
-    step = {"name": args.name, "before": document(before) if before else {}, "after": document(after) if after else {}}
+    people = sorted({key for rule in (before, after) if rule for key in rule.people})
+    step = {
+        "name": args.name, "before": document(before) if before else {}, "after": document(after) if after else {},
+        **({"people": names(people)} if people else {}),
+    }  # fmt: skip
     return Drawn("End" if args.end else "Set", f"approval policy {args.name}", [StepSpec("set_policy", step)])
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from rotation.assertions import AssertionRefused, Key, fingerprint, unpack
+from rotation.assertions import AssertionRefused, Key, fingerprint, readable, unpack
 from rotation.estate import Estate
 from rotation.governing import GOVERN, person
 from rotation.planning import Drawn, Refused, StepSpec, Wish
 
 TITLE = "Enrol an approver's passkey"
 FAMILY = GOVERN
+LONGEST_NAME = 100
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,8 +29,11 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     found = person(args.user)
     try:
         key = Key(found.pk, unpack(args.credential), unpack(args.public_key), args.sign_count)
+        readable(key)
     except AssertionRefused as why:
         raise Refused(str(why), code="bad_args", field="public_key") from None
+    if len(args.name) > LONGEST_NAME:
+        raise Refused(f"The name has {len(args.name)} characters.", f"Use at most {LONGEST_NAME}.", code="bad_args")
     step = StepSpec("pin_key", {"user_id": found.pk, **msgspec.to_builtins(args)})
     return Drawn("Enrol", f"passkey {fingerprint(key)} of {found.username}", [step])
 

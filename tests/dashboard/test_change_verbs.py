@@ -6,9 +6,10 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
-from accounts.models import Role
+from accounts.models import Role, User
 from dashboard.change_form import ChangeForm
-from rotation.models import ApproverKey, Change, Freeze
+from inventory.models import Connection
+from rotation.models import ApprovalPolicy, ApproverKey, Change, Freeze
 from tests.dashboard.change_windows import Window, ann, anns, bob, bobs, someone, toys
 from tests.dashboard.conftest import Page
 from tests.rotation.toy_targets import asked
@@ -124,12 +125,20 @@ def test_the_policies_that_hold_are_listed_and_changed_by_a_change(bobs, db):
     eve = Window(someone("eve", Role.ADMINISTRATOR))
     hrefs = [own["href"] for own in eve.get("/changes/policies/").all("a", href="target=approval_policy")]
     assert len(hrefs) == 3 and "name=everything" in hrefs[0]
+    group = [["https://idp", "g-1", "security"]]
+    ApprovalPolicy.objects.create(name="of ours", targets=["kv:*"], people=[User.objects.get(username="eve").pk])
+    ApprovalPolicy.objects.create(name="of a group", targets=["kv:*"], groups=group)
+    page = eve.get("/changes/policies/")
+    (kept,) = page.all("a", href="name=of+ours")
+    assert "people=eve" in kept["href"], "the form begins with all that holds"
+    assert not page.all("a", href="name=of+a+group") and "security at https://idp" in page.text
 
 
 def test_one_person_freezes_and_its_lifting_is_asked_for(anns, ann, monkeypatch):
     assert "Nothing is frozen." in anns.get("/changes/freeze/").text
     page = Page.of(anns.send("/changes/freeze/", 400, scope="vault", subject="", reason="Black Friday"))
     assert "Name one vault." in page.text and not Freeze.objects.exists()
+    Connection.objects.create(vault="eu-prod", address="http://127.0.0.1:8200")
     anns.send("/changes/freeze/", scope="vault", subject="eu-prod", reason="Black Friday")
     one = Freeze.objects.get()
     page = anns.get("/changes/freeze/")

@@ -18,7 +18,8 @@ from accounts.models import TrailEntry, User
 from accounts.not_done import NotDone
 from accounts.ties import same_person
 from config import roles
-from rotation import approver_keys, freeze, preflight, rules, runner, standing
+from inventory.models import Cluster, Connection
+from rotation import approver_keys, assertions, freeze, preflight, rules, runner, standing
 from rotation.actions import Asked
 from rotation.approvers import database_time, policies, rule_for, takes_tokens
 from rotation.approving import NotApproved, approve
@@ -143,6 +144,20 @@ def test_a_policy_is_set_by_a_change_and_what_was_asked_before_keeps_its_own(eve
     assert standing.judged_rule(looked(before)) == rules.read(before.rule)
 
 
+def test_an_approver_reads_every_part_of_a_policy_that_changes(eve, dan):
+    group = ["https://idp", "g-1", "security"]
+    whole = {"name": "p", "targets": ["kv:*"], "people": ["dan"], "groups": [group], "risk": "high"}
+    (step,) = ask(eve, "approval_policy", checked=False, **whole).plan["steps"]
+    assert step["describe"]["after"] == (
+        "kv:* of high risk: 1 of administrator or approver, of these: dan, in the groups security at https://idp, "
+        "by step_up, within 24 h"
+    )
+    ApprovalPolicy.objects.create(name="p", targets=["kv:*"], people=[dan.pk], groups=[group])
+    (step,) = ask(eve, "approval_policy", checked=False, name="p", targets=["kv:*"], risk="highest").plan["steps"]
+    assert "of these: dan" in step["describe"]["now"] and "of these" not in step["describe"]["after"]
+    assert "of highest risk" in step["describe"]["after"]
+
+
 _KEYS: dict[int, Authenticator] = {}
 
 
@@ -180,6 +195,32 @@ def test_a_passkey_is_registered_asked_for_approved_and_pinned(eve, mia):
     assert approve(later, eve, later.plan_hash, touched(later, mine)).state == "approved"
     again = ask(eve, "enrol_key", checked=False, **change.args)
     assert not looked(again).found["ok"]
+
+
+def test_nobody_has_a_passkey_pinned_for_somebody_else(eve, mia):
+    mine = Authenticator(mia.pk).key()
+    args = {
+        "user": "mia",
+        "credential": assertions.pack(mine.credential),
+        "public_key": assertions.pack(mine.public_key),
+    }
+    change = looked(ask(eve, "enrol_key", checked=False, **args))
+    assert "nobody but mia can say which passkey is theirs" in change.found["lines"][0]["says"]
+    assert not change.found["ok"], "so nobody can approve it"
+
+
+@pytest.mark.parametrize(
+    "more", [{"public_key": "AAAA"}, {"credential": "A" * 4_000}, {"sign_count": 2**70}, {"name": "n" * 101}]
+)
+def test_a_passkey_that_could_not_be_kept_is_refused(eve, more):
+    mine = Authenticator(eve.pk).key()
+    args = {
+        "user": "eve",
+        "credential": assertions.pack(mine.credential),
+        "public_key": assertions.pack(mine.public_key),
+    }
+    with pytest.raises(Refused):
+        ask(eve, "enrol_key", checked=False, **{**args, **more})
 
 
 def _register(user: User) -> tuple[Authenticator, Change]:
@@ -260,6 +301,17 @@ def test_one_person_freezes_and_two_lift_it(eve, mia):
     assert {"rotation.freeze.set", "rotation.freeze.lifted"} <= verbs
 
 
+@pytest.mark.parametrize("scope", ["vault", "cluster", "person"])
+def test_a_freeze_of_a_name_that_nothing_has_is_refused_with_the_names_that_there_are(eve, scope):
+    Connection.objects.create(vault="prod", address="http://127.0.0.1:8200")
+    Cluster.objects.create(name="eu")
+    with pytest.raises(
+        Refused, match=f"No {scope} is called “prdo”, so nothing would be frozen. Known are (prod|eu|eve)"
+    ):
+        freeze.freeze(scope, "prdo", "leak", actor=eve)
+    assert not Freeze.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("scope", "subject", "over"),
     [("vault", "prod", True), ("vault", "dev", False), ("cluster", "eu", True), ("cluster", "us", False),
@@ -267,6 +319,9 @@ def test_one_person_freezes_and_two_lift_it(eve, mia):
 )  # fmt: skip
 def test_a_freeze_lies_over_what_it_names(eve, scope, subject, over):
     change = Change(target="kv", vault="prod", cluster="eu", asker_name="ann")
+    Connection.objects.create(vault=subject, address="http://127.0.0.1:8200")
+    Cluster.objects.create(name=subject)
+    User.objects.create_user(subject or "nobody")
     freeze.freeze(scope, subject, "to see", actor=eve)
     assert bool(freeze.over(change)) is over
     assert freeze.over(_lifting(change)) == ""

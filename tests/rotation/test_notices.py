@@ -15,6 +15,7 @@ from django.db import transaction
 from accounts.models import PersonArea, TrailEntry, User
 from accounts.not_done import NotDone
 from config import roles
+from inventory.models import Connection
 from rotation import channels, delivering, freeze, moves, notice_words, telling, webhook, webhook_secrets
 from rotation.approving import approve, reject
 from rotation.channels import Wish
@@ -100,6 +101,7 @@ def test_the_signature_is_that_of_the_standard_s_own_example():
 
 def test_a_notice_is_signed_says_what_to_do_and_comes_with_an_id(eve, ann, hook):
     channel, secret = added(eve, hook)
+    Connection.objects.create(vault="prod", address="http://127.0.0.1:8200")
     with as_role(roles.WEB):
         freeze.freeze("vault", "prod", "The build's token is out.", actor=ann)
     assert turn() == 1
