@@ -233,6 +233,7 @@ BODIES: dict[str, Shape] = {
     **openapi_playbooks.BODIES,
     "Pause": {**_object(before={"type": "integer", "minimum": 1, "maximum": 1_000}), "additionalProperties": False},
     **openapi_schedules.BODIES,
+    **openapi_findings.BODIES,
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {
     "args": ANYTHING, "break_glass": YES, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
@@ -271,6 +272,7 @@ PARAMETERS: dict[str, tuple[Shape, str]] = {
     "name": ({"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}, "The playbook's name."),
     "event_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The event's number."),
     "schedule_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The schedule's number."),
+    "finding": ({"type": "string", "pattern": "^[MER]-[1-9][0-9]{0,17}$"}, "The finding's name, such as `M-4`."),
     "secret_id": ({"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, "The secret's number."),
 }
 # Parameters that mean something of their own in one view.
@@ -310,7 +312,7 @@ class DoorSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         """Return the parameters of the address and those behind its `?`."""
-        told = ("event_id", "secret_id", "change_id", "schedule_id", "name")
+        told = ("event_id", "secret_id", "change_id", "schedule_id", "finding", "name")
         names = [name for name in told if f"{{{name}}}" in self.path]
         found = [self._parameter(name, "path") for name in names]
         if self.method == "POST":
