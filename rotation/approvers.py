@@ -33,6 +33,7 @@ from rotation.ballot import (
     Vote,
     Voter,
 )
+from rotation.effects import touched
 from rotation.models import ApprovalPolicy, ApproverKey, Change
 from rotation.models import Verdict as VerdictRow
 from rotation.planning import Refused, parts_of
@@ -117,11 +118,12 @@ def rule_for(target: str, subject: str, risk: str, at: datetime | None = None) -
 def rule_of_plan(document: Mapping[str, Any], risk: str, at: datetime | None = None) -> Rule | No:
     """Return what a change of this plan needs, or why nobody may approve it: the strictest of the whole and its parts.
 
-    So a plan of several parts is no way around a rule that is about one of them.
+    So a plan of several parts is no way around a rule that is about one of them, and a plan that is named after a pod
+    none around a rule about one of its leases.
     """
     whole = (f"{document['target']}:{document['subject']}", Risk(risk))
     parts = [(f"{one.target}:{one.subject}", Risk(one.risk)) for one in parts_of(document)]
-    return rules.choose_all(policies(at), [whole, *parts])
+    return rules.choose_all(policies(at), [whole, *parts], touched(document))
 
 
 def rule_for_plan(document: Mapping[str, Any], risk: str) -> Rule:

@@ -15,6 +15,7 @@ from rotation.actions import Asked, KeyUsed
 from rotation.approving import NotApproved
 from rotation.ballot import No
 from rotation.books import books
+from rotation.effects import leases_of
 from rotation.models import Change
 from rotation.plan import Plan
 from rotation.planning import Refused, Wish, digest, parts_of
@@ -48,12 +49,16 @@ def draw(want: Want, scope: Scope) -> Plan:
         made = plan.make(want.target, want.args, books(), wish)
     except Refused as why:
         raise (why if _tellable(want, why, scope) else _outside()) from None
-    subjects = [made.document["subject"], *(one.subject for one in parts_of(made.document))]
-    if not all(queries.covers(scope, made.document["vault"], one) for one in subjects):
-        raise _outside()
-    if not scope.everything and queries.reaches_beyond(made.document):
+    if not scope.everything and not _within(made.document, scope):
         raise _outside()
     return made
+
+
+def _within(document: Mapping[str, Any], scope: Scope) -> bool:
+    """Whether all that a plan names and does lies in a limited view."""
+    parts = [one.subject for one in parts_of(document)]
+    inside = all(queries.covers(scope, document["vault"], one) for one in [*parts, *leases_of(document)])
+    return inside and queries.shows(scope, document) and not queries.reaches_beyond(document)
 
 
 def ask(asker: User, want: Want, reason: str, asked: Asked, scope: Scope) -> Change:

@@ -87,7 +87,7 @@ def _deliveries(notice: Notice) -> Iterator[Delivery]:
 def _may_know(person: User, notice: Notice) -> bool:
     """Whether a notice lies in what somebody may see: a mail tells no more than a page."""
     scope = scope_of(person)
-    return scope.everything or queries.covers(scope, notice.told.get("vault", ""), notice.told.get("subject", ""))
+    return scope.everything or queries.seen(scope).filter(pk=notice.change_id or 0).exists()
 
 
 def _take() -> tuple[Delivery, Try] | None:

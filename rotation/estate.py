@@ -20,6 +20,7 @@ from inventory.secret_places import SecretPlace
 from inventory.sightings import HeldLease
 from rotation.planning import Need, Refused
 from rotation.world import Books
+from vault import paths
 from vault.enrolment import NotEnrollable, Want
 
 MOST_WORKLOADS = 50
@@ -64,7 +65,16 @@ class Estate:
     may_generate: Sequence[str] = ()  # globs over `vault:secret`: whose value Keybook may choose
 
     def place(self, name: str, vault: str = "", *, type: str = "") -> SecretPlace:
-        """Return the one place that a name leads to; raises `Refused` for none, for several, or another engine."""
+        """Return the one place that a name leads to; raises `Refused` for none, for several, or another engine.
+
+        Vault takes `a//b` and `a/x/../b` for `a/b`: policies and areas go by the name, so only that one is taken.
+        """
+        if not paths.is_plain(name.strip("/")):
+            raise Refused(
+                f"{name[:200]!r} is no name of a secret: Vault would take it for another one.",
+                "Leave out doubled slashes, . and .. between slashes, and signs that are not printed.",
+                code="bad_args", field="args.secret",
+            )  # fmt: skip
         found = secret_places.find(name, vault=vault)
         if not found:
             known = ", ".join(sorted({one.vault for one in Connection.objects.all()})) or "none"

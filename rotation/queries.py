@@ -19,6 +19,9 @@ from rotation.planning import parts_of
 OPEN = (lifecycle.REQUESTED, lifecycle.APPROVED)
 # Of a plan's parts: those whose subject is no secret in an area.
 _BEYOND = frozenset({"entity", "token", "lease", "restart", "resync"})
+# Targets whose subject is no secret; and of leases the ways to say whose they are.
+_OTHERS = ("entity", "token", "restart", "resync")
+_HOLDERS = ("pod", "service_account", "principal")
 MOVING = (lifecycle.APPROVED, lifecycle.RUNNING, lifecycle.FAILED)
 
 
@@ -49,6 +52,22 @@ def covers(scope: Scope, vault: str, subject: str) -> bool:
     return scope.everything or (
         bool(vault) and all(any(_in_area(area, vault, subject) for area in group) for group in scope.groups)
     )
+
+
+def shows(scope: Scope, document: Mapping[str, Any]) -> bool:
+    """Return whether a change of this plan may be seen, by its target and what that calls its subject.
+
+    A pod's `database/app` is no path of a vault: what is no secret lies only in the view of a whole vault.
+    """
+    if not _unlike(document["target"], document["args"]):
+        return covers(scope, document["vault"], document["subject"])
+    whole = (any(not _top(area) and area.vault in ("", document["vault"]) for area in group) for group in scope.groups)
+    return scope.everything or (bool(document["vault"]) and all(whole))
+
+
+def _unlike(target: str, args: Mapping[str, Any]) -> bool:
+    """Whether the subject of a target with these arguments is named otherwise than secrets are."""
+    return target in _OTHERS or (target == "lease" and any(args.get(one) for one in _HOLDERS))
 
 
 def reaches_beyond(document: Mapping[str, Any]) -> bool:
@@ -82,7 +101,13 @@ def _beyond() -> Q:
 
 def _area(area: Area) -> Q:
     top, vault = _top(area), Q(vault=area.vault) if area.vault else Q()
-    return vault & (Q(subject=top) | Q(subject__startswith=f"{top}/")) if top else vault
+    return vault & (Q(subject=top) | Q(subject__startswith=f"{top}/")) & ~_unlike_secrets() if top else vault
+
+
+def _unlike_secrets() -> Q:
+    """Return the condition of `_unlike`, in the database."""
+    held = _any([Q(args__has_key=one) & ~Q(**{f"args__{one}": ""}) for one in _HOLDERS])
+    return Q(target__in=_OTHERS) | (Q(target="lease") & held)
 
 
 def _any(parts: Sequence[Q]) -> Q:

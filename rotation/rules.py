@@ -65,10 +65,13 @@ def choose(rules: Iterable[Rule], target: str, risk: Risk) -> Rule | No:
     return choose_all(rules, [(target, risk)])
 
 
-def choose_all(rules: Iterable[Rule], parts: Iterable[tuple[str, Risk]]) -> Rule | No:
+def choose_all(
+    rules: Iterable[Rule], parts: Iterable[tuple[str, Risk]], touched: Iterable[tuple[str, Risk]] = ()
+) -> Rule | No:
     """Return what a change of several parts, each a target with its class, needs: the strictest of all of them.
 
-    A rule that forbids one part forbids the whole, and so does a part that no rule is about.
+    A rule that forbids one part forbids the whole, and so does a part that no rule is about. A rule about what is only
+    `touched` by the way counts as well, and there need be none.
     """
     known, risk = list(rules), Risk.ROUTINE
     fitting: dict[Rule, None] = {}  # each once, whichever parts it is about
@@ -78,6 +81,11 @@ def choose_all(rules: Iterable[Rule], parts: Iterable[tuple[str, Risk]]) -> Rule
             return refusal
         fitting |= dict.fromkeys(found_for)
         risk = max(risk, its, key=RISKS.__getitem__)
+    for target, its in touched:
+        found_for = [rule for rule in known if rule.fits(target, its)]
+        if found_for and (refusal := _refusal(found_for, target)) is not None:
+            return refusal
+        fitting |= dict.fromkeys(found_for)
     return _strictest(sorted(fitting, key=lambda rule: rule.name), risk)
 
 

@@ -189,3 +189,8 @@ def print_name(namespace: str, mount: str, logical: str) -> str:
     """A secret's print, `[<vault namespace>/]<mount>/<logical path>`: `analytics/secret/prod/etl/s3-key`."""
     parts = (namespace.strip("/"), mount.strip("/"), logical)
     return "/".join(part for part in parts if part)
+
+
+def is_plain(path: str) -> bool:
+    """Return whether a path is written as a vault files it: servers take `a//b`, `a/./b` and `a/x/../b` for `a/b`."""
+    return path.isprintable() and not {"", ".", ".."} & set(path.split("/"))

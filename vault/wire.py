@@ -68,6 +68,7 @@ class Wire:
     ) -> dict[str, Any]:
         """One GET, or one POST of `body`; every way to fail becomes a sentence."""
         where = f"{self.address}, {path}"
+        _as_written(path, where)
         try:
             self._resolve(where)
             if body is None:
@@ -93,6 +94,7 @@ class Wire:
         `quiet` that the server's words may hold a secret value.
         """
         where = f"{self.address}, {path}"
+        _as_written(path, where)
         self._resolve(where)
         answer = self._sent("PATCH" if merge else "POST", path, body, where)
         if isinstance(answer, dict):
@@ -151,6 +153,12 @@ class Wire:
         except TokenGone:
             return gone
         return NotPermitted("the token may not do this", where, f"allow it on `{path}` in the token's policy", said)
+
+
+def _as_written(path: str, where: str) -> None:
+    """Refuse a path that the library would shorten before it is sent: what is asked must be what was meant."""
+    if {".", ".."} & set(path.split("/")):
+        raise Refused("the path would lead elsewhere than it says", where, "leave out . and .. between slashes")
 
 
 _SENTENCES: tuple[tuple[type[Exception], Callable[[str], VaultError]], ...] = (

@@ -17,6 +17,7 @@ TITLE = "Revoke leases"
 FAMILY = "revoke"
 MOST = 5_000  # leases of one change
 SURE = ("exact", "strong")
+_NAMED = 3  # roles whose leases a subject names
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,4 +126,11 @@ def _subject(args: Args, held: Sequence[HeldLease]) -> str:
     named = next(
         (str(value) for value in msgspec.structs.asdict(args).values() if value and not isinstance(value, tuple)), ""
     )
-    return named or (held[0].lease_id if len(held) == 1 else f"{held[0].secret} and others")
+    if named or len(held) == 1:
+        return named or held[0].lease_id
+    roles = list(dict.fromkeys(one.secret for one in held))
+    if len(roles) == 1:
+        return roles[0]
+    # It must not begin with the first one's name: views and policies would take all of them for that one.
+    more = f" and {len(roles) - _NAMED} more" if len(roles) > _NAMED else ""
+    return f"leases of {', '.join(roles[:_NAMED])}{more}"

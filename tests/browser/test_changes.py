@@ -163,6 +163,8 @@ def test_a_running_change_moves_on_by_itself_and_keeps_the_focus(desk, person):
     desk.manage("shell", "-v", "0", "-c", TOYS + more.format(desk.truth["runs"].removeprefix("C-")))
     expect(page.locator("#step-2")).to_contain_text("All are new.", timeout=20_000)
     expect(page.locator("#cancel")).to_be_focused()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.locator("#cancel span").bounding_box()["width"] > 60, "on a phone the button keeps its words"
     ends = f"Change.objects.filter(pk={desk.truth['runs'].removeprefix('C-')}).update(state='succeeded', ended_at=now)"
     desk.manage("shell", "-v", "0", "-c", TOYS + ends)
     expect(page.locator(".mark-now")).to_contain_text("Done, short of proof", timeout=20_000)

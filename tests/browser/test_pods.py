@@ -63,14 +63,11 @@ def test_a_stale_cluster_is_told_without_scripts(filled, window):
     expect(page.locator("#strip .bad", has_text="Cluster lab")).to_be_visible()
 
 
-def test_on_a_phone_no_row_of_the_map_lies_on_another_and_the_buttons_of_a_head_keep_their_words(filled, window):
+def test_on_a_phone_no_row_of_the_map_and_no_field_lies_on_another(filled, window):
     page = window(signed_in=True, viewport={"width": 390, "height": 844}).go("/workloads/map/")
-    for of in (".map tr", ".lease-fields > *"):
+    for of in (".map tbody tr", ".lease-fields > *"):
         boxes = [one.bounding_box() for one in page.locator(of).all()]
-        assert len(boxes) > 5 and not [one for one in pairwise(boxes) if _overlap(*one)], of
-    page.go("/workloads/prod/w-ledger/")
-    words = [one.bounding_box()["width"] for one in page.locator(".head-actions a span").all()]
-    assert words and min(words) > 30
+        assert len(boxes) > 3 and not [one for one in pairwise(boxes) if _overlap(*one)], of
 
 
 def _overlap(a, b):
