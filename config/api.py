@@ -87,6 +87,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("v1/schedules/<number:schedule_id>/end", schedule_verbs.EndSchedule.as_view(), name="api-schedule-end"),
     path("v1/schedules/<number:schedule_id>/go-on", schedule_verbs.GoOn.as_view(), name="api-schedule-go-on"),
+    path("v1/schedules/<number:schedule_id>/ask", schedule_verbs.AskNow.as_view(), name="api-schedule-ask"),
     path("v1/overdue", schedules.Overdue.as_view(), name="api-overdue"),
     path("v1/trail", Trail.as_view(), name="api-trail"),
     path("v1/schema/", Schema.as_view(), name="api-schema"),

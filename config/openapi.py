@@ -242,6 +242,7 @@ for _name in ("Approve", "Reject", "Answer"):
     BODIES[_name] = {**BODIES[_name], "properties": {**BODIES[_name]["properties"], "note": TEXT}}
 # What a POST is called, where the view answers GET too.
 POSTS = {"Changes": "AskForChange", "Schedules": "MakeSchedule"}
+CREATES = {*POSTS.values(), "AskNow"}
 LINED = ("Events", "Secrets", "Leases", "Pods", "Workloads", "Principals", "Changes", "Trail")
 LIMITS = {"Events": 10_000, "Trail": 10_000}
 PARAMETERS: dict[str, tuple[Shape, str]] = {
@@ -328,7 +329,7 @@ class DoorSchema(AutoSchema):
     def get_response_serializers(self) -> Any:
         """Return the answers by status and form."""
         name, posts = self._name, self.method == "POST"
-        status = "201" if name in POSTS.values() else "200"
+        status = "201" if name in CREATES else "200"
         answers: dict[Any, Any] = {
             (status, openapi_playbooks.FORMS.get(name, JSON)): OpenApiResponse(ANSWERS[name], self.get_description())
         }

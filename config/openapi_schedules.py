@@ -36,6 +36,7 @@ ANSWERS: dict[str, Shape] = {
     "Schedules": an_object(items=a_list(named("Schedule"))),
     "MakeSchedule": named("Schedule"),
     **{one: named("WholeSchedule") for one in ("OneSchedule", "ChangeSchedule", "EndSchedule", "GoOn")},
+    "AskNow": named("WholeChange"),
     "Overdue": an_object(items=a_list(named("OverdueSecret"))),
 }  # fmt: skip
 BODIES: dict[str, Shape] = {
@@ -63,5 +64,9 @@ BODIES |= {
         "description": "The schedule as it is to be, whole, and the `edition` of it that was read.",
     },
     "EndSchedule": {**an_object(), "additionalProperties": False},
+    "AskNow": {
+        "type": "object", "additionalProperties": False, "required": ["secret"],
+        "properties": {"secret": TEXT, "vault": TEXT},
+    },
     "GoOn": {**an_object(change=TEXT), "additionalProperties": False},
-}
+}  # fmt: skip

@@ -1,4 +1,4 @@
-"""What people do with one schedule through the API: change it, end it, let it go on."""
+"""What people do with one schedule through the API: change it, end it, let it go on, have it ask now."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from rest_framework.request import Request
 
 from accounts.api_door import Door
 from kit.problem import Problem
-from rotation import api, api_schedules, scheduling
+from rotation import api, api_schedules, asking_now, scheduling
 from rotation.api_schedules import ScheduleBody
+from rotation.asking_now import Who
 from rotation.overdue import Told
 from rotation.schedule_models import Asking
 from rotation.scheduling import Changed, Terms
@@ -30,6 +31,13 @@ class GoOnBody(msgspec.Struct, forbid_unknown_fields=True):
     """The change, such as `C-215`, that keeps the schedule back."""
 
     change: str
+
+
+class AskNowBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The secret, as the schedule's page names it; `vault` where two have one of this name."""
+
+    secret: str
+    vault: str = ""
 
 
 class _Verb(Door):
@@ -85,6 +93,22 @@ class GoOn(_Verb):
         asked = _asked(told, body.change)
         if asked.passed_at is None:  # else asked again: it is what was wanted
             scheduling.go_on(told.schedule, asked.change, self.caller.owner, request=request._request)
+
+
+class AskNow(Door):
+    """Have a schedule ask for one of its secrets now, in the name of the token's owner; the change waits as ever."""
+
+    limits, methods, post_scope = True, ("POST",), "changes:ask"
+    body: ClassVar[type[Any]] = AskNowBody
+
+    def post(self, request: Request, schedule_id: int) -> HttpResponse:
+        """Ask, and give the change."""
+        told = api_schedules.found(self, schedule_id, timezone.now())
+        body, caller = api.read_body(request, AskNowBody), self.caller
+        who = Who(caller.owner, caller.scope, request._request, caller.token_id)
+        with api.as_problems(), _as_problems(told):
+            change = asking_now.ask_now(told.schedule, body.vault, body.secret, who)
+        return self.document(api.whole(self, change.pk), 201, {"Location": f"/api/v1/changes/{change.name}"})
 
 
 def _asked(told: Told, name: str) -> Asking:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from accounts.models import Role, TrailEntry, User
@@ -129,6 +131,23 @@ def test_one_that_is_kept_back_goes_on_when_somebody_says_so(asks):
         assert told["stopped_by"] is None and told["asked"][0]["passed_by"] == "ann"
     assert asks.send(address, {"change": "C-999999"}).problem() == (422, "not-there")
     assert asks.send(address, {"change": "none"}).problem() == (422, "not-there")
+
+
+def test_a_token_has_one_ask_now_for_one_of_its_secrets(asks, ann):
+    asks.send("/schedules", {**BODY, "window": ""})
+    row = Schedule.objects.get()
+    repeating.look(row.pk, Almanac("secret/prod/a", a=datetime.now(UTC)))
+    address = f"/schedules/{row.pk}/ask"
+    made = asks.send(address, {"secret": "secret/prod/a"})
+    change = Change.objects.get()
+    assert (made.status, made.headers["Location"]) == (201, f"/api/v1/changes/{change.name}")
+    assert (made.json["id"], made.json["asked_through"], made.json["state"]) == (change.name, "schedule", "requested")
+    assert change.token_id is not None
+    again = asks.send(address, {"secret": "secret/prod/a"})
+    assert again.problem() == (409, "not-possible") and change.name in again.json["detail"]
+    assert asks.send(address, {"secret": "secret/prod/none"}).problem() == (422, "not-there")
+    assert by(ann, "changes:read").send(address, {"secret": "x"}).problem() == (403, "scope-missing")
+    assert by(ann, areas=[Area("demo", "", "secret/test")]).send(address, {"secret": "x"}).status == 404
 
 
 def test_a_change_is_paused_before_a_step_and_resumed(asks, ann):

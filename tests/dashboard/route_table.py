@@ -66,6 +66,7 @@ TABLE = {
         "/changes/schedules/999999/change/", get=(403, 404, 404, 404), post=(403, 404, 404, 404)
     ),
     "change-schedule-end": row("/changes/schedules/999999/end/", get=(403, 404, 404, 404), post=(403, 404, 404, 404)),
+    "change-schedule-ask": row("/changes/schedules/999999/ask/", get=405, post=(403, 404, 404, 404)),
     "change-schedule-go-on": row("/changes/schedules/999999/go-on/", get=405, post=(403, 404, 404, 404)),
     "change-pause": row("/changes/C-999999/pause/", get=(403, 404, 404, 404), post=(403, 404, 404, 404)),
     "change-freeze": row("/changes/freeze/", get=200, post=(403, 400, 400, 400)),
@@ -157,6 +158,7 @@ API_SCOPES = {
     "api-schedule-change": None,
     "api-schedule-end": None,
     "api-schedule-go-on": None,
+    "api-schedule-ask": None,
     "api-change-pause": None,
     "api-schedules": "changes:read",
     "api-schedule": "changes:read",
@@ -182,6 +184,7 @@ API_POSTS = {
     "api-schedule-change": "changes:ask",
     "api-schedule-end": "changes:ask",
     "api-schedule-go-on": "changes:ask",
+    "api-schedule-ask": "changes:ask",
     "api-finding-looked-into": "changes:approve",
 }
 TABLE |= {
@@ -208,6 +211,7 @@ TABLE |= {
     "api-schedule-change": row("/api/v1/schedules/999999/change", get=405, post=401, nobody=(405, 401)),
     "api-schedule-end": row("/api/v1/schedules/999999/end", get=405, post=401, nobody=(405, 401)),
     "api-schedule-go-on": row("/api/v1/schedules/999999/go-on", get=405, post=401, nobody=(405, 401)),
+    "api-schedule-ask": row("/api/v1/schedules/999999/ask", get=405, post=401, nobody=(405, 401)),
     "api-finding-looked-into": row("/api/v1/findings/M-999999/looked-into", get=405, post=401, nobody=(405, 401)),
     "api-overdue": row("/api/v1/overdue", get=200, post=405, nobody=(401, 405)),
     "api-change-resume": row("/api/v1/changes/C-999999/resume", get=405, post=401, nobody=(405, 401)),
