@@ -16,6 +16,7 @@ from dashboard.keys import ChangeKey, Key
 from kit.problem import Problem
 from rotation import api as changes
 from rotation import api_findings, playbook_api
+from rotation import api_schedule_verbs as schedule_verbs
 from rotation import api_schedules as schedules
 
 app_name = "api"
@@ -76,8 +77,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/changes/<change:change_id>/answer", changes.Answer.as_view(), name="api-change-answer"),
     path("v1/changes/<change:change_id>/review", changes.Review.as_view(), name="api-change-review"),
     path("v1/findings", api_findings.Findings.as_view(), name="api-findings"),
+    path("v1/findings/<str:finding>/looked-into", api_findings.LookInto.as_view(), name="api-finding-looked-into"),
     path("v1/schedules", schedules.Schedules.as_view(), name="api-schedules"),
     path("v1/schedules/<number:schedule_id>", schedules.OneSchedule.as_view(), name="api-schedule"),
+    path(
+        "v1/schedules/<number:schedule_id>/change",
+        schedule_verbs.ChangeSchedule.as_view(),
+        name="api-schedule-change",
+    ),
+    path("v1/schedules/<number:schedule_id>/end", schedule_verbs.EndSchedule.as_view(), name="api-schedule-end"),
+    path("v1/schedules/<number:schedule_id>/go-on", schedule_verbs.GoOn.as_view(), name="api-schedule-go-on"),
+    path("v1/schedules/<number:schedule_id>/ask", schedule_verbs.AskNow.as_view(), name="api-schedule-ask"),
     path("v1/overdue", schedules.Overdue.as_view(), name="api-overdue"),
     path("v1/trail", Trail.as_view(), name="api-trail"),
     path("v1/schema/", Schema.as_view(), name="api-schema"),

@@ -233,6 +233,7 @@ BODIES: dict[str, Shape] = {
     **openapi_playbooks.BODIES,
     "Pause": {**_object(before={"type": "integer", "minimum": 1, "maximum": 1_000}), "additionalProperties": False},
     **openapi_schedules.BODIES,
+    **openapi_findings.BODIES,
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {
     "args": ANYTHING, "break_glass": YES, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
@@ -241,6 +242,7 @@ for _name in ("Approve", "Reject", "Answer"):
     BODIES[_name] = {**BODIES[_name], "properties": {**BODIES[_name]["properties"], "note": TEXT}}
 # What a POST is called, where the view answers GET too.
 POSTS = {"Changes": "AskForChange", "Schedules": "MakeSchedule"}
+CREATES = {*POSTS.values(), "AskNow"}
 LINED = ("Events", "Secrets", "Leases", "Pods", "Workloads", "Principals", "Changes", "Trail")
 LIMITS = {"Events": 10_000, "Trail": 10_000}
 PARAMETERS: dict[str, tuple[Shape, str]] = {
@@ -271,6 +273,7 @@ PARAMETERS: dict[str, tuple[Shape, str]] = {
     "name": ({"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}, "The playbook's name."),
     "event_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The event's number."),
     "schedule_id": ({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The schedule's number."),
+    "finding": ({"type": "string", "pattern": "^[MER]-[1-9][0-9]{0,17}$"}, "The finding's name, such as `M-4`."),
     "secret_id": ({"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, "The secret's number."),
 }
 # Parameters that mean something of their own in one view.
@@ -310,7 +313,7 @@ class DoorSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         """Return the parameters of the address and those behind its `?`."""
-        told = ("event_id", "secret_id", "change_id", "schedule_id", "name")
+        told = ("event_id", "secret_id", "change_id", "schedule_id", "finding", "name")
         names = [name for name in told if f"{{{name}}}" in self.path]
         found = [self._parameter(name, "path") for name in names]
         if self.method == "POST":
@@ -326,7 +329,7 @@ class DoorSchema(AutoSchema):
     def get_response_serializers(self) -> Any:
         """Return the answers by status and form."""
         name, posts = self._name, self.method == "POST"
-        status = "201" if name in POSTS.values() else "200"
+        status = "201" if name in CREATES else "200"
         answers: dict[Any, Any] = {
             (status, openapi_playbooks.FORMS.get(name, JSON)): OpenApiResponse(ANSWERS[name], self.get_description())
         }

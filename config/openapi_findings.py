@@ -11,4 +11,13 @@ SHAPES: dict[str, Shape] = {
         ended_at=or_null(MOMENT), looked_into_by=or_null(TEXT), note=or_null(TEXT),
     ),
 }  # fmt: skip
-ANSWERS: dict[str, Shape] = {"Findings": an_object(items=a_list(named("Finding")))}
+ANSWERS: dict[str, Shape] = {
+    "Findings": an_object(items=a_list(named("Finding"))),
+    "LookInto": named("Finding"),
+}
+BODIES: dict[str, Shape] = {
+    "LookInto": {
+        **an_object(note={"type": "string", "minLength": 1, "maxLength": 2_000}),
+        "additionalProperties": False,
+    }
+}

@@ -28,13 +28,15 @@ SHAPES: dict[str, Shape] = {
         change=TEXT, state=one_of(*lifecycle.STATES), secret=TEXT, period=WHOLE, due_at=MOMENT, opens_at=MOMENT,
         closes_at=or_null(MOMENT), asked_at=MOMENT, passed_by=or_null(TEXT),
     ),
+    "WholeSchedule": an_object(
+        **SCHEDULE, stopped_by=or_null(TEXT), secrets=a_list(named("KeptSecret")), asked=a_list(named("Asking")),
+    ),
 }  # fmt: skip
 ANSWERS: dict[str, Shape] = {
     "Schedules": an_object(items=a_list(named("Schedule"))),
     "MakeSchedule": named("Schedule"),
-    "OneSchedule": an_object(
-        **SCHEDULE, stopped_by=or_null(TEXT), secrets=a_list(named("KeptSecret")), asked=a_list(named("Asking")),
-    ),
+    **{one: named("WholeSchedule") for one in ("OneSchedule", "ChangeSchedule", "EndSchedule", "GoOn")},
+    "AskNow": named("WholeChange"),
     "Overdue": an_object(items=a_list(named("OverdueSecret"))),
 }  # fmt: skip
 BODIES: dict[str, Shape] = {
@@ -52,4 +54,19 @@ BODIES: dict[str, Shape] = {
 BODIES["MakeSchedule"]["properties"] |= {
     "args": ANYTHING, "vault": TEXT, "window": TEXT, "enabled": {"type": "boolean"},
     "lead_hours": {"type": "integer", "minimum": 0, "maximum": MOST_LEAD},
+}  # fmt: skip
+_MAKE = BODIES["MakeSchedule"]
+BODIES |= {
+    "ChangeSchedule": {
+        **_MAKE,
+        "properties": {**_MAKE["properties"], "edition": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}},
+        "required": [*_MAKE["required"], "edition"],
+        "description": "The schedule as it is to be, whole, and the `edition` of it that was read.",
+    },
+    "EndSchedule": {**an_object(), "additionalProperties": False},
+    "AskNow": {
+        "type": "object", "additionalProperties": False, "required": ["secret"],
+        "properties": {"secret": TEXT, "vault": TEXT},
+    },
+    "GoOn": {**an_object(change=TEXT), "additionalProperties": False},
 }  # fmt: skip

@@ -131,9 +131,10 @@ RULES = (
             HEALTH: READ,
         },
     ),
-    # People say what is to be asked for again and again; what was asked for, and how old a secret is, who asks writes.
+    # People say what is to be asked for again and again. What was asked for, who asks writes: the worker, or a person
+    # who wants it at once. How old a secret is, the worker alone says.
     Rule("rotation_schedule", {WEB: f"{ADD}, UPDATE ({SCHEDULED})", OPERATIONS: "SELECT, UPDATE (says, looked_at)"}),
-    Rule("rotation_asking", {WEB: "SELECT, UPDATE (passed_at, passed_by)", OPERATIONS: ADD}),
+    Rule("rotation_asking", {WEB: f"{ADD}, UPDATE (passed_at, passed_by)", OPERATIONS: ADD}),
     Rule("rotation_age", {WEB: READ, OPERATIONS: "SELECT, INSERT, UPDATE"}),
     Rule("rotation_verdict", {WEB: ADD, OPERATIONS: "SELECT, UPDATE (void)", HEALTH: READ}),
     # What the web process takes from people it can only add, sealed for the worker, which empties it.

@@ -181,6 +181,23 @@ class SchedulePage:
         return may(self.person, "changes.ask") and self.schedule.ended_at is None
 
     @property
+    def asks(self) -> bool:
+        """Whether the person may have it ask for a secret now."""
+        return self.changes and self.schedule.enabled and self.told.stopped is None
+
+    @property
+    def asks_not(self) -> str:
+        """Return why nobody, or not this person, can have it ask now; empty where they can."""
+        row = self.schedule
+        if self.asks or row.ended_at is not None:
+            return ""
+        if not self.changes:
+            return "Who may ask for changes can have it ask now; your role may not."
+        if not row.enabled:
+            return "It is off, so nobody can have it ask now: turn it on, or rotate a secret from its own page."
+        return "Nobody can have it ask now while a change keeps it back."
+
+    @property
     def passes(self) -> bool:
         """Whether the person may let it go on after what keeps it back."""
         stopped = self.told.stopped

@@ -60,6 +60,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("changes/schedules/<key:schedule_id>/", schedules.detail, name="change-schedule"),
     path("changes/schedules/<key:schedule_id>/change/", schedules.change, name="change-schedule-change"),
     path("changes/schedules/<key:schedule_id>/end/", schedules.end, name="change-schedule-end"),
+    path("changes/schedules/<key:schedule_id>/ask/", schedules.ask, name="change-schedule-ask"),
     path("changes/schedules/<key:schedule_id>/go-on/", schedules.go_on, name="change-schedule-go-on"),
     path("changes/freeze/", governing.freezes, name="change-freeze"),
     path("changes/policies/", governing.policy_list, name="change-policies"),

@@ -121,7 +121,7 @@ class Changes(Door):
             again = asking.asked_before(self.caller.owner, asked) is not None
             change = asks(self.caller.owner, want, body.reason, asked, self.caller.scope)
         headers = {"Location": f"/api/v1/changes/{change.name}"} | ({"Idempotency-Replayed": "true"} if again else {})
-        return self.document(_whole(self, change.pk), 201, headers)
+        return self.document(whole(self, change.pk), 201, headers)
 
     def _breaker(self) -> Callable[..., Change]:
         """Return what asks without a second person; a token needs a scope of its own for that."""
@@ -139,7 +139,7 @@ class OneChange(Door):
     def get(self, request: Request, change_id: int) -> HttpResponse:
         """Give it; one that may not be seen is as if it were not."""
         self.asked(request)
-        return self.document(_whole(self, change_id))
+        return self.document(whole(self, change_id))
 
 
 class _Verb(Door):
@@ -157,7 +157,7 @@ class _Verb(Door):
         change = _seen(self, change_id)
         with as_problems(change):
             self.do(request, change)
-        return self.document(_whole(self, change_id))
+        return self.document(whole(self, change_id))
 
 
 class _Verdict(_Verb):
@@ -270,8 +270,8 @@ def _seen(door: Door, change_id: int) -> Change:
     return change
 
 
-def _whole(door: Door, change_id: int) -> dict[str, Any]:
-    """Return a change with the verbs that the caller may do next."""
+def whole(door: Door, change_id: int) -> dict[str, Any]:
+    """Return a change with the verbs that the caller may do next; one that may not be seen is a problem."""
     try:
         told = queries.one(change_id, door.caller.scope)
     except Change.DoesNotExist:

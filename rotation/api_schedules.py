@@ -15,7 +15,7 @@ from accounts.api_door import Door
 from kit.problem import Problem
 from rotation import api, overdue, scheduling
 from rotation.api_told import moment
-from rotation.overdue import Kept
+from rotation.overdue import Kept, Told
 from rotation.schedule_models import Asking, Schedule
 from rotation.scheduling import Terms
 
@@ -68,18 +68,7 @@ class OneSchedule(Door):
     def get(self, request: Request, schedule_id: int) -> HttpResponse:
         """Give it; one that may not be seen is as if it were not."""
         self.asked(request)
-        now = timezone.now()
-        try:
-            found = overdue.one(schedule_id, self.caller.scope, now)
-        except Schedule.DoesNotExist:
-            said = f"There is no schedule {schedule_id}. /api/v1/schedules lists them."
-            raise Problem("not-found", said) from None
-        more = {
-            "stopped_by": found.stopped.name if found.stopped else None,
-            "secrets": [_kept(one, now) for one in found.secrets],
-            "asked": [_asked(one) for one in found.asked],
-        }
-        return self.document({**told(found.schedule), **more})
+        return self.document(whole(self, schedule_id))
 
 
 class Overdue(Door):
@@ -92,6 +81,27 @@ class Overdue(Door):
         self.asked(request)
         now = timezone.now()
         return self.document({"items": [_late(one, now) for one in overdue.overdue(self.caller.scope, now)]})
+
+
+def found(door: Door, schedule_id: int, now: datetime) -> Told:
+    """Return a schedule with all that belongs to it; one that may not be seen is a problem, as if it were not."""
+    try:
+        return overdue.one(schedule_id, door.caller.scope, now)
+    except Schedule.DoesNotExist:
+        said = f"There is no schedule {schedule_id}. /api/v1/schedules lists them."
+        raise Problem("not-found", said) from None
+
+
+def whole(door: Door, schedule_id: int) -> Shown:
+    """Return a schedule with its secrets, and what it asked for."""
+    now = timezone.now()
+    one = found(door, schedule_id, now)
+    return {
+        **told(one.schedule),
+        "stopped_by": one.stopped.name if one.stopped else None,
+        "secrets": [_kept(each, now) for each in one.secrets],
+        "asked": [_asked(each) for each in one.asked],
+    }
 
 
 def told(row: Schedule) -> Shown:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -113,9 +114,9 @@ def pasts(row: Schedule) -> list[Past]:
 def _wanted(turn: Turn, troubles: list[str]) -> Iterator[tuple[Known, Ask]]:
     """Yield the secrets that are to be asked for now, each with its period."""
     row, terms = turn.row, terms_of(turn.row)
-    before = _before(row)
+    before = befores(row)
     busy = set(_busy(row))
-    risk = plan.risk_of(row.target, {**row.args, NAMED[row.target]: row.pattern})
+    risk = risk_of(row)
     for one in ages.known(row):
         if (one.vault, one.subject) in busy or not queries.covers(turn.scope, one.vault, one.subject):
             continue
@@ -129,7 +130,13 @@ def _wanted(turn: Turn, troubles: list[str]) -> Iterator[tuple[Known, Ask]]:
             yield one, found
 
 
-def _before(row: Schedule) -> dict[tuple[str, str], due.Before]:
+def risk_of(row: Schedule) -> str:
+    """Return the risk of what a schedule asks for."""
+    return plan.risk_of(row.target, {**row.args, NAMED[row.target]: row.pattern})
+
+
+def befores(row: Schedule) -> dict[tuple[str, str], due.Before]:
+    """Return what a schedule asked for last, by vault and name of the secret."""
     newest = row.askings.order_by("vault", "subject", "-period").distinct("vault", "subject")
     return {(one.vault, one.subject): due.Before(one.period, one.opens, one.at) for one in newest}
 
@@ -143,17 +150,11 @@ def _busy(row: Schedule) -> Iterator[tuple[str, str]]:
 def _ask(turn: Turn, one: Known, ask: Ask) -> str:
     """Ask for one secret; returns why that could not be, "" when it was, or when another look did."""
     row = turn.row
-    args = {**row.args, NAMED[row.target]: one.subject}
     key = sha256(f"{row.pk} {one.vault} {one.subject} {ask.period}".encode()).hexdigest()
-    asked = Asked(by="schedule", key=f"schedule {key}", body=args, evidence=f"schedule:{row.pk}")
+    asked = Asked(by="schedule", key=f"schedule {key}", body=_args(row, one), evidence=f"schedule:{row.pk}")
     try:
         with transaction.atomic():
-            want = Want(row.target, args, one.vault, window=row.window)
-            change = asking.ask(turn.owner, want, _reason(row, one), asked, turn.scope)
-            Asking.objects.create(
-                schedule=row, vault=one.vault, subject=one.subject, period=ask.period, edition=row.edition,
-                due_at=ask.due, opens=ask.slot.opens, closes=ask.slot.closes, change=change, at=turn.now,
-            )  # fmt: skip
+            change = ask_for(turn, one, ask, asked, _reason(row, one))
             told: dict[str, Detail] = {"change": change.name, "period": ask.period, "of": one.subject}
             record(f"schedule {row.name}", "rotation.schedule.asked", subject_of(row), details=told)
     except Refused as why:
@@ -161,6 +162,25 @@ def _ask(turn: Turn, one: Known, ask: Ask) -> str:
     except IntegrityError:
         return ""
     return ""
+
+
+def ask_for(turn: Turn, one: Known, ask: Ask, asked: Asked, reason: str) -> Change:
+    """Ask for one secret within the caller's transaction, and keep that it was asked for in this period.
+
+    Raises `Refused`, and `IntegrityError` when the period was asked for already.
+    """
+    row = turn.row
+    want = Want(row.target, _args(row, one), one.vault, window=row.window)
+    change = asking.ask(turn.owner, want, reason, asked, turn.scope)
+    Asking.objects.create(
+        schedule=row, vault=one.vault, subject=one.subject, period=ask.period, edition=row.edition, due_at=ask.due,
+        opens=ask.slot.opens, closes=ask.slot.closes, change=change, at=turn.now,
+    )  # fmt: skip
+    return change
+
+
+def _args(row: Schedule, one: Known) -> dict[str, Any]:
+    return {**row.args, NAMED[row.target]: one.subject}
 
 
 def _reason(row: Schedule, one: Known) -> str:

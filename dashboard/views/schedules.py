@@ -16,7 +16,8 @@ from dashboard.limits import scope_for
 from dashboard.schedule_form import ScheduleForm
 from dashboard.schedules_page import SchedulePage, SchedulePages
 from dashboard.views.sign_in import page
-from rotation import overdue, scheduling
+from rotation import asking_now, overdue, scheduling
+from rotation.asking_now import Who
 from rotation.planning import Refused
 from rotation.schedule_models import Asking, Schedule
 
@@ -87,6 +88,19 @@ def end(request: HttpRequest, schedule_id: int) -> HttpResponse:
     except scheduling.Changed as why:
         return render(request, "changes/schedule_end.html", {"page": shown, "why": str(why)}, status=409)
     return redirect("change-schedules")
+
+
+@require_POST
+@needs("changes.ask")
+def ask(request: HttpRequest, schedule_id: int) -> HttpResponse:
+    """Have a schedule ask for one of its secrets now, and show the change."""
+    shown = _page(request, schedule_id)
+    who = Who(shown.person, shown.scope, request)
+    try:
+        made = asking_now.ask_now(shown.schedule, request.POST.get("vault", ""), request.POST.get("secret", ""), who)
+    except (Refused, scheduling.Changed) as why:
+        return render(request, "changes/schedule.html", {"page": shown, "why": str(why)}, status=409)
+    return redirect("change-detail", made.pk)
 
 
 @require_POST

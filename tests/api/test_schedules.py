@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from accounts.models import Role, User
+from accounts.models import Role, TrailEntry, User
 from accounts.scope import Area
 from rotation import repeating
 from rotation.models import Change
@@ -89,6 +91,63 @@ def test_a_name_holds_once_and_a_limited_token_reaches_no_further_than_its_view(
     refused = limited.send("/schedules", {**BODY, "name": "other"})
     assert refused.status == 422 and "reaches beyond what you may see" in refused.json["detail"]
     assert limited.send("/schedules", {**BODY, "name": "t", "vault": "demo", "pattern": "secret/test/*"}).status == 201
+
+
+def test_one_is_changed_by_who_read_it_as_it_is_and_ended_once(asks, ann):
+    bob = by(User.objects.create_user("bob", role=Role.OPERATOR))
+    asks.send("/schedules", BODY)
+    row = Schedule.objects.get()
+    address = f"/schedules/{row.pk}"
+    assert bob.send(f"{address}/change", BODY).problem() == (400, "bad-body"), "the edition is missing"
+    told = bob.send(f"{address}/change", {**BODY, "days": 30, "edition": 1}).json
+    assert (told["days"], told["edition"], told["owner"], told["secrets"]) == (30, 2, "bob", [])
+    late = asks.send(f"{address}/change", {**BODY, "days": 20, "edition": 1})
+    assert late.problem() == (409, "moved-meanwhile") and late.json["edition"] == 2
+    assert asks.send(f"{address}/change", {**BODY, "days": 0, "edition": 2}).problem() == (422, "bad-arguments")
+    assert by(ann, "changes:read").send(f"{address}/end").problem() == (403, "scope-missing")
+    limited = by(ann, areas=[Area("demo", "", "secret/test")])
+    for verb, body in (("change", {**BODY, "edition": 2}), ("end", None), ("go-on", {"change": "C-1"})):
+        assert limited.send(f"{address}/{verb}", body).status == 404, verb
+    for _ in range(2):
+        assert asks.send(f"{address}/end").json["ended_at"]
+    assert asks.send(f"{address}/change", {**BODY, "edition": 2}).problem() == (409, "moved-meanwhile")
+    some = TrailEntry.objects.filter(verb__startswith="rotation.schedule.").order_by("pk")
+    assert list(some.values_list("verb", "actor_name")) == [
+        ("rotation.schedule.made", "ann"), ("rotation.schedule.changed", "bob"), ("rotation.schedule.ended", "ann"),
+    ]  # fmt: skip
+
+
+def test_one_that_is_kept_back_goes_on_when_somebody_says_so(asks):
+    asks.send("/schedules", BODY)
+    Schedule.objects.update(made_at=NOW)
+    row = Schedule.objects.get()
+    repeating.look(row.pk, Almanac("secret/prod/a", "secret/prod/b"), NOW)
+    change, address = Change.objects.get(), f"/schedules/{row.pk}/go-on"
+    assert asks.send(address, {"change": change.name}).problem() == (409, "moved-meanwhile"), "it is on its way"
+    Change.objects.filter(pk=change.pk).update(state="rejected")
+    assert asks.ask(f"/schedules/{row.pk}").json["stopped_by"] == change.name
+    for _ in range(2):
+        told = asks.send(address, {"change": change.name}).json
+        assert told["stopped_by"] is None and told["asked"][0]["passed_by"] == "ann"
+    assert asks.send(address, {"change": "C-999999"}).problem() == (422, "not-there")
+    assert asks.send(address, {"change": "none"}).problem() == (422, "not-there")
+
+
+def test_a_token_has_one_ask_now_for_one_of_its_secrets(asks, ann):
+    asks.send("/schedules", {**BODY, "window": ""})
+    row = Schedule.objects.get()
+    repeating.look(row.pk, Almanac("secret/prod/a", a=datetime.now(UTC)))
+    address = f"/schedules/{row.pk}/ask"
+    made = asks.send(address, {"secret": "secret/prod/a"})
+    change = Change.objects.get()
+    assert (made.status, made.headers["Location"]) == (201, f"/api/v1/changes/{change.name}")
+    assert (made.json["id"], made.json["asked_through"], made.json["state"]) == (change.name, "schedule", "requested")
+    assert change.token_id is not None
+    again = asks.send(address, {"secret": "secret/prod/a"})
+    assert again.problem() == (409, "not-possible") and change.name in again.json["detail"]
+    assert asks.send(address, {"secret": "secret/prod/none"}).problem() == (422, "not-there")
+    assert by(ann, "changes:read").send(address, {"secret": "x"}).problem() == (403, "scope-missing")
+    assert by(ann, areas=[Area("demo", "", "secret/test")]).send(address, {"secret": "x"}).status == 404
 
 
 def test_a_change_is_paused_before_a_step_and_resumed(asks, ann):

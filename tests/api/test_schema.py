@@ -31,7 +31,9 @@ def test_the_committed_document_is_that_of_the_views():
 
 def test_the_document_describes_every_route():
     told = {
-        path.format(event_id=1, secret_id=999999, change_id="C-999999", schedule_id=999999, name="nothing")
+        path.format(
+            event_id=1, secret_id=999999, change_id="C-999999", schedule_id=999999, finding="M-999999", name="nothing"
+        )
         for path in openapi.document()["paths"]
     }
     assert told == {TABLE[name].address for name in API_SCOPES if name != "api-nothing"}

@@ -9,10 +9,12 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import PersonArea, Role, TrailEntry, User
+from accounts.scope import Area
 from config import roles
 from rotation import findings
-from rotation.models import Change, Mismatch
+from rotation.models import ApprovalPolicy, Change, Mismatch
 from rotation.notice_models import ExecutorTrouble, Notice
+from tests.api.test_changes import by
 from tests.dashboard.change_windows import Window, someone
 from tests.rotation.asked import as_role
 from tests.rotation.conftest import made_roles
@@ -106,3 +108,23 @@ def test_what_somebody_looked_into_is_not_told_again_while_it_goes_on(db, made_r
     assert ExecutorTrouble.objects.count() == 1
     findings.meet([("prod", "it was opened by somebody else")])
     assert ExecutorTrouble.objects.filter(ended_at=None).count() == 1, "another trouble is another finding"
+
+
+def test_a_token_that_may_approve_says_what_it_was_and_a_review_is_named_its_own_way(db):
+    ApprovalPolicy.objects.update(proof="api_token")  # else no token may approve, and none is made
+    row, change = mismatch(), broken(1)
+    bob = User.objects.create_user("bob", role=Role.APPROVER)
+    bobs, address = by(bob, "changes:read", "changes:approve"), f"/findings/M-{row.pk}/looked-into"
+    assert by(bob, "changes:read").send(address, {"note": "x"}).problem() == (403, "scope-missing")
+    assert bobs.send(address, {"note": " "}).problem() == (422, "bad-arguments")
+    assert bobs.send(address, {}).problem() == (400, "bad-body")
+    for _ in range(2):
+        told = bobs.send(address, {"note": "A restore of ours."}).json
+        assert (told["looked_into_by"], told["note"]) == ("bob", "A restore of ours.") and told["ended_at"]
+    assert TrailEntry.objects.filter(verb="rotation.finding.looked_into", actor_name="bob").count() == 1
+    assert bobs.send(address, {"note": "Another."}).problem() == (409, "moved-meanwhile")
+    assert bobs.send("/findings/M-999999/looked-into", {"note": "x"}).problem() == (404, "not-found")
+    review = bobs.send(f"/findings/R-{change.pk}/looked-into", {"note": "x"})
+    assert review.status == 409 and f"/api/v1/changes/{change.pk}/review" in review.json["detail"]
+    limited = by(bob, "changes:read", "changes:approve", areas=[Area(vault="demo")])
+    assert limited.send(address, {"note": "x"}).status == 403

@@ -163,3 +163,24 @@ def test_a_change_of_a_schedule_says_in_which_window_it_starts(anns):
     change = Change.objects.get()
     text = anns.get(f"/changes/{change.name}/").text
     assert "It starts in its window alone: sat,sun 22:00-04:00 Europe/Vienna" in text and "by schedule" in text
+
+
+def test_a_secret_that_is_not_due_is_asked_for_from_the_schedule_s_page_and_why_not_stands_there(anns):
+    row = made(anns, pattern="secret/prod/*", day=[], begins="", ends="")
+    almanac = Almanac("secret/prod/a", a=datetime.now(UTC))
+    repeating.look(row.pk, almanac)
+    address = f"/changes/schedules/{row.pk}/"
+    page = anns.get(address)
+    labels = [one.get("aria-label", "") for one in page.all("button")]
+    assert [one for one in labels if one.startswith("Ask")] == ["Ask now for secret/prod/a"]
+    assert "another person approves it as ever" in page.text and "starts in its window" not in page.text
+    anns.send(f"{address}ask/", vault="demo", secret="secret/prod/a")
+    assert Change.objects.get().asker_name == "ann"
+    assert "Ask now for" not in str(anns.get(address).all("button"))
+    assert "is requested" in anns.send(f"{address}ask/", 409, vault="demo", secret="secret/prod/a").content.decode()
+    Change.objects.update(state="rejected")
+    assert "Nobody can have it ask now while a change keeps it back." in anns.get(address).text
+    Schedule.objects.update(enabled=False)
+    assert "It is off, so nobody can have it ask now" in anns.get(address).text
+    cats = Window(someone("cat", Role.READER))
+    assert "your role may not" in cats.get(address).text

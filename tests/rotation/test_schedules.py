@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -12,11 +13,12 @@ from django.db.models import F
 from django.db.utils import ProgrammingError
 
 from accounts.models import PersonArea, TrailEntry, User
-from accounts.scope import EVERYTHING
+from accounts.scope import EVERYTHING, Area, Scope
 from config import roles
 from inventory.sightings import Rotatable, Rotated
 from rotation import ages, approvers, approving, repeating, runner, scheduling, waiting
 from rotation.approving import NotApproved
+from rotation.asking_now import Who, ask_now
 from rotation.due import fits
 from rotation.models import Change
 from rotation.planning import Refused
@@ -195,6 +197,63 @@ def test_one_that_cannot_be_asked_for_is_told_and_none_takes_its_place_as_the_fi
     row = schedule(ann, pattern="secret/prod/*")
     assert look(row, "secret/prod/foreign", "secret/prod/ok") == []
     assert row.says.startswith("secret/prod/foreign: secret/prod/foreign is not enrolled.")
+
+
+# -- asking now --------------------------------------------------------------------------------------------------------
+
+
+def test_a_person_has_it_ask_now_in_their_name_and_it_counts_as_its_own(ann, made_roles):
+    bob = person("bob")
+    row = schedule(ann, window=WINDOW)
+    assert look(row, **{"bank-sftp": NOW - 30 * DAY}) == [], "it is not due"
+    with as_role(roles.WEB):
+        change = ask_now(row, "demo", SECRET, Who(bob, EVERYTHING), NOW)
+    asking = Asking.objects.get(change=change)
+    assert (change.asker_name, change.plan["wish"]["window"]) == ("bob", WINDOW)
+    assert change.reason == "PCI 8.6.3 (schedule bank, asked for by hand)"
+    assert (asking.period, asking.opens) == (1, datetime(2026, 11, 29, 1, tzinfo=UTC))
+    assert approvers.schedulers(change) == {ann.pk}, "nor does who made the schedule approve it"
+    entry = TrailEntry.objects.get(verb="rotation.schedule.asked_now")
+    assert (entry.actor_name, entry.details["change"], entry.subject_text) == ("bob", change.name, "bank")
+    with pytest.raises(Refused, match=rf"{change.name} of {SECRET} is requested\. End that one first"):
+        ask_now(row, "", SECRET, Who(ann, EVERYTHING), NOW)
+    ends(change, "rejected")
+    assert len(look(row, now=NOW + 89 * DAY)) == 1, "and it asks anew a period later, as after its own"
+
+
+@pytest.mark.parametrize(
+    "terms, says",
+    [
+        ({"enabled": False}, "bank is off, so it asks for nothing. Turn it on, or rotate the secret from its page."),
+        ({"window": "fri 02:00-04:00 UTC"}, "opens at 2026-12-04 02:00 UTC, and an approval is good for 24 h"),
+        ({"pattern": "secret/test/*"}, f"bank has no secret {SECRET}."),
+    ],
+)
+def test_what_its_rules_do_not_allow_is_not_asked_for_now_either(ann, terms, says):
+    row = schedule(ann, **terms)
+    look(row)
+    with pytest.raises(Refused, match=re.escape(says)):
+        ask_now(row, "demo", SECRET, Who(ann, EVERYTHING), NOW)
+    scheduling.end(row, ann)
+    with pytest.raises(scheduling.Changed, match="bank has ended"):
+        ask_now(row, "demo", SECRET, Who(ann, EVERYTHING), NOW)
+    assert not Change.objects.exists()
+
+
+def test_what_is_asked_now_keeps_the_order_of_a_pattern_and_the_view_of_who_asks(ann):
+    row, fresh_ = schedule(ann, pattern="secret/prod/*"), {"a": NOW - DAY, "b": NOW - DAY}
+    assert look(row, "secret/prod/a", "secret/prod/b", **fresh_) == []
+    first = ask_now(row, "demo", "secret/prod/b", Who(ann, EVERYTHING), NOW)
+    with pytest.raises(Refused, match="asks for no other one now: of several secrets one goes first"):
+        ask_now(row, "demo", "secret/prod/a", Who(ann, EVERYTHING), NOW)
+    ends(first, "rejected")
+    with pytest.raises(Refused, match=rf"{first.name} of secret/prod/b was rejected"):
+        ask_now(row, "demo", "secret/prod/a", Who(ann, EVERYTHING), NOW)
+    scheduling.go_on(row, Change.objects.get(pk=first.pk), ann)
+    beside = Scope(((Area("demo", "", "secret/prod/b"),),))
+    with pytest.raises(Refused, match="has no secret secret/prod/a"):
+        ask_now(row, "demo", "secret/prod/a", Who(ann, beside), NOW)
+    assert ask_now(row, "demo", "secret/prod/a", Who(ann, EVERYTHING), NOW).subject == "secret/prod/a"
 
 
 # -- the owner ---------------------------------------------------------------------------------------------------------
