@@ -229,8 +229,10 @@ class EventsPage:
 
     @property
     def newest(self) -> str:
-        """Return the place of the newest event shown, for the live view to count from."""
-        return str(Place(self.events[0].time, self.events[0].id)) if self.events else ""
+        """Return the place of the newest event shown, for the live view to count from; of none, where they begin."""
+        if not self.events:
+            return str(Place(self.query.range.since, 1))
+        return str(Place(self.events[0].time, self.events[0].id))
 
     @cached_property
     def waiting(self) -> int:

@@ -88,7 +88,7 @@ def test_a_change_of_the_highest_class_is_approved_by_another_administrators_pas
     page = windows["mia"].go(f"/changes/C-{key}/approve/")
     expect(page.locator("main")).to_contain_text("asks for your passkey")
     wrong += look(page)
-    press(page, "Grant")
+    press(page, "Grant approver to cat")
     assert page.url == f"{named.url}/changes/C-{key}/"
     assert named.manage("shell", "-v", "0", "-c", JUDGE) == "approved ('', '')"
     assert wrong == [] and [visit.trouble for visit in windows.values()] == [[], []]

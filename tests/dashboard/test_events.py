@@ -222,6 +222,16 @@ def test_live_says_how_many_wait_after_the_newest_shown(store, get):
     assert "1 new event waits" in waiting.text and not waiting.all("table")
 
 
+def test_live_counts_what_comes_after_a_list_without_any_event_too(store, get):
+    empty = get("/events/?range=live&q=path:nowhere")
+    begins = empty.by_id("rows")["data-newest"]
+    assert not empty.all("a", class_="row-link") and datetime.fromisoformat(begins.partition("~")[0]) < datetime.now(
+        UTC
+    )
+    waiting = get(f"/events/?range=live&seen={quote(begins)}", **{"HX-Request": "true", "HX-Target": "div#waiting"})
+    assert re.search(r"\d+ new events? waits?\.", waiting.text)
+
+
 # -- principals, sources, home -----------------------------------------------------------------------------------------
 
 

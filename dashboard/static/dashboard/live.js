@@ -31,7 +31,7 @@ function look() {
   busy = true;
   const address = new URL(box.dataset.live, location.href);
   if (halted) {
-    address.searchParams.set("seen", box.dataset.newest || `${new Date().toISOString()}~1`);
+    address.searchParams.set("seen", box.dataset.newest);
     fetchInto(address.pathname + address.search, "#waiting", {}, rows());
   } else {
     fetchInto(address.pathname + address.search, "#rows", {}, rows());
