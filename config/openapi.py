@@ -154,8 +154,7 @@ SHAPES: dict[str, Shape] = {
         step=WHOLE, kind=TEXT, subject=TEXT, holds=_or_null(TEXT), state=_one_of("proven", "waiting", "short"),
         grade=_or_null(TEXT), says=_or_null(TEXT), event=_or_null(WHOLE), at=_or_null(MOMENT),
     ),
-    **openapi_schedules.SHAPES,
-    **openapi_findings.SHAPES,
+    **openapi_schedules.SHAPES, **openapi_findings.SHAPES,
     "TrailEntry": _object(
         type=_one_of("trail"), position=WHOLE, id=WHOLE, at=MOMENT, actor_id=_or_null(WHOLE), actor_name=TEXT,
         verb=TEXT, subject_kind=TEXT, subject_id=_or_null(WHOLE), subject_text=TEXT,
@@ -207,8 +206,7 @@ ANSWERS: dict[str, Shape] = {
     **dict.fromkeys(
         _WHOLE, _named("WholeChange")
     ),
-    **openapi_schedules.ANSWERS,
-    **openapi_findings.ANSWERS,
+    **openapi_schedules.ANSWERS, **openapi_findings.ANSWERS,
     "Sources": _object(items=_list(_named("Device"))),
     "Trail": _page("TrailEntry"),
     "Introspect": _object(
@@ -232,8 +230,7 @@ BODIES: dict[str, Shape] = {
     "Review": {**_object(note=TEXT), "additionalProperties": False},
     **openapi_playbooks.BODIES,
     "Pause": {**_object(before={"type": "integer", "minimum": 1, "maximum": 1_000}), "additionalProperties": False},
-    **openapi_schedules.BODIES,
-    **openapi_findings.BODIES,
+    **openapi_schedules.BODIES, **openapi_findings.BODIES,
 }  # fmt: skip
 BODIES["AskForChange"]["properties"] |= {
     "args": ANYTHING, "break_glass": YES, "evidence": TEXT, "vault": TEXT, "namespace": TEXT, "cluster": TEXT,
