@@ -25,7 +25,7 @@ def hands(worker: str) -> Hands:
 
     ours = Hands(
         worker, _doors, witness(), freeze.over, unsure, drawn=lambda change: redraw.differs(change, books()),
-        shut=waiting.shut, came=lambda change: newcomers.leases(change, books()),
+        revived=standing.revived, shut=waiting.shut, came=lambda change: newcomers.leases(change, books()),
     )  # fmt: skip
     return ours
 

@@ -70,11 +70,16 @@ def _why(change: Change, found: dict[str, Any]) -> str:
 
 
 def keep(change: Change, found: dict[str, Any]) -> None:
-    """Keep what a look found; verdicts that were given on other facts are void, and so is the approval."""
+    """Keep what a look found; verdicts that were given on other facts are void, and so is the approval.
+
+    One that began while it was looked at keeps the facts that it was approved with: its steps are held to them.
+    """
     new = digest(found["facts"])
     why = _why(change, found)
     with transaction.atomic():
-        Change.objects.filter(pk=change.pk).update(found=found, checked_at=Now(), facts_hash=new)
+        waits = Change.objects.filter(pk=change.pk, state__in=(lifecycle.REQUESTED, lifecycle.APPROVED))
+        if not waits.update(found=found, checked_at=Now(), facts_hash=new):
+            return
         if found.get("drawn"):
             Redrawn.objects.get_or_create(change=change, plan_hash=change.plan_hash)
         stale = Verdict.objects.filter(change=change, void=False, verdict="approve").exclude(facts_hash=new)

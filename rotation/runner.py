@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from django.db import Error, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Max, Q
 from django.db.models.functions import Now
 
@@ -32,6 +32,10 @@ WORKER = "worker operations"
 _NEVER_BEGAN = (
     "Its row said that it runs, but no worker ever began it, so nothing was done. Whoever wrote that had no right to: "
     "look at who can write to Keybook's database, cancel this change and ask for a new one."
+)
+_REVIVED = (
+    "Its row says that it runs, and nothing more of it was done. Look at who can write to Keybook's database; ask for "
+    "what is left as a new change."
 )
 _log = logging.getLogger("keybook.rotation")
 
@@ -66,6 +70,9 @@ def turn(change_id: int, hands: Hands) -> bool:
 
 
 def _advance(change: Change, hands: Hands) -> None:
+    if change.state == lifecycle.RUNNING and (why := hands.revived(change)):
+        moves.make(change, "fail", WORKER, epoch=change.epoch, says=f"{why} {_REVIVED}", **_RELEASED)
+        return
     if change.state == lifecycle.APPROVED and not _start(change, hands):
         return
     if not change.steps.exists():  # only a worker lays steps, and only after it judged the approvals
@@ -108,6 +115,8 @@ def _held_up(change: Change, hands: Hands, step: Step | None = None) -> bool:
     """Heed a wish to cancel, a freeze and a pause: between two steps, never inside of one."""
     # Never the epoch: it may be another's by now.
     change.refresh_from_db(fields=["state", "cancel_wanted", "pause_before", "paused_by"])
+    if change.state not in lifecycle.WORK:
+        raise moves.LostRace(f"{change.name} is {change.state} meanwhile.")
     if change.cancel_wanted and change.state == lifecycle.RUNNING:
         moves.make(change, "stop", WORKER, epoch=change.epoch, says=endings.cancelled(change), **_RELEASED)
         return True
@@ -201,8 +210,8 @@ def _act(
 
 def _failure(error: Exception, read: Callable[[Exception], Outcome | None]) -> Outcome:
     """Read an error of a wire: what surely did not happen, and everything else as unknown."""
-    if isinstance(error, Superseded | moves.LostRace | Error):
-        raise error
+    if isinstance(error, Superseded | moves.LostRace | OperationalError | InterfaceError):
+        raise error  # PostgreSQL is away; what it refuses would be refused for ever
     if (known := read(error)) is not None:
         return known
     _log.error("A step failed: %s.", faults.told(error))  # never its words: a library may quote a value

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from accounts.models import TrailEntry
-from rotation import assertions, glass, rules
+from rotation import assertions, glass, lifecycle, rules
+from rotation.actions import IN_ALL
 from rotation.approvers import facts_of, key_of, rule_of, rule_of_plan, votes_of
 from rotation.assertions import AssertionRefused, Key, Party
 from rotation.ballot import Answer, No, Proof, Verdict, Vote, Yes
@@ -21,6 +22,10 @@ from rotation.planning import digest
 from rotation.policy import Rule, Tally, tally
 
 REQUESTED = "rotation.change.requested"
+_ENDS = ("succeed", "reject", "cancel", "expire")  # what nothing leads out of
+_CODE = "rotation.change."
+OVER = {f"{_CODE}{lifecycle.MOVES[verb].done}": lifecycle.MOVES[verb].done for verb in _ENDS}
+FAILED, RESUMED = f"{_CODE}failed", f"{_CODE}resumed"
 _SAME = ("target", "args", "vault", "cluster", "verb", "subject")
 
 
@@ -31,6 +36,13 @@ def unsure(change: Change, now: datetime, by: Party | None) -> tuple[str, str]:
     missing now: those that count no more are struck, so that their people can give them anew). `now` is PostgreSQL's
     time; `by` is None where KEYBOOK_URL is not set.
     """
+    verb, said = _judged(change, now, by)
+    if not verb and (why := _over(_told(change, asked_at(change) or change.asked_at))):
+        return "reject", why
+    return verb, said
+
+
+def _judged(change: Change, now: datetime, by: Party | None) -> tuple[str, str]:
     if change.break_glass:
         return _broken(change, now)
     rule = judged_rule(change)
@@ -45,6 +57,35 @@ def unsure(change: Change, now: datetime, by: Party | None) -> tuple[str, str]:
         struck = [vote.mark for vote, _ in (*found.void, *lies)]
         VerdictRow.objects.filter(change=change, pk__in=struck, verdict=Verdict.APPROVE).update(void=True)
     return verb, why
+
+
+def revived(change: Change) -> str:
+    """Return why a change whose row says that it runs may not: by the trail it is over, or stopped; "" if it may.
+
+    The web process may write a row's state, and its verbs leave entries that it can't take back.
+    """
+    began = change.started_at or change.asked_at
+    told = _told(change, began)
+    if why := _over(told):
+        return why
+    stops = [entry for entry in told if entry.verb in (FAILED, RESUMED)]
+    if stops and stops[-1].verb == FAILED:
+        return f"The trail says that it stopped at {stops[-1].at:%Y-%m-%d %H:%M:%S} UTC, and of nobody who resumed it."
+    if any(entry.at > began + IN_ALL for entry in stops if entry.verb == RESUMED):
+        return f"It was resumed more than {IN_ALL.days} days after it began. Ask for what is left as a new change."
+    return ""
+
+
+def _told(change: Change, since: datetime) -> list[TrailEntry]:
+    """Return what the trail tells of how a change ended, stopped and was resumed since a time, in that order."""
+    some = TrailEntry.objects.filter(at__gte=since, verb__in=[*OVER, FAILED, RESUMED])
+    return list(some.filter(subject_kind="change", subject_id=change.pk).order_by("pk"))
+
+
+def _over(told: Iterable[TrailEntry]) -> str:
+    ends = (f"The trail says that it was {OVER[one.verb]} at {one.at:%Y-%m-%d %H:%M:%S} UTC." for one in told
+            if one.verb in OVER)  # fmt: skip
+    return next(ends, "")
 
 
 def _broken(change: Change, now: datetime) -> tuple[str, str]:

@@ -30,10 +30,13 @@ def take(change_id: int) -> None:
 
 
 def note_fault(change_id: int, kind: str) -> None:
-    """Keep beside a change that a turn over it failed for a fault of ours, and let it be tried again in a while."""
+    """Keep beside a change that a turn over it failed for a fault of ours, and let it be tried again in a while.
+
+    One that another worker holds by now is that one's.
+    """
     says = f"Keybook itself failed on this change ({kind}). Nothing more was done; it is tried again. Report it."
     due = timezone.now() + timedelta(seconds=AGAIN)
-    some = Change.objects.filter(pk=change_id).exclude(state__in=lifecycle.OVER)
+    some = Change.objects.filter(pk=change_id, owner__in=("", worker())).exclude(state__in=lifecycle.OVER)
     some.update(says=says, due_at=due, owner="", lease_until=None)
 
 

@@ -11,14 +11,16 @@ from django.db import DatabaseError, connection, transaction
 from accounts.models import User
 from accounts.trail import record
 from config import roles
-from rotation import moves, redraw, rules, standing
+from rotation import actions, moves, redraw, rules, runner, standing
 from rotation.approvers import database_time
 from rotation.approving import approve, reject
 from rotation.models import ApprovalPolicy, ApproverKey, Change, Redrawn, Verdict
+from rotation.outcomes import Refused
 from rotation.planning import digest
 from rotation.rules import Rule
 from tests.rotation.asked import BOOKS, as_role, ask, check, fresh, person, pin, touched, toys
 from tests.rotation.passkeys import PARTY, Authenticator
+from tests.rotation.toys import Toy, hands, use
 
 pytestmark = pytest.mark.django_db
 
@@ -236,6 +238,40 @@ def test_a_rejection_that_came_first_wins_over_a_state(scene):
         reject(scene.change, scene.eve, scene.change.plan_hash, no)
     scene.forge(assertion=scene.assertion(scene.change, scene.bob))
     assert scene.judged() == ("reject", "Somebody rejected it.")
+
+
+def test_what_was_cancelled_before_it_began_starts_by_no_row(scene):
+    with as_role(roles.WEB):
+        approve(scene.change, scene.bob, scene.change.plan_hash, touched(scene.change, scene.keys[scene.bob.pk]))
+        moves.make(Change.objects.get(pk=scene.change.pk), "cancel", scene.ann)
+        Change.objects.filter(pk=scene.change.pk).update(state="approved")
+    verb, why = scene.judged()
+    assert verb == "reject" and "The trail says that it was cancelled at" in why
+
+
+@pytest.mark.parametrize(("end", "says"), [("cancel", "it was cancelled at"), ("stop", "of nobody who resumed it")])
+def test_what_was_cancelled_or_stopped_on_its_way_goes_on_by_no_row(scene, monkeypatch, end, says):
+    toy = Toy({"run": [Refused("No.")]})
+    use(monkeypatch, toy=toy)
+    worker = {"worker": "one", "unsure": lambda _change: ("", ""), "revived": standing.revived}
+    with as_role(roles.WEB):
+        Change.objects.filter(pk=scene.change.pk).update(state="approved")
+    with as_role(roles.OPERATIONS):
+        runner.turn(scene.change.pk, hands(**worker))
+    with as_role(roles.WEB):
+        if end == "cancel":
+            moves.make(Change.objects.get(pk=scene.change.pk), "cancel", scene.ann)
+        Change.objects.filter(pk=scene.change.pk).update(state="running", ended_at=None)
+    with as_role(roles.OPERATIONS):
+        runner.turn(scene.change.pk, hands(**worker))
+    change = Change.objects.get(pk=scene.change.pk)
+    assert (change.state, toy.happened) == ("failed", 0) and says in change.says
+    if end == "stop":
+        with as_role(roles.WEB):
+            actions.resume(change, scene.ann)
+        with as_role(roles.OPERATIONS):
+            runner.turn(change.pk, hands(**worker))
+        assert (Change.objects.get(pk=change.pk).state, toy.happened) == ("succeeded", 1), "a person did"
 
 
 @pytest.mark.parametrize(

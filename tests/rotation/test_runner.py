@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import DataError, OperationalError
 
 from accounts.models import TrailEntry
-from rotation import actions, lifecycle, moves, runner, silence, surroundings
+from rotation import actions, lifecycle, moves, preflight, runner, silence, surroundings, turns
 from rotation.models import Attempt, Change, Step
 from rotation.outcomes import Drifted, NotDone, ProofLine, Refused, Unknown, Waiting
 from tests.rotation.toys import Toy, approved, hands, use
@@ -188,6 +189,51 @@ def test_a_worker_that_lost_its_claim_writes_nothing_more(monkeypatch):
     change.refresh_from_db()
     assert (change.state, change.epoch, change.owner) == ("running", 77, "two")
     assert attempts(change) == [(1, 1, "")]
+
+
+def test_a_fault_of_a_worker_that_lost_its_claim_takes_nothing_from_the_one_that_has_it():
+    change = approved("toy")
+    until = datetime.now(UTC) + timedelta(seconds=10)
+    held = {"owner": "operations elsewhere:1", "lease_until": until, "says": "", "due_at": None}
+    Change.objects.filter(pk=change.pk).update(state="running", **held)
+    turns.note_fault(change.pk, "KeyError")
+    assert Change.objects.filter(pk=change.pk, **held).exists()
+    Change.objects.filter(pk=change.pk).update(owner=turns.worker())
+    turns.note_fault(change.pk, "KeyError")
+    assert "Keybook itself failed" in Change.objects.get(pk=change.pk).says
+
+
+def test_a_late_look_changes_nothing_of_what_began_meanwhile(monkeypatch):
+    use(monkeypatch, toy=Toy())
+    change = approved("toy")
+    Change.objects.filter(pk=change.pk).update(state="running", found={"facts": {"1.version": 3}}, facts_hash="x")
+    preflight.keep(change, {"ok": True, "facts": {"1.version": 4}, "lines": [], "drawn": True})
+    now = Change.objects.get(pk=change.pk)
+    assert now.found == {"facts": {"1.version": 3}} and now.facts_hash == "x"
+
+
+def test_what_was_cancelled_between_the_claim_and_the_start_is_left_alone(monkeypatch, caplog):
+    toy = Toy()
+    use(monkeypatch, toy=toy)
+    change = approved("toy")
+
+    def cancelled(_id, hands):
+        Change.objects.filter(pk=change.pk).update(state="cancelled")
+        return change
+
+    monkeypatch.setattr(runner, "claim", cancelled)
+    assert runner.turn(change.pk, hands()) and toy.happened == 0
+    assert f"{change.name} is cancelled meanwhile" in caplog.text
+
+
+def test_what_postgresql_refuses_of_a_step_is_a_fault_of_ours_and_not_postgresql_being_away(monkeypatch):
+    use(monkeypatch, toy=Toy({"run": [DataError("value out of range: canary")], "done": [NotDone()]}))
+    change = run(approved("toy"))
+    said = Attempt.objects.get().says
+    assert change.state == "running" and "Keybook itself failed here (DataError)" in said and "canary" not in said
+    use(monkeypatch, toy=Toy({"run": [OperationalError("gone")]}))
+    with pytest.raises(OperationalError):
+        runner.turn(approved("toy").pk, hands())
 
 
 def test_two_workers_never_hold_one_change(monkeypatch):
