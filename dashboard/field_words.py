@@ -12,7 +12,6 @@ WORDS = {
     "end": "End this policy instead",
     "effect": "What the policy does",
     "freeze": "Number of the freeze",
-    "groups": "Groups",
     "hours": "Hours in which it must be approved",
     "key": "The key",
     "keys": "Keys that get a new value",

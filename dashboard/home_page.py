@@ -23,7 +23,7 @@ from dashboard.lease_words import exposed
 from dashboard.record_holes import Known, known
 from dashboard.source_health import SourceHealth, Trouble
 from dashboard.time_range import PRESETS
-from dashboard.words import counted, visible
+from dashboard.words import counted, unit, visible
 from inventory import cluster_questions, freshness
 from inventory.cluster_questions import Stuck
 from rotation import channels, findings, playbooks, queries
@@ -113,15 +113,15 @@ class HomePage:
         none = pulse.Used(0, 0, 0, 0)
         people, root = used.get(Kind.HUMAN, none), used.get(Kind.ROOT, none)
         denied = sum(bar.denied for bar in self._bins)
-        reads = f"{_unit(people.reads, 'read')} by {people.principals}"
+        reads = f"{unit(people.reads, 'read')} by {people.principals}"
         return [
-            Ready("Calls denied, last 24 hours", denied, _unit(denied, "call"), _events("outcome:denied", "24h")),
+            Ready("Calls denied, last 24 hours", denied, unit(denied, "call"), _events("outcome:denied", "24h")),
             Ready(
                 "Secrets read by people, last 7 days", people.reads,
                 reads, _events("kind:human disclosed:value,credential,key,plaintext", "7d"),
             ),
             Ready(
-                "The root token used, last 7 days", root.events, _unit(root.events, "call"),
+                "The root token used, last 7 days", root.events, unit(root.events, "call"),
                 _events("kind:root", "7d"), "warn-words" if root.events else "",
             ),
         ]  # fmt: skip
@@ -247,12 +247,7 @@ class Present:
 
 
 def _live(words: str, count: int, noun: str, url: str) -> Ready:
-    return Ready(words, count, _unit(count, noun), url, "warn-words" if count else "")
-
-
-def _unit(count: int, noun: str) -> str:
-    """Return the word that stands after a number."""
-    return noun if count == 1 else f"{noun}s"
+    return Ready(words, count, unit(count, noun), url, "warn-words" if count else "")
 
 
 def _outlived(found: Outlived, now: datetime) -> list[Trouble]:

@@ -34,7 +34,12 @@ def number(value: int) -> str:
 
 def counted(value: int, noun: str, plural: str = "") -> str:
     """Return `1 read` or `1,377 reads`."""
-    return f"{value:,} {noun if value == 1 else plural or noun + 's'}"
+    return f"{value:,} {unit(value, noun, plural)}"
+
+
+def unit(value: int, noun: str, plural: str = "") -> str:
+    """Return the word that stands after a number: `read` or `reads`."""
+    return noun if value == 1 else plural or f"{noun}s"
 
 
 def duration(seconds: float) -> str:

@@ -157,12 +157,7 @@ def again(key: int, *, actor: User, request: HttpRequest | None = None) -> None:
     if tell_again(row) is None:
         raise NotDone("It is sent again already: see the newest rows of the list.")
     subject = Subject("notice", row.notice_id, row.notice.name)
-    trail.record(actor, "rotation.notice.sent_again", subject, details={"to": where(row)}, request=request)
-
-
-def where(row: Delivery) -> str:
-    """Return where a delivery goes, as the trail prints it: no path of a webhook, no address of a person."""
-    return f"channel {row.channel.name}" if row.channel else f"person {row.person_id}"
+    trail.record(actor, "rotation.notice.sent_again", subject, details={"to": row.place}, request=request)
 
 
 def shown(channel: Channel) -> str:

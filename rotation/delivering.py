@@ -149,8 +149,4 @@ def _keep(row: Delivery, begun: Try, says: str, *, sent: bool, final: bool) -> N
         Try.objects.filter(pk=begun.pk).update(outcome="sent" if sent else "failed", says=says, ended_at=now)
         Delivery.objects.filter(pk=row.pk, tries=row.tries, state="waiting").update(**told)
     if not sent and over:
-        _log.warning("%s to %s was given up after %s: %s", row.notice.name, _where(row), f"try {row.tries}", says)
-
-
-def _where(row: Delivery) -> str:
-    return f"channel {row.channel.name}" if row.channel else f"person {row.person_id}"
+        _log.warning("%s to %s was given up after %s: %s", row.notice.name, row.place, f"try {row.tries}", says)

@@ -136,6 +136,11 @@ class Delivery(models.Model):
     def __str__(self) -> str:
         return f"{self.notice_id} to {self.address}: {self.state}"
 
+    @property
+    def place(self) -> str:
+        """Where it goes, as logs and the trail name it: no path of a webhook, no address of a person."""
+        return f"channel {self.channel.name}" if self.channel else f"person {self.person_id}"
+
 
 class Try(models.Model):
     """One try of a delivery: begun before the call, its outcome after it; all are kept."""

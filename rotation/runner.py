@@ -145,8 +145,8 @@ def _idle_since(change: Change) -> datetime:
 
 
 _FORGOTTEN = (
-    "{by} paused it before this step, and for 24 h nobody resumed it. Look at the plan: resume if it is still wanted, "
-    "or cancel the rest."
+    f"{{by}} paused it before this step, and for {PAUSED_FOR // timedelta(hours=1)} h nobody resumed it. Look at the "
+    "plan: resume if it is still wanted, or cancel the rest."
 )
 
 

@@ -97,8 +97,8 @@ def tell(
 
 def tell_again(delivery: Delivery) -> Notice | None:
     """Keep a notice anew for the one address where it was given up; None if that was done already."""
-    old = delivery.notice
-    given = {"kind": old.kind, "change": old.change, "who": old.who, "people": [delivery.person_id or 0]}
+    old, people = delivery.notice, [delivery.person_id] if delivery.person_id else []
+    given = {"kind": old.kind, "change": old.change, "who": old.who, "people": people}
     told = {**old.told, "channel": str(delivery.channel_id or NO_CHANNEL)}
     made, new = Notice.objects.get_or_create(key=f"again {delivery.pk}", defaults={**given, "told": told})
     if new:

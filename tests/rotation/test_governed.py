@@ -197,14 +197,15 @@ def test_a_passkey_is_registered_asked_for_approved_and_pinned(eve, mia):
     assert not looked(again).found["ok"]
 
 
+def key_of(owner: User) -> dict[str, str]:
+    """Return a passkey of somebody as it is asked for."""
+    made = Authenticator(owner.pk).key()
+    packed = {"credential": assertions.pack(made.credential), "public_key": assertions.pack(made.public_key)}
+    return {"user": owner.username, **packed}
+
+
 def test_nobody_has_a_passkey_pinned_for_somebody_else(eve, mia):
-    mine = Authenticator(mia.pk).key()
-    args = {
-        "user": "mia",
-        "credential": assertions.pack(mine.credential),
-        "public_key": assertions.pack(mine.public_key),
-    }
-    change = looked(ask(eve, "enrol_key", checked=False, **args))
+    change = looked(ask(eve, "enrol_key", checked=False, **key_of(mia)))
     assert "nobody but mia can say which passkey is theirs" in change.found["lines"][0]["says"]
     assert not change.found["ok"], "so nobody can approve it"
 
@@ -213,14 +214,8 @@ def test_nobody_has_a_passkey_pinned_for_somebody_else(eve, mia):
     "more", [{"public_key": "AAAA"}, {"credential": "A" * 4_000}, {"sign_count": 2**70}, {"name": "n" * 101}]
 )
 def test_a_passkey_that_could_not_be_kept_is_refused(eve, more):
-    mine = Authenticator(eve.pk).key()
-    args = {
-        "user": "eve",
-        "credential": assertions.pack(mine.credential),
-        "public_key": assertions.pack(mine.public_key),
-    }
     with pytest.raises(Refused):
-        ask(eve, "enrol_key", checked=False, **{**args, **more})
+        ask(eve, "enrol_key", checked=False, **{**key_of(eve), **more})
 
 
 def _register(user: User) -> tuple[Authenticator, Change]:
