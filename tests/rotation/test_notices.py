@@ -415,7 +415,7 @@ def test_notices_of_more_than_ninety_days_are_forgotten_once_they_are_on_no_way(
         channels.try_out(key, actor=eve)
     turn()
     old, waiting, new = Notice.objects.order_by("pk")
-    before = datetime.now(UTC) - delivering.KEPT - timedelta(seconds=1)
+    before = datetime.now(UTC) - timedelta(days=settings.KEYBOOK.notice_days) - timedelta(seconds=1)
     Notice.objects.filter(pk__in=[old.pk, waiting.pk]).update(at=before)
     Delivery.objects.filter(notice=waiting).update(state="waiting", next_at=datetime.now(UTC) + timedelta(hours=1))
     turn()
