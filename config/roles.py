@@ -133,7 +133,10 @@ RULES = (
     ),
     # People say what is to be asked for again and again. What was asked for, who asks writes: the worker, or a person
     # who wants it at once. How old a secret is, the worker alone says.
-    Rule("rotation_schedule", {WEB: f"{ADD}, UPDATE ({SCHEDULED})", OPERATIONS: "SELECT, UPDATE (says, looked_at)"}),
+    Rule(
+        "rotation_schedule",
+        {WEB: f"{ADD}, UPDATE ({SCHEDULED})", OPERATIONS: "SELECT, UPDATE (says, looked_at, kept_by)"},
+    ),
     Rule("rotation_asking", {WEB: f"{ADD}, UPDATE (passed_at, passed_by)", OPERATIONS: ADD}),
     Rule("rotation_age", {WEB: READ, OPERATIONS: "SELECT, INSERT, UPDATE"}),
     Rule("rotation_verdict", {WEB: ADD, OPERATIONS: "SELECT, UPDATE (void)", HEALTH: READ}),

@@ -67,6 +67,7 @@ class Environment(BaseSettings):
     seal: str = Field(default="", alias="KEYBOOK_SEAL")
     notice_key: str = Field(default="", alias="KEYBOOK_NOTICE_KEY")
     notice_inside: str = Field(default="", alias="KEYBOOK_NOTICE_INSIDE")
+    notice_days: int = Field(default=90, ge=1, le=3_650, alias="KEYBOOK_NOTICE_DAYS")
     smtp_host: str = Field(default="", alias="KEYBOOK_SMTP_HOST")
     smtp_port: int = Field(default=587, ge=1, le=65_535, alias="KEYBOOK_SMTP_PORT")
     smtp_tls: Literal["starttls", "tls", "none"] = Field(default="starttls", alias="KEYBOOK_SMTP_TLS")

@@ -26,7 +26,6 @@ WAITS = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800)  # seconds after 
 HELD = timedelta(seconds=60)  # for which a try that was begun is nobody else's
 TURN = 20.0  # seconds of one turn
 MOST = 200  # notices of one turn
-KEPT = timedelta(days=90)  # a notice with what became of it; what it told of stays in the trail
 _log = logging.getLogger("keybook.notices")
 
 
@@ -60,11 +59,15 @@ def spread() -> None:
 
 
 def forget(now: datetime) -> None:
-    """Delete the oldest notices that are past their time and on no way any more, with their deliveries and tries."""
+    """Delete the oldest notices that are past their time and on no way any more, with their deliveries and tries.
+
+    What they told of stays in the trail.
+    """
+    begins = now - timedelta(days=settings.KEYBOOK.notice_days)
     oldest = Notice.objects.order_by("pk").values_list("at", flat=True).first()
-    if oldest is None or oldest >= now - KEPT:  # their numbers follow the time, so one look is enough nearly always
+    if oldest is None or oldest >= begins:  # their numbers follow the time, so one look is enough nearly always
         return
-    past = Notice.objects.filter(at__lt=now - KEPT).exclude(spread_at=None).exclude(deliveries__state="waiting")
+    past = Notice.objects.filter(at__lt=begins).exclude(spread_at=None).exclude(deliveries__state="waiting")
     keys = list(past.order_by("pk").values_list("pk", flat=True)[:MOST])
     Notice.objects.filter(pk__in=keys).delete()
 
@@ -86,7 +89,9 @@ def _deliveries(notice: Notice) -> Iterator[Delivery]:
 
 def _may_know(person: User, notice: Notice) -> bool:
     """Whether a notice lies in what somebody may see: a mail tells no more than a page."""
-    scope = scope_of(person)
+    scope, told = scope_of(person), notice.told
+    if notice.kind == "kept_back" and queries.covers(scope, told.get("vault", ""), told.get("subject", "")):
+        return True
     return scope.everything or queries.seen(scope).filter(pk=notice.change_id or 0).exists()
 
 

@@ -45,6 +45,10 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType({
     "reviewed": ("{who} reviewed {name}, for which {asker} broke the glass", "nothing."),
     "freeze_set": ("{who} froze {subject}", "no step within begins. A change that another person approves lifts it."),
     "freeze_lifted": ("The freeze of {subject} is lifted", "nothing; what waited for it goes on by itself."),
+    "kept_back": (
+        "The {name} is kept back",
+        "mend what it says; then it goes on by itself, or somebody lets it go on where its page says so.",
+    ),
     "mismatch": (
         "Vault's log and Keybook's journal disagree",
         "look into it now: somebody may use Keybook's identity. Freeze everything if you are not sure.",
@@ -54,7 +58,7 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType({
     "test": ("{who} tried this channel", "nothing: notices reach you here."),
 })  # fmt: skip
 _PLACES = {"freeze_set": "/changes/freeze/", "freeze_lifted": "/changes/freeze/", "mismatch": "/findings/",
-           "no_identity": "/findings/",
+           "no_identity": "/findings/", "kept_back": "/changes/schedules/",
            "test": "/settings/notices/"}  # fmt: skip
 _LONGEST_TITLE = 200
 
@@ -64,7 +68,8 @@ def say(kind: str, told: Mapping[str, str], who: str, url: str) -> Said:
     title, then = _WORDS[kind]
     facts = _Facts({**told, "who": who or "Somebody", "deed": _deed(told)})
     facts.update({name: _moment(told.get(name, "")) for name in ("until", "review")})
-    place = _PLACES.get(kind) or (f"/changes/{told['name']}/" if told.get("name") else "/changes/")
+    place = f"/changes/schedules/{told['schedule']}/" if told.get("schedule") else ""
+    place = place or _PLACES.get(kind) or (f"/changes/{told['name']}/" if told.get("name") else "/changes/")
     link = f"{url}{place}" if url else ""
     return Said(_line(title.format_map(facts)), tuple(_lines(kind, told)), then.format_map(facts), link)
 

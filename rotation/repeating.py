@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -15,12 +15,13 @@ from accounts.may import may
 from accounts.models import User
 from accounts.scope import Scope
 from accounts.trail import Detail, record
-from rotation import ages, asking, due, lifecycle, plan, queries
+from rotation import ages, asking, due, kept_back, lifecycle, plan, queries
 from rotation.actions import Asked
 from rotation.ages import Known
 from rotation.approvers import SEEN, database_time, rule_for
 from rotation.asking import Want
 from rotation.due import Ask, Past, Stage
+from rotation.kept_back import Cause
 from rotation.models import Change
 from rotation.planning import Refused
 from rotation.schedule_models import Asking, Schedule
@@ -64,28 +65,33 @@ def look(schedule_id: int, almanac: Almanac, now: datetime | None = None) -> Non
         if held is None:
             return
         at = now or database_time()
-        Schedule.objects.filter(pk=held.pk).update(says=_take(held, at)[:SAID], looked_at=at)
+        causes = list(_take(held, at))
+        says = " ".join(one.says for one in causes)[:SAID]
+        Schedule.objects.filter(pk=held.pk).update(says=says, looked_at=at)
+        kept_back.keep(held, [*causes, *kept_back.late(held, at)], at)
 
 
-def _take(row: Schedule, now: datetime) -> str:
-    """Ask for what is due; returns why something is not asked for, "" when all is as it should be."""
+def _take(row: Schedule, now: datetime) -> Sequence[Cause]:
+    """Ask for what is due; returns why something is not asked for, nothing when all is as it should be."""
     owner = User.objects.only(*SEEN).filter(pk=row.owner_id).first()
     if owner is None or not owner.is_active:
-        return f"{row.owner_name} is {'gone' if owner is None else 'disabled'}, so nothing is asked for in their name."
+        what = "gone" if owner is None else "disabled"
+        return [Cause("owner", f"{row.owner_name} is {what}, so nothing is asked for in their name.")]
     if not may(owner, "changes.ask"):
-        return f"{row.owner_name} is {owner.role or 'nobody'} now and may ask for nothing, so nothing is asked for."
+        what = owner.role or "nobody"
+        return [Cause("owner", f"{row.owner_name} is {what} now and may ask for nothing, so nothing is asked for.")]
     turn = Turn(row, owner, scope_of(owner), now)
     found = stage_of(row, now)
     if found.stopped is not None:
-        return stopped(found.stopped)
-    troubles: list[str] = []
+        return [Cause(f"stopped {found.stopped.change} {found.stopped.state}", stopped(found.stopped))]
+    troubles: list[Cause] = []
     wanted = sorted(_wanted(turn, troubles), key=lambda pair: (pair[1].due, pair[0].vault, pair[0].subject))
     for one, ask in found.may_ask(wanted):
-        if why := _ask(turn, one, ask):
+        if (why := _ask(turn, one, ask)) is not None:
             troubles.append(why)
             if not found.proven:  # the first one can't be asked for: none of the others goes first in its place
                 break
-    return " ".join(troubles)
+    return troubles
 
 
 def stopped(past: Past) -> str:
@@ -111,23 +117,27 @@ def pasts(row: Schedule) -> list[Past]:
     ]
 
 
-def _wanted(turn: Turn, troubles: list[str]) -> Iterator[tuple[Known, Ask]]:
+def _wanted(turn: Turn, troubles: list[Cause]) -> Iterator[tuple[Known, Ask]]:
     """Yield the secrets that are to be asked for now, each with its period."""
     row, terms = turn.row, terms_of(turn.row)
     before = befores(row)
-    busy = set(_busy(row))
+    busy = _busy(row)
     risk = risk_of(row)
     for one in ages.known(row):
-        if (one.vault, one.subject) in busy or not queries.covers(turn.scope, one.vault, one.subject):
+        if not queries.covers(turn.scope, one.vault, one.subject):
             continue
         try:
             lasts = rule_for(row.target, one.subject, risk).lasts
         except Refused as why:
-            troubles.append(f"{one.subject}: {why}")
+            troubles.append(_refused(one, why))
             continue
         found = due.ask(terms, one.rotated, before.get((one.vault, one.subject)), lasts, turn.now)
-        if found is not None:
+        if found is None:
+            continue
+        if (other := busy.get((one.vault, one.subject))) is None:
             yield one, found
+        elif found.due + kept_back.GRACE <= turn.now:
+            troubles.append(Cause(f"busy {other}", f"{one.subject} is not asked for: C-{other} of it is open."))
 
 
 def risk_of(row: Schedule) -> str:
@@ -141,14 +151,14 @@ def befores(row: Schedule) -> dict[tuple[str, str], due.Before]:
     return {(one.vault, one.subject): due.Before(one.period, one.opens, one.at) for one in newest}
 
 
-def _busy(row: Schedule) -> Iterator[tuple[str, str]]:
-    """Yield the secrets for which a change is asked for already, by whomever."""
-    some = Change.objects.filter(target=row.target).exclude(state__in=lifecycle.OVER)
-    yield from some.values_list("vault", "subject")
+def _busy(row: Schedule) -> dict[tuple[str, str], int]:
+    """Return the secrets for which a change is asked for already, by whomever, with its key."""
+    some = Change.objects.filter(target=row.target).exclude(state__in=lifecycle.OVER).order_by("pk")
+    return {(vault, subject): key for vault, subject, key in some.values_list("vault", "subject", "pk")}
 
 
-def _ask(turn: Turn, one: Known, ask: Ask) -> str:
-    """Ask for one secret; returns why that could not be, "" when it was, or when another look did."""
+def _ask(turn: Turn, one: Known, ask: Ask) -> Cause | None:
+    """Ask for one secret; returns why that could not be, None when it was, or when another look did."""
     row = turn.row
     key = sha256(f"{row.pk} {one.vault} {one.subject} {ask.period}".encode()).hexdigest()
     asked = Asked(by="schedule", key=f"schedule {key}", body=_args(row, one), evidence=f"schedule:{row.pk}")
@@ -158,10 +168,14 @@ def _ask(turn: Turn, one: Known, ask: Ask) -> str:
             told: dict[str, Detail] = {"change": change.name, "period": ask.period, "of": one.subject}
             record(f"schedule {row.name}", "rotation.schedule.asked", subject_of(row), details=told)
     except Refused as why:
-        return f"{one.subject}: {why}"
+        return _refused(one, why)
     except IntegrityError:
-        return ""
-    return ""
+        return None
+    return None
+
+
+def _refused(one: Known, why: Refused) -> Cause:
+    return Cause(f"{why.code} {one.vault} {one.subject}", f"{one.subject}: {why}")
 
 
 def ask_for(turn: Turn, one: Known, ask: Ask, asked: Asked, reason: str) -> Change:

@@ -11,7 +11,8 @@ class Schedule(models.Model):
 
     `args` are the target's arguments but the one that names the secret. `window` is a line of `rotation.windows`, empty
     for none; `lead_hours` how long before a change may start it is asked for. `edition` counts its changes. What it
-    asks for is asked in the name of `owner`. `says` is why it asks nothing now, as the worker found it at `looked_at`.
+    asks for is asked in the name of `owner`. `says` is why it asks nothing now, as the worker found it at `looked_at`;
+    `kept_by` are the keys of the causes that stand and that people were told of (`rotation.kept_back`).
     """
 
     name = models.CharField(max_length=100)
@@ -32,6 +33,7 @@ class Schedule(models.Model):
     ended_at = models.DateTimeField(null=True)
     says = models.TextField(blank=True, default="")
     looked_at = models.DateTimeField(null=True)
+    kept_by = models.JSONField(default=list)
 
     class Meta:
         constraints = [

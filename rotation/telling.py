@@ -17,6 +17,7 @@ from accounts.trail import Detail, Subject, without_tokens
 from rotation import bells
 from rotation.models import Change, Freeze
 from rotation.notice_models import Delivery, Notice
+from rotation.schedule_models import Schedule
 
 # What people are told, as channels name it, with its words on pages.
 KINDS: Mapping[str, str] = MappingProxyType({
@@ -32,6 +33,7 @@ KINDS: Mapping[str, str] = MappingProxyType({
     "reviewed": "a broken glass was reviewed",
     "freeze_set": "something was frozen",
     "freeze_lifted": "a freeze was lifted",
+    "kept_back": "a schedule is kept back",
     "mismatch": "Vault's log and the journal disagree",
     "no_identity": "the executor has no identity at a vault",
     "note": "a step of a change says something",
@@ -73,7 +75,7 @@ def record(
 
 
 def tell(
-    kind: str, about: Change | Freeze | None, *, who: str = "", says: str = "", people: Iterable[int] = (),
+    kind: str, about: Change | Freeze | Schedule | None, *, who: str = "", says: str = "", people: Iterable[int] = (),
     key: str | None = None, to: int | None = None,
 ) -> Notice | None:  # fmt: skip
     """Keep a notice within the caller's transaction and ring once it is committed; None if `key` was told before.
@@ -116,7 +118,7 @@ def _people(kind: str, change: Change | None) -> set[int]:
 _DECIDING = (Role.APPROVER, Role.ADMINISTRATOR)
 
 
-def _facts(about: Change | Freeze | None) -> dict[str, str]:
+def _facts(about: Change | Freeze | Schedule | None) -> dict[str, str]:
     if isinstance(about, Change):
         return {
             "name": about.name, "verb": about.verb, "subject": about.subject, "vault": about.vault,
@@ -127,4 +129,9 @@ def _facts(about: Change | Freeze | None) -> dict[str, str]:
     if isinstance(about, Freeze):
         what = " ".join(part for part in (about.scope, about.subject) if part)
         return {"name": f"freeze {about.pk}", "subject": what, "reason": without_tokens(about.reason)[:LONGEST]}
+    if isinstance(about, Schedule):
+        return {
+            "name": f"schedule {about.name}", "schedule": str(about.pk), "subject": about.pattern, "vault": about.vault,
+            "reason": without_tokens(about.reason)[:LONGEST],
+        }  # fmt: skip
     return {}

@@ -14,7 +14,7 @@ from pathlib import Path
 from sandbox import history, identities
 from sandbox.assembly import connect_vault, make_ready, own_folder
 from sandbox.cluster import Cluster
-from sandbox.company import BANK, ELSEWHERE, OLD, STUCK
+from sandbox.company import BANK, ELSEWHERE, OLD
 from sandbox.control import STATE
 from sandbox.errors import BAD_INPUT, YardError, first_trouble
 from sandbox.executor import Operations
@@ -36,12 +36,12 @@ Open  {url}{link}
 Try   1  who read the bank's log-in:   {url}/secrets/?q={secret}
          in a second terminal:   bin/keybook who_read {secret}
          and where a stolen token was used:   {url}/events/?q=address:{elsewhere}
-      2  which lease outlives its pod, a minute from now:   {url}/leases/?orphaned=yes
-         in a second terminal:   bin/keybook leases --orphaned
-      3  which pod is stuck, and why:   {url}/pods/?troubled=yes
-         and what OpenBao answers its agent:   {url}/events/?q=address:{stuck}
+      2  which pod is stuck, and why:   {url}/pods/?troubled=yes
          and which is on an old version:   {url}/secrets/?q={old}
-      4  approve a rotation that ann asked for, and watch it to its proof:   {url}/changes/
+         and which lease outlives its pod, a minute from now:   {url}/leases/?orphaned=yes
+      3  approve a rotation that ann asked for, and watch it to its proof:   {url}/changes/
+         and what the playbook for a leaked secret would do:   {url}/playbooks/leaked-static-secret/?secret={secret}
+         in a second terminal:   bin/keybook playbook plan leaked-static-secret --input secret={secret}
 
 Ctrl-C stops everything; `make demo` goes on with these data, `make demo RESET=1` starts afresh.
 """
@@ -148,7 +148,6 @@ class Show:
         if not self.yard.interrupted:
             say(f"\nReady after {time.monotonic() - began:.1f} s.")
             words = {"url": self.web.url, "link": link, "secret": BANK, "elsewhere": ELSEWHERE, "old": OLD}
-            words["stuck"] = STUCK.pods()[0].address
             say((TRY if self.demo else READY).format(**words))
         if openbao is not None:
             await self._connect(openbao)

@@ -79,6 +79,7 @@ NOTICES = Identity(
         "KEYBOOK_URL",
         "KEYBOOK_NOTICE_KEY",
         "KEYBOOK_NOTICE_INSIDE",
+        "KEYBOOK_NOTICE_DAYS",
         "KEYBOOK_SMTP_HOST",
         "KEYBOOK_SMTP_PORT",
         "KEYBOOK_SMTP_TLS",

@@ -20,6 +20,7 @@ from rotation import channels, delivering, freeze, moves, notice_words, telling,
 from rotation.approving import approve, reject
 from rotation.channels import Wish
 from rotation.notice_models import Channel, ChannelSecret, Delivery, Notice, Try
+from rotation.schedule_models import Schedule
 from tests.rotation.asked import as_role, ask, check, fresh, person, toys
 from tests.rotation.receiving import Got, mail_server
 from tests.rotation.receiving import webhook as receiver
@@ -414,10 +415,20 @@ def test_notices_of_more_than_ninety_days_are_forgotten_once_they_are_on_no_way(
         channels.try_out(key, actor=eve)
     turn()
     old, waiting, new = Notice.objects.order_by("pk")
-    before = datetime.now(UTC) - delivering.KEPT - timedelta(seconds=1)
+    before = datetime.now(UTC) - timedelta(days=settings.KEYBOOK.notice_days) - timedelta(seconds=1)
     Notice.objects.filter(pk__in=[old.pk, waiting.pk]).update(at=before)
     Delivery.objects.filter(notice=waiting).update(state="waiting", next_at=datetime.now(UTC) + timedelta(hours=1))
     turn()
     assert list(Notice.objects.order_by("pk")) == [waiting, new]
     assert Delivery.objects.count() == Try.objects.count() == 2
     assert TrailEntry.objects.filter(verb="rotation.channel.tried").count() == 3
+
+
+def test_the_owner_of_a_schedule_is_mailed_of_it_within_their_view_alone(ann, post):
+    PersonArea.objects.create(user=ann, vault="demo", prefix="secret/prod")
+    for key, pattern in ((7, "secret/prod/*"), (8, "secret/*")):
+        row = Schedule(pk=key, name="bank", pattern=pattern, vault="demo", reason="PCI")
+        telling.tell("kept_back", row, says="ann may ask for nothing.", people=[ann.pk])
+    turn()
+    (mail,) = post.taken
+    assert mail[0] == ann.email and "The schedule bank is kept back" in str(mail[1])
