@@ -136,9 +136,7 @@ class TrailEntry(models.Model):
                 name="accounts_trail_by_account",
                 condition=models.Q(actor_id__isnull=False),
             ),
-            models.Index(
-                Upper("subject_text"), name="accounts_trail_by_name", condition=models.Q(subject_kind="user")
-            ),
+            models.Index(Upper("subject_text"), name="accounts_trail_by_name", condition=models.Q(subject_kind="user")),
         )
 
     def __str__(self) -> str:
