@@ -271,7 +271,7 @@ def _keep_line(step: Step, line: ProofLine) -> None:
 
 def _wait(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hands: Hands) -> None:
     """Park the change; one that was tried too often, or is unknown for too long, stops for a person."""
-    if why := _enough(attempt, outcome, hands):
+    if why := _enough(attempt, outcome):
         with _mine(change):
             Attempt.objects.filter(pk=attempt.pk).update(receipt=silence.broken(attempt.receipt))
         _stop(change, step, f"{outcome.says} {why}")
@@ -285,8 +285,8 @@ def _wait(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hands:
     _park(change, "", outcome.seconds if isinstance(outcome, Waiting | Unknown) else tried, hands)
 
 
-def _enough(attempt: Attempt, outcome: Outcome, hands: Hands) -> str:
-    if isinstance(outcome, Unknown) and silence.too_long(attempt.receipt, hands.now()):
+def _enough(attempt: Attempt, outcome: Outcome) -> str:
+    if isinstance(outcome, Unknown) and silence.too_long(attempt.receipt):
         return silence.WHY
     if isinstance(outcome, NotDone) and not attempt.number % MOST_ATTEMPTS:  # a resumed one gets as many again
         return f"It was tried {attempt.number} times, and is not done. Mend that, then resume."
