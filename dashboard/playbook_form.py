@@ -11,6 +11,7 @@ from typing import Any
 from django.http import QueryDict
 
 from accounts.models import User
+from dashboard import field_words
 from dashboard.change_page import PlanRow, plan_row
 from dashboard.words import visible
 from rotation import playbooks
@@ -35,7 +36,7 @@ class Asked:
     words: str
     help: str
     needed: bool
-    choices: tuple[str, ...] = ()
+    choices: tuple[tuple[str, str], ...] = ()  # each with its words
 
 
 @dataclass
@@ -58,7 +59,8 @@ class PlaybookForm:
     def _field(self, name: str, one: Input) -> Asked:
         kind = {"names": "lines", "yes": "yes", "choice": "one"}.get(one.kind, "text")
         needed = one.default is None and one.kind not in ("names", "yes")
-        return Asked(name, kind, self._value(name, one), one.title, one.help, needed, one.of)
+        choices = tuple((each, field_words.CHOICES.get(each, each)) for each in one.of)
+        return Asked(name, kind, self._value(name, one), one.title, one.help, needed, choices)
 
     def _value(self, name: str, one: Input) -> str:
         if one.kind == "yes":
