@@ -11,7 +11,8 @@ from typing import Any
 from django.http import QueryDict
 
 from accounts.models import User
-from dashboard import field_words
+from dashboard import change_offers, field_words
+from dashboard.change_offers import Way
 from dashboard.change_page import PlanRow, plan_row
 from dashboard.words import visible
 from rotation import playbooks
@@ -121,6 +122,13 @@ class PlaybookForm:
     def rows(self) -> list[PlanRow]:
         """Return the plan's steps."""
         return [plan_row(one) for one in self.plan.document["steps"]] if self.plan else []
+
+    @property
+    def glass(self) -> list[Way]:
+        """Return the buttons by which each of its cuts is asked for behind a broken glass, if nobody is there."""
+        if self.plan is None:
+            return []
+        return change_offers.broken_glass(self.whole["steps"], str(self.whole.get("vault", "")), self.evidence)
 
     @property
     def whole(self) -> Mapping[str, Any]:
