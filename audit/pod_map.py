@@ -26,7 +26,6 @@ from inventory.verdict import Grade
 
 COLUMNS = 10
 _LOOKED_AT = 2_000  # of so many newest calls of each secret it is told which version a pod read last
-_LEASES = 2_000
 _ROWS = 5_000  # consumers that are read
 Pod = tuple[int, str]  # cluster and uid
 
@@ -66,7 +65,6 @@ class PodMap:
     columns: Sequence[Column]
     cells: dict[Pod, dict[Column, Cell]]
     more: int
-    leases: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +78,22 @@ def pod_map(pods: Sequence[PodState], now: datetime, *, scope: Scope) -> PodMap:
     """Return what these pods hold of the secrets that most of them hold."""
     uids = [one.uid for one in pods]
     rows = list(SecretConsumer.objects.filter(within(scope), pod_uid__in=uids, ended=False).exclude(path="")[:_ROWS])
-    leases = _leases(uids, now, scope)
+    held = _held(uids, now, scope)
     secrets = secrets_of(rows, scope)
     wanted: dict[Column, set[str]] = defaultdict(set)
     for row in rows:
         wanted[_column(row.path, secrets.get(row.path))].add(row.pod_uid)
-    for uid, lease in leases:
-        wanted[Column(leases[uid, lease].secret, lease)].add(uid)
+    for uid, column in held:
+        wanted[column].add(uid)
     most = Counter({column: len(who) for column, who in wanted.items()}).most_common(COLUMNS)
     columns = sorted((column for column, _ in most), key=lambda one: one.name)
     kv = {path: one for path, one in secrets.items() if one.engine == "KV v2" and _column(path, one) in columns}
+    leases = _leases([key for (_, column), key in held.items() if column in columns], now, scope)
     cells = _cells(pods, rows, columns, (secrets, kv, leases))
-    return PodMap(columns, cells, len(wanted) - len(columns), len(leases))
+    return PodMap(columns, cells, len(wanted) - len(columns))
 
 
-_Facts = tuple[dict[str, Secret], dict[str, Secret], dict[tuple[str, int], LeaseRow]]
+_Facts = tuple[dict[str, Secret], dict[str, Secret], Sequence[LeaseRow]]
 
 
 def _cells(
@@ -121,10 +120,10 @@ def _cells(
             cell = Cell(Grade.EXACT, version=copy.version, sure=copy.sure, old=copy.old, why=copy.why)
         here = cells[keys[row.pod_uid]]
         here[column] = max(here.get(column, cell), cell, key=lambda one: (one.old, one.known))
-    for (uid, _), lease in leases.items():
-        column = Column(lease.secret, lease.secret_id)
-        if column in columns and uid in keys:
-            cells[keys[uid]][column] = Cell(lease.grade, lease=lease)
+    for lease in leases:
+        if lease.pod_uid not in keys:  # it was attributed anew a moment ago
+            continue
+        cells[keys[lease.pod_uid]][Column(lease.secret, lease.secret_id)] = Cell(lease.grade, lease=lease)
     return cells
 
 
@@ -132,11 +131,17 @@ def _column(path: str, secret: Secret | None) -> Column:
     return Column(secret.name, secret.pk) if secret else Column(path, 0)
 
 
-def _leases(uids: Sequence[str], now: datetime, scope: Scope) -> dict[tuple[str, int], LeaseRow]:
-    """Return by pod and secret the newest lease that may live."""
+def _held(uids: Sequence[str], now: datetime, scope: Scope) -> dict[tuple[str, Column], int]:
+    """Return by pod and column the key of the newest lease that may live."""
     some = lease_questions.leases(Wish(), scope=scope, now=now).filter(pod_uid__in=uids, state__in=list(OPEN))
-    rows = lease_questions.shown(some.exclude(pod_uid="").order_by("-pk")[:_LEASES], now)
-    return {(one.pod_uid, one.secret_id): one for one in reversed(rows)}
+    newest = some.exclude(pod_uid="").order_by("pod_uid", "secret_id", "-pk").distinct("pod_uid", "secret_id")
+    found = newest.values_list("pod_uid", "secret__name", "secret_id", "pk")
+    return {(uid, Column(name, secret)): key for uid, name, secret, key in found}
+
+
+def _leases(keys: Sequence[int], now: datetime, scope: Scope) -> list[LeaseRow]:
+    some = lease_questions.leases(Wish(), scope=scope, now=now).filter(pk__in=keys)
+    return lease_questions.shown(some, now)
 
 
 _READS = f"""

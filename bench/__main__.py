@@ -13,8 +13,8 @@ from pathlib import Path
 
 ALL = (
     "bench.ingest", "bench.parse", "bench.saturated", "bench.disk", "bench.rollups", "bench.freshness", "bench.celery",
-    "bench.receiver", "bench.mirror", "bench.delivery", "bench.kept_mirror", "bench.pages", "bench.limited",
-    "bench.pull", "bench.exports", "bench.first_answer", "bench.revoking",
+    "bench.receiver", "bench.mirror", "bench.delivery", "bench.kept_mirror", "bench.pages", "bench.present",
+    "bench.limited", "bench.pull", "bench.exports", "bench.first_answer", "bench.revoking",
 )  # fmt: skip
 _RESULTS = Path(__file__).with_name("RESULTS.md")
 _BEGIN, _END = "<!-- figures: written by `python -m bench --write` -->\n", "<!-- end of the figures -->\n"

@@ -52,7 +52,7 @@ _EVENTS = """
 INSERT INTO audit_event (id, time, request_id, principal, token, path, secret, address, version, duration, block,
     vault, device, operation, outcome, disclosed, flags, line)
 SELECT %(first)s + n, %(day)s::timestamptz + n * (interval '1 day' / %(count)s), gen_random_uuid(),
-    1 + who, 0, CASE WHEN kind < 0.8 OR kind >= 0.9 THEN 1 + what WHEN kind < 0.9 THEN {secrets} + 1 END,
+    1 + who, {token}, CASE WHEN kind < 0.8 OR kind >= 0.9 THEN 1 + what WHEN kind < 0.9 THEN {secrets} + 1 END,
     CASE WHEN kind < 0.8 OR kind >= 0.9 THEN 1 + what ELSE 0 END, 1 + 2 * who + n %% 2,
     CASE WHEN kind < 0.8 THEN 1 + what %% 7 ELSE 0 END, 400 + (n %% 97) * 31, 0, 1, 1,
     CASE WHEN kind >= 0.8 AND kind < 0.9 THEN 3 ELSE 2 END,
@@ -68,10 +68,17 @@ SELECT principal, secret, min(time), max(time) FROM audit_event WHERE disclosed 
 """
 
 
-def fill(connection: Connection, events: int, now: datetime | None = None) -> None:
-    """Fill an empty migrated database with `events` of the 30 days before `now`, names, pairs and closed windows."""
+def fill(connection: Connection, events: int, now: datetime | None = None, *, tokens: bool = False) -> None:
+    """Fill an empty migrated database with `events` of the 30 days before `now`, names, pairs and closed windows.
+
+    With `tokens` each caller's calls are those of the token that has the caller's number; the rows of tokens are the
+    caller's to make.
+    """
     now = now or datetime.now(UTC)
-    sizes = {"callers": IDENTITIES, "secrets": SECRETS, "purse": PURSE, "days": DAYS, "events": events}
+    sizes: dict[str, Any] = {
+        "callers": IDENTITIES, "secrets": SECRETS, "purse": PURSE, "days": DAYS, "events": events,
+        "token": "1 + who" if tokens else "0",
+    }  # fmt: skip
     connection.execute(_NAMES.format(**sizes).encode())
     begin, share = now - timedelta(days=DAYS), events // DAYS
     partitions.ensure(connection, (begin.date() + timedelta(days=n) for n in range(DAYS + 8)))

@@ -157,17 +157,23 @@ def _fetch_all(given: argparse.Namespace, url: str) -> dict[str, float]:
     draw, found = random.Random(7), {}
     with served(url) as (address, session):
         for name, path in PAGES.items():
-            took = []
-            for _ in range(max(2, given.times // 3) + _WARM):
-                began = time.perf_counter()
-                with session.get(address + path(draw), stream=True, allow_redirects=False) as answer:
-                    took.append((time.perf_counter() - began) * 1000)
-                    if answer.status_code != 200:
-                        raise RuntimeError(f"the page {name} answered {answer.status_code}")
-                    answer.content  # noqa: B018 - read, so that the connection can be used again
-            found[f"page {name}"] = p95(took[_WARM:])
+            took = fetch(session, name, lambda path=path: address + path(draw), max(2, given.times // 3))  # type: ignore[misc]
+            found[f"page {name}"] = p95(took)
             print(f"  page {name}: p95 {found[f'page {name}']:.1f} ms", flush=True)
     return found
+
+
+def fetch(session: requests.Session, name: str, address: Callable[[], str], times: int) -> list[float]:
+    """Return how long the first byte of a page took each time, in ms; raises `RuntimeError` for what is no page."""
+    took = []
+    for _ in range(times + _WARM):
+        url, began = address(), time.perf_counter()
+        with session.get(url, stream=True, allow_redirects=False) as answer:
+            took.append((time.perf_counter() - began) * 1000)
+            if answer.status_code != 200:
+                raise RuntimeError(f"{name} answered {answer.status_code}")
+            answer.content  # noqa: B018 - read, so that the connection can be used again
+    return took[_WARM:]
 
 
 @contextmanager

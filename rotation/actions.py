@@ -21,7 +21,7 @@ from rotation.planning import Refused, digest
 from rotation.telling import record
 
 LONGEST_REASON = 2_000
-LONGEST_KEY = 200
+LONGEST_KEY = LONGEST_EVIDENCE = 200
 IN_ALL = timedelta(days=14)  # from the start of a change to its last resume
 PAUSED, UNPAUSED = "rotation.change.pause_wanted", "rotation.change.pause_ended"
 
@@ -63,6 +63,11 @@ def request(asker: User, plan: Plan, reason: str, asked: Asked, *, rule: Mapping
         raise Refused(
             "A change needs a reason that the approver can judge.", f"Write one of 1 to {LONGEST_REASON:,} characters.",
             code="bad_args", field="reason",
+        )  # fmt: skip
+    if len(asked.evidence) > LONGEST_EVIDENCE:
+        raise Refused(
+            f"The evidence has {len(asked.evidence):,} characters.",
+            f"Name it in at most {LONGEST_EVIDENCE}: an event, a finding, a ticket.", code="bad_args", field="evidence",
         )  # fmt: skip
     if len(asked.key) > LONGEST_KEY:
         raise Refused(

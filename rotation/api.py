@@ -100,7 +100,7 @@ class Changes(Door):
         }
         binding = self.binding("c", repr(wish))
         after = place_of(binding, given.text("cursor"))[0] if "cursor" in given else 0
-        found = queries.listed(self.caller.scope, **wish).filter(pk__gt=after).order_by("pk")
+        found = queries.listed(self.caller.scope, **wish).filter(pk__gt=after).defer("plan", "found").order_by("pk")
         rows = list(found[: limit + 1])
         cursor = binding.pack(rows[limit - 1].pk) if len(rows) > limit else None
         items = [msgspec.json.encode(api_told.summary(one)).decode() for one in rows[:limit]]
@@ -311,6 +311,8 @@ def read_body(request: Request, form: type[_Body]) -> _Body:
         where = f"{field}: " if field else ""
         raise Problem("bad-body", f"{where}{said}. It takes {', '.join(form.__struct_fields__) or 'nothing'}.",
                       field=field) from None  # fmt: skip
+    except RecursionError:
+        raise Problem("bad-body", "The body is nested deeper than anything that is asked for.") from None
     except msgspec.DecodeError as wrong:
         raise Problem("bad-body", f"The body is no JSON: {str(wrong)[:120]}.") from None
 

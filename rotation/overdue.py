@@ -15,6 +15,7 @@ from rotation.scheduling import terms_of
 from rotation.windows import Slot
 
 MOST_ASKED = 50  # changes of one schedule that are told
+_TOLD = ("target", "vault", "subject", "state", "asker_id", "asker_name", "ended_at")  # of a change, what lists say
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,11 @@ def _kept(row: Schedule, known: Known, terms: due.Terms, change: Change | None, 
 
 
 def _changes(row: Schedule) -> dict[tuple[str, str], Change]:
-    asked = row.askings.select_related("change").order_by("pk")
+    """Return the change of each secret, without its plan: a schedule of many secrets has asked thousands of times."""
+    newest = row.askings.order_by("vault", "subject", "-period").distinct("vault", "subject")
+    asked = newest.select_related("change").only("vault", "subject", "schedule", *(f"change__{one}" for one in _TOLD))
     found = {(one.vault, one.subject): one.change for one in asked}
-    some = Change.objects.filter(target=row.target).exclude(state__in=lifecycle.OVER).order_by("pk")
+    some = Change.objects.filter(target=row.target).exclude(state__in=lifecycle.OVER).only(*_TOLD).order_by("pk")
     return found | {(one.vault, one.subject): one for one in some}
 
 

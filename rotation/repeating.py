@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.scope import Scope
 from accounts.trail import Detail, record
 from rotation import ages, asking, due, kept_back, lifecycle, plan, queries
-from rotation.actions import Asked
+from rotation.actions import Asked, KeyUsed
 from rotation.ages import Known
 from rotation.approvers import SEEN, database_time, rule_for
 from rotation.asking import Want
@@ -169,6 +169,8 @@ def _ask(turn: Turn, one: Known, ask: Ask) -> Cause | None:
             record(f"schedule {row.name}", "rotation.schedule.asked", subject_of(row), details=told)
     except Refused as why:
         return _refused(one, why)
+    except KeyUsed as why:  # whoever owns the schedule asked for something else under the key that this period has
+        return Cause(f"key_used {one.vault} {one.subject}", f"{one.subject}: {why}")
     except IntegrityError:
         return None
     return None

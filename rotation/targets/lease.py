@@ -68,13 +68,19 @@ def _held(args: Args, wish: Wish, estate: Estate) -> Sequence[HeldLease]:
         )
     narrow = {"vault": wish.vault, "namespace": wish.namespace}
     if args.leases:
-        return [one for lease in args.leases for one in _one(lease, narrow, estate)]
+        named = list(dict.fromkeys(args.leases))
+        _few(len(named))
+        return [one for lease in named for one in _one(lease, narrow, estate)]
     found = estate.leases(**given, **narrow)
     if not found:
         raise Refused("No live lease is known there.", "It may have ended: look at the lease's page.", code="not_there")
-    if len(found) > MOST:
-        raise Refused(f"{len(found):,} leases are more than the {MOST:,} of one change.", "Narrow it.")
+    _few(len(found))
     return found
+
+
+def _few(many: int) -> None:
+    if many > MOST:
+        raise Refused(f"{many:,} leases are more than the {MOST:,} of one change.", "Narrow it.")
 
 
 def _one(lease: str, narrow: dict[str, str], estate: Estate) -> Sequence[HeldLease]:

@@ -13,7 +13,7 @@ from rotation.models import Change
 from rotation.schedule_models import Schedule
 from tests.api.test_changes import by
 from tests.rotation import toy_targets
-from tests.rotation.test_schedules import NOW, Almanac
+from tests.rotation.schedules import NOW, Almanac
 from tests.rotation.toy_targets import asked
 
 BODY = {

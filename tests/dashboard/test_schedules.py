@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import PersonArea, Role
 from rotation import repeating
@@ -12,7 +14,7 @@ from rotation.models import Change
 from rotation.schedule_models import Age, Schedule
 from tests.dashboard.change_windows import Window, links, running, someone
 from tests.rotation import toy_targets
-from tests.rotation.test_schedules import Almanac
+from tests.rotation.schedules import Almanac
 from tests.rotation.toy_targets import asked
 
 SECRET = "secret/prod/ledger/bank-sftp"
@@ -110,7 +112,9 @@ def test_what_is_overdue_is_listed_with_what_is_known_of_its_age_and_its_change(
             version=3 if rotated else 0, by="human/dora" if rotated else "",
         )  # fmt: skip
     repeating.look(Schedule.objects.get().pk, Almanac())
-    text = anns.get("/changes/overdue/").text
+    with CaptureQueriesContext(connection) as asked_of_it:
+        text = anns.get("/changes/overdue/").text
+    assert not [one for one in asked_of_it if '"plan"' in one["sql"]], "plans are large, and the list shows none"
     assert "2 secrets are older than their schedule wants; for 1 of them a change is on its way" in text
     assert "never seen to change, in 200 d of log" in text and "120 d old" in text and "30 d overdue" in text
     assert "secret/prod/new" not in text

@@ -6,6 +6,7 @@ import re
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 from django.db import connection, transaction
@@ -15,39 +16,17 @@ from django.db.utils import ProgrammingError
 from accounts.models import PersonArea, TrailEntry, User
 from accounts.scope import EVERYTHING, Area, Scope
 from config import roles
-from inventory.sightings import Rotatable, Rotated
-from rotation import ages, approvers, approving, freeze, repeating, runner, scheduling, waiting
+from rotation import ages, approvers, approving, repeating, runner, scheduling, waiting
 from rotation.approving import NotApproved
 from rotation.asking_now import Who, ask_now
-from rotation.due import fits
 from rotation.models import Change
-from rotation.notice_models import Notice
 from rotation.planning import Refused
 from rotation.schedule_models import Age, Asking, Schedule
 from rotation.scheduling import Terms
 from tests.rotation import toy_targets
 from tests.rotation.asked import as_role, fresh, person
+from tests.rotation.schedules import DAY, HOUR, NOW, SECRET, WINDOW, Almanac, ends, look, schedule
 from tests.rotation.toys import hands
-
-NOW = datetime(2026, 11, 28, 20, tzinfo=UTC)  # a Saturday
-SECRET = "secret/prod/ledger/bank-sftp"
-WINDOW = "sun 02:00-04:00 Europe/Vienna"
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-
-
-class Almanac:
-    """A record that knows these secrets, and when each was last rotated."""
-
-    def __init__(self, *names, **rotated):
-        self.names, self.at, self.asked = names, rotated, []
-
-    def rotatable(self, target, pattern, vault):
-        return [Rotatable("demo", one, NOW - 400 * DAY) for one in self.names if fits(pattern, one)]
-
-    def rotated(self, target, vault, name, since):
-        self.asked.append(since)
-        at = self.at.get(name.rpartition("/")[2])
-        return Rotated(at, 7, "human/dora", 41) if at and at >= since else None
 
 
 @pytest.fixture
@@ -58,23 +37,6 @@ def toys(monkeypatch):
 @pytest.fixture
 def ann(db, toys):
     return person("ann")
-
-
-def schedule(owner, scope=EVERYTHING, **more):
-    given = {"name": "bank", "target": "kv", "pattern": SECRET, "days": 90, "reason": "PCI 8.6.3", **more}
-    made = scheduling.make(Terms(**given), owner, scope)
-    Schedule.objects.filter(pk=made.pk).update(made_at=NOW - 400 * DAY)
-    return made
-
-
-def look(row, *names, now=NOW, **rotated):
-    repeating.look(row.pk, Almanac(*(names or (SECRET,)), **rotated), now)
-    row.refresh_from_db()
-    return list(Change.objects.filter(asked_by="schedule").order_by("pk"))
-
-
-def ends(change, state, **more):
-    Change.objects.filter(pk=change.pk).update(state=state, ended_at=NOW, started_at=NOW, **more)
 
 
 # -- asking ------------------------------------------------------------------------------------------------------------
@@ -163,6 +125,18 @@ def test_a_second_asking_of_a_period_is_refused_by_the_table_itself(ann):
     with pytest.raises(Exception, match="rotation_asking_once"), transaction.atomic():
         one.save(force_insert=True)
     assert change.pk == one.change_id
+
+
+def test_a_key_that_its_owner_used_for_something_else_keeps_back_one_secret_and_no_look(ann):
+    row = schedule(ann)
+    key = sha256(f"{row.pk} demo {SECRET} 1".encode()).hexdigest()
+    other = toy_targets.asked(ann, "secret/other")
+    Change.objects.filter(pk=other.pk).update(key=f"schedule {key}")
+    assert look(row) == []
+    assert row.says == (
+        f"{SECRET}: This Idempotency-Key was used for {other.name}, with another body. Use a new key for a new change."
+    )
+    assert row.looked_at == NOW
 
 
 # -- many secrets ------------------------------------------------------------------------------------------------------
@@ -294,66 +268,6 @@ def test_neither_the_owner_nor_who_changed_it_before_approves_what_it_asks_for(a
         assert no.value.way == way
     approver = person("carol", role="approver")
     assert approving.approve(change, approver, change.plan_hash, fresh()).state == "approved"
-
-
-# -- what is told ------------------------------------------------------------------------------------------------------
-
-
-def told(row):
-    some = Notice.objects.filter(kind="kept_back", told__schedule=str(row.pk)).order_by("pk")
-    return [one.told["says"] for one in some]
-
-
-def test_what_keeps_it_back_is_told_once_a_cause_and_again_when_it_comes_again(ann, made_roles):
-    row, names = schedule(ann, pattern="secret/prod/*"), ("secret/prod/foreign",)
-    with as_role(roles.OPERATIONS):
-        for minute in range(3):
-            look(row, *names, now=NOW + minute * HOUR / 60)
-    (says,) = told(row)
-    assert says.startswith("secret/prod/foreign: secret/prod/foreign is not enrolled. Apply this policy")
-    notice = Notice.objects.get(kind="kept_back")
-    assert notice.people == [ann.pk] and notice.told["name"] == "schedule bank"
-    User.objects.filter(pk=ann.pk).update(is_active=False)
-    look(row, *names, now=NOW + HOUR)
-    assert told(row)[1:] == ["ann is disabled, so nothing is asked for in their name."]
-    User.objects.filter(pk=ann.pk).update(is_active=True)
-    look(row, *names, now=NOW + 2 * HOUR)
-    assert len(told(row)) == 2, "what comes and goes is told once a day"
-    User.objects.filter(pk=ann.pk).update(is_active=False)
-    look(row, *names, now=NOW + DAY)
-    User.objects.filter(pk=ann.pk).update(is_active=True)
-    look(row, *names, now=NOW + DAY + HOUR)
-    assert len(told(row)) == 4
-
-
-def test_a_change_that_misses_its_window_is_told_by_how_it_stands_then(ann):
-    row = schedule(ann, window=WINDOW)
-    (change,) = look(row)
-    shut = datetime(2026, 11, 29, 3, tzinfo=UTC)
-    look(row, now=shut - HOUR / 60)
-    assert told(row) == [], "its window is open"
-    for minute in range(2):
-        look(row, now=shut + minute * HOUR / 60)
-    said = f"Its window closed at 2026-11-29 03:00 UTC, and {change.name} of {SECRET} still waits for approval."
-    assert told(row) == [said]
-    freeze.freeze("everything", "", "An incident.", actor=ann)
-    look(row, now=shut + HOUR)
-    assert told(row)[1].startswith(f"{change.name} of {SECRET} waits: Everything is frozen since")
-    ends(change, "expired")
-    look(row, now=shut + 2 * HOUR)
-    assert told(row)[2:] == [f"{change.name} of {SECRET} is expired, and it is asked for again on 2027-02-27."]
-    row.refresh_from_db()
-    assert row.says == "" and row.kept_by == [f"over {change.pk}"]
-    ends(change, "succeeded")
-    look(row, now=shut + 3 * HOUR, **{"bank-sftp": shut})
-    assert Schedule.objects.get().kept_by == [] and len(told(row)) == 3
-
-
-def test_a_change_that_somebody_else_asked_for_and_left_open_is_told(ann):
-    change = toy_targets.asked(ann, SECRET)
-    row = schedule(ann)
-    look(row)
-    assert told(row) == [row.says] == [f"{SECRET} is not asked for: {change.name} of it is open."]
 
 
 # -- people's verbs ----------------------------------------------------------------------------------------------------

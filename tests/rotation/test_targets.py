@@ -171,6 +171,14 @@ def test_leases_are_frozen_in_the_plan_with_their_holders_and_what_is_not_sure(d
     assert any("1 holders are not sure: payments/ledger-2" in one for one in blast["doubts"])
 
 
+def test_leases_named_twice_are_one_and_too_many_are_refused_before_any_is_looked_up(demo):
+    enrol(demo, "lease", "revoke", "database/creds/payments-rw")
+    made = draw("lease", {"leases": [LEASE, LEASE]}, books=Books(held()))
+    assert made.document["steps"][0]["args"]["leases"] == [LEASE]
+    with pytest.raises(Refused, match="5,001 leases are more than the 5,000 of one change"):
+        draw("lease", {"leases": [f"{LEASE}{n}" for n in range(5_001)]}, books=SimpleNamespace())
+
+
 def test_leases_of_two_vaults_are_not_revoked_together(demo):
     with pytest.raises(Refused, match="These leases are of demo, eu"):
         draw("lease", {"role": "x"}, books=Books(held(), held(f"{LEASE}2", vault="eu")))
