@@ -15,7 +15,6 @@ from accounts.models import ApiToken, TrailEntry, User
 from accounts.not_done import NotDone
 from accounts.trail import Subject, record
 from rotation import lifecycle, rules
-from rotation.assertions import Key
 from rotation.ballot import (
     Asker,
     ChangeFacts,
@@ -34,7 +33,7 @@ from rotation.ballot import (
     Voter,
 )
 from rotation.effects import touched
-from rotation.models import ApprovalPolicy, ApproverKey, Change
+from rotation.models import ApprovalPolicy, Change
 from rotation.models import Verdict as VerdictRow
 from rotation.planning import Refused, parts_of
 from rotation.rules import Rule
@@ -231,13 +230,3 @@ def means_of(row: VerdictRow) -> Means:
         token = token_of(row.token_id) if row.token_id else None
         return Means(Channel.API, proof, token=token)
     return Means(Channel.PAGE if proof else Channel.COMMAND, proof, proved_at=row.at)
-
-
-def pinned(user_id: int) -> list[Key]:
-    """Return the passkeys that are pinned for a person."""
-    return [key_of(row) for row in ApproverKey.objects.filter(user_id=user_id, ended_at=None).order_by("pk")]
-
-
-def key_of(row: ApproverKey) -> Key:
-    """Return a pinned passkey as a row holds it."""
-    return Key(row.user_id, bytes(row.credential), bytes(row.public_key), row.sign_count)

@@ -14,12 +14,13 @@ from django.http import HttpRequest
 from accounts.models import User
 from accounts.trail import without_tokens
 from rotation import assertions, break_glass, lifecycle, moves
-from rotation.approvers import database_time, facts_of, pinned, rule_of, token_of, voter_of, votes_of
+from rotation.approvers import database_time, facts_of, rule_of, token_of, voter_of, votes_of
 from rotation.assertions import AssertionRefused, Party
 from rotation.ballot import Channel, Means, No, Proof, Verdict
 from rotation.bells import ring_on_commit
 from rotation.models import Change
 from rotation.models import Verdict as VerdictRow
+from rotation.pinned_keys import pinned
 from rotation.policy import Rule, may_approve, may_reject, tally
 from rotation.telling import record
 
