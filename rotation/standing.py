@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from accounts.models import TrailEntry
-from rotation import assertions, glass, lifecycle, rules
+from rotation import assertions, ballots, glass, lifecycle, rules
 from rotation.actions import IN_ALL
 from rotation.approvers import facts_of, rule_of, rule_of_plan, votes_of
 from rotation.assertions import AssertionRefused, Party
@@ -204,5 +204,6 @@ def _verify(change: Change, row: VerdictRow, held: dict[bytes, Pin], by: Party) 
         raise AssertionRefused("Its passkey is pinned for somebody else.")
     if pin.ended_at is not None:
         raise AssertionRefused(f"Its passkey was ended at {pin.ended_at:%Y-%m-%d %H:%M:%S} UTC.")
-    asked = assertions.challenge(change.name, change.plan_hash, row.verdict, row.facts_hash)
+    ballot = ballots.of(change, row.person_id)
+    asked = assertions.challenge(change.name, change.plan_hash, row.verdict, row.facts_hash, ballot)
     assertions.verify(row.assertion, pin.key, asked, by)
