@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -203,9 +203,14 @@ def token_of(token_id: int) -> Token | None:
     return Token(row.owner_id, *minted, may_approve=APPROVE_SCOPE in row.scopes)
 
 
-def votes_of(change: Change) -> list[Vote]:
-    """Return the verdicts on a change that are not void, each with its voter as they are now."""
-    rows = list(VerdictRow.objects.filter(change=change, void=False).order_by("at", "pk"))
+def verdicts_of(change: Change) -> list[VerdictRow]:
+    """Return the verdicts on a change that are not void, the oldest first."""
+    return list(VerdictRow.objects.filter(change=change, void=False).order_by("at", "pk"))
+
+
+def votes_of(change: Change, rows: Sequence[VerdictRow] | None = None) -> list[Vote]:
+    """Return the verdicts on a change that are not void, or these, each with its voter as they are now."""
+    rows = verdicts_of(change) if rows is None else rows
     people = User.objects.only(*SEEN).in_bulk({row.person_id for row in rows})
     return [_vote(change, row, people.get(row.person_id)) for row in rows]
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from accounts.models import TrailEntry
 from rotation import assertions, ballots, glass, lifecycle, rules
 from rotation.actions import IN_ALL
-from rotation.approvers import facts_of, rule_of, rule_of_plan, votes_of
+from rotation.approvers import facts_of, rule_of, rule_of_plan, verdicts_of, votes_of
 from rotation.assertions import AssertionRefused, Party
 from rotation.ballot import Answer, No, Proof, Verdict, Vote, Yes
 from rotation.break_glass import GOOD_FOR
@@ -114,10 +114,11 @@ def count(
     change: Change, rule: Rule, asked: datetime, now: datetime, by: Party | None
 ) -> tuple[Tally, list[tuple[Vote, No]]]:
     """Return what the votes come to that are proven, and the others, each with why it is not."""
-    rows = {str(row.pk): row for row in VerdictRow.objects.filter(change=change, void=False)}
+    read = verdicts_of(change)  # once: what is counted is what was judged, whatever comes meanwhile
+    rows = {str(row.pk): row for row in read}
     keys = known()
     proven, lies = [], []
-    for vote in votes_of(change):
+    for vote in votes_of(change, read):
         answer = _proven(change, rows[vote.mark], keys, by)
         if isinstance(answer, No):
             lies.append((vote, answer))
