@@ -38,6 +38,10 @@ ASKS = {
         "Name the database's connection, such as database/config/ledger-pg. Afterwards only Vault knows its password."
     ),
     "enrol_key": "A passkey is registered on its owner's own page; what it sent stands here.",
+    "end_key": (
+        "Name its owner, and the passkey by its fingerprint as the owner's page shows it. It stays ended, and what it "
+        "approved and has not begun needs another approval."
+    ),
     "entity": (
         "Name the entity by its id, or by its name where only one has it. Its tokens are refused until it is "
         "let in again."
