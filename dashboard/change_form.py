@@ -166,7 +166,7 @@ class ChangeForm:
     @property
     def offers(self) -> dict[str, list[Offer]]:
         """Return the targets by family; those that take what is given already come first."""
-        found: dict[str, list[Offer]] = {}
+        found: dict[str, list[Offer]] = {words: [] for words in FAMILIES.values()}
         for kind, module in targets.kinds().items():
             if OPEN_TO.get(module.FAMILY, self.person.role) != self.person.role:
                 continue
@@ -176,7 +176,7 @@ class ChangeForm:
             found.setdefault(FAMILIES.get(module.FAMILY, module.FAMILY), []).append(
                 Offer(kind, module.TITLE, module.FAMILY, bool(takes - set(WHERE)))
             )
-        return found
+        return {words: offers for words, offers in found.items() if offers}
 
     def address(self, kind: str) -> str:
         """Return the query of the form of another target, with what was given already."""
