@@ -45,8 +45,8 @@ ASKS = {
     "freeze_off": "Say which freeze, by its number in the list of freezes.",
     "grant_role": "Name the person, and the role: approver or administrator.",
     "kv": (
-        "Name the secret. With adopt somebody else writes the new version and this change goes on from there; "
-        "with generated Keybook chooses new values for the keys that you name."
+        "Name the secret. Either somebody else writes the new version in Vault and this change goes on from there, "
+        "or Keybook chooses new values for the keys that you name."
     ),
     "lease": (
         "Say in one of these ways which leases. They are frozen in the plan: what is issued later is not touched."
