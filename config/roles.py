@@ -142,6 +142,11 @@ RULES = (
     Rule("rotation_verdict", {WEB: ADD, OPERATIONS: "SELECT, UPDATE (void)", HEALTH: READ}),
     # What the web process takes from people it can only add, sealed for the worker, which empties it.
     Rule("rotation_handed", {WEB: ADD, OPERATIONS: "SELECT, UPDATE", HEALTH: READ}),
+    # Who owns the web process can end a passkey, which only takes power away; a trigger lets none stand again.
+    Rule(
+        "rotation_approverkey",
+        {WEB: "SELECT, UPDATE (ended_at)", OPERATIONS: "SELECT, INSERT, UPDATE (ended_at)", HEALTH: READ},
+    ),
     Rule("rotation_freeze", {WEB: ADD, OPERATIONS: "SELECT, INSERT, UPDATE", HEALTH: READ}),
     # A notice is written with the verb that it tells of, by whoever does that; another process delivers it.
     Rule("rotation_answer", {WEB: ADD, OPERATIONS: READ, HEALTH: READ}),

@@ -11,6 +11,7 @@ WORDS = {
     "enable": "Let it in again instead",
     "end": "End this policy instead",
     "effect": "What the policy does",
+    "fingerprint": "Fingerprint of the passkey",
     "freeze": "Number of the freeze",
     "hours": "Hours in which it must be approved",
     "key": "The key",

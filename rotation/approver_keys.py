@@ -12,11 +12,12 @@ from django.db import transaction
 from accounts.models import Role, User
 from accounts.not_done import NotDone
 from accounts.people import find
-from rotation import actions, assertions, lifecycle, moves, plan, rules
+from rotation import actions, assertions, lifecycle, moves, pinned_keys, plan, rules
 from rotation.actions import Asked
-from rotation.approvers import key_of, pinned, rule_for
+from rotation.approvers import rule_for
 from rotation.assertions import Key, Party
 from rotation.models import ApproverKey, Change
+from rotation.pinned_keys import known, pinned
 from rotation.planning import Wish
 from rotation.steps import pin_key
 from rotation.targets.enrol_key import LONGEST_NAME
@@ -37,8 +38,7 @@ class Pinned:
 
 def of(user: User) -> list[Pinned]:
     """Return the passkeys that are pinned for a person, the oldest first."""
-    rows = ApproverKey.objects.filter(user_id=user.pk, ended_at=None).order_by("pk")
-    return [Pinned(row.name, assertions.fingerprint(key_of(row)), row.pinned_at) for row in rows]
+    return [Pinned(one.row.name, one.fingerprint, one.row.pinned_at) for one in pinned_keys.of(user.pk)]
 
 
 def begin(user: User, by: Party) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -92,6 +92,11 @@ def _early(user: User) -> None:
     if user.role != Role.ADMINISTRATOR or not user.is_active:
         raise NotDone(f"{user.username} is {user.role}. At set-up the keys of the first two administrators are pinned.")
     admins = User.objects.filter(role=Role.ADMINISTRATOR, is_active=True).values_list("pk", flat=True)
-    held = set(ApproverKey.objects.filter(user_id__in=list(admins), ended_at=None).values_list("user_id", flat=True))
-    if len(held) >= SET_UP:
-        raise NotDone("Two administrators have passkeys already: one of them approves this one, on the page Changes.")
+    pins = known()
+    held = {one.row.user_id for one in pins if one.ended_at is None} & set(admins)
+    ever = {one.row.user_id for one in pins}
+    # Ending keys must not open set-up again: as long as one administrator can approve, they do.
+    if len(held) >= SET_UP or (held and len(ever) >= SET_UP):
+        raise NotDone(
+            "Two administrators have, or had, passkeys: whoever has one approves this one, on the page Changes."
+        )

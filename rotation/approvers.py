@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,6 @@ from accounts.models import ApiToken, TrailEntry, User
 from accounts.not_done import NotDone
 from accounts.trail import Subject, record
 from rotation import lifecycle, rules
-from rotation.assertions import Key
 from rotation.ballot import (
     Asker,
     ChangeFacts,
@@ -34,7 +33,7 @@ from rotation.ballot import (
     Voter,
 )
 from rotation.effects import touched
-from rotation.models import ApprovalPolicy, ApproverKey, Change
+from rotation.models import ApprovalPolicy, Change
 from rotation.models import Verdict as VerdictRow
 from rotation.planning import Refused, parts_of
 from rotation.rules import Rule
@@ -204,9 +203,14 @@ def token_of(token_id: int) -> Token | None:
     return Token(row.owner_id, *minted, may_approve=APPROVE_SCOPE in row.scopes)
 
 
-def votes_of(change: Change) -> list[Vote]:
-    """Return the verdicts on a change that are not void, each with its voter as they are now."""
-    rows = list(VerdictRow.objects.filter(change=change, void=False).order_by("at", "pk"))
+def verdicts_of(change: Change) -> list[VerdictRow]:
+    """Return the verdicts on a change that are not void, the oldest first."""
+    return list(VerdictRow.objects.filter(change=change, void=False).order_by("at", "pk"))
+
+
+def votes_of(change: Change, rows: Sequence[VerdictRow] | None = None) -> list[Vote]:
+    """Return the verdicts on a change that are not void, or these, each with its voter as they are now."""
+    rows = verdicts_of(change) if rows is None else rows
     people = User.objects.only(*SEEN).in_bulk({row.person_id for row in rows})
     return [_vote(change, row, people.get(row.person_id)) for row in rows]
 
@@ -231,13 +235,3 @@ def means_of(row: VerdictRow) -> Means:
         token = token_of(row.token_id) if row.token_id else None
         return Means(Channel.API, proof, token=token)
     return Means(Channel.PAGE if proof else Channel.COMMAND, proof, proved_at=row.at)
-
-
-def pinned(user_id: int) -> list[Key]:
-    """Return the passkeys that are pinned for a person."""
-    return [key_of(row) for row in ApproverKey.objects.filter(user_id=user_id, ended_at=None).order_by("pk")]
-
-
-def key_of(row: ApproverKey) -> Key:
-    """Return a pinned passkey as a row holds it."""
-    return Key(row.user_id, bytes(row.credential), bytes(row.public_key), row.sign_count)

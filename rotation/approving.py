@@ -13,13 +13,14 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from accounts.trail import without_tokens
-from rotation import assertions, break_glass, lifecycle, moves
-from rotation.approvers import database_time, facts_of, pinned, rule_of, token_of, voter_of, votes_of
+from rotation import assertions, ballots, break_glass, lifecycle, moves
+from rotation.approvers import database_time, facts_of, rule_of, token_of, voter_of, votes_of
 from rotation.assertions import AssertionRefused, Party
 from rotation.ballot import Channel, Means, No, Proof, Verdict
 from rotation.bells import ring_on_commit
 from rotation.models import Change
 from rotation.models import Verdict as VerdictRow
+from rotation.pinned_keys import pinned
 from rotation.policy import Rule, may_approve, may_reject, tally
 from rotation.telling import record
 
@@ -66,8 +67,13 @@ def reject(change: Change, user: User, plan_hash: str, given: Given, note: str =
 
 def asked_of(change: Change, user: User, verdict: Verdict, by: Party) -> dict[str, Any]:
     """Return what the browser asks a passkey of `user` for this verdict. Raises `AssertionRefused`."""
-    asked = assertions.challenge(change.name, change.plan_hash, verdict.value, change.facts_hash)
+    asked = _challenge(change, user, verdict)
     return assertions.options(pinned(user.pk), asked, by)
+
+
+def _challenge(change: Change, user: User, verdict: Verdict) -> bytes:
+    ballot = ballots.of(change, user.pk)
+    return assertions.challenge(change.name, change.plan_hash, verdict.value, change.facts_hash, ballot)
 
 
 def party() -> Party | None:
@@ -145,7 +151,7 @@ def _means(given: Given) -> Means:
 
 def _prove(change: Change, user: User, verdict: Verdict, given: Given) -> None:
     """Verify the passkey's answer by the keys that are pinned. Raises `NotApproved`."""
-    asked = assertions.challenge(change.name, change.plan_hash, verdict.value, change.facts_hash)
+    asked = _challenge(change, user, verdict)
     try:
         if given.by is None or given.assertion is None:
             raise AssertionRefused(

@@ -29,7 +29,7 @@ from fido2.webauthn import (
     UserVerificationRequirement,
 )
 
-FORM = "keybook.verdict.1"
+FORM = "keybook.verdict.2"
 ALGORITHMS = frozenset({-7, -8, -35, -36, -37, -257})  # ES256, EdDSA, ES384, ES512, PS256, RS256: none with SHA-1
 LONGEST_CREDENTIAL, MOST_COUNT = 1_023, 2**32  # bytes, and uses: WebAuthn's own limits
 LONGEST_ANSWER = 20_000  # characters of any part of a browser's answer
@@ -68,12 +68,13 @@ def party(url: str) -> Party:
     return Party(host, f"{parts.scheme}://{parts.netloc}")
 
 
-def challenge(change: str, plan_hash: str, verdict: str, facts_hash: str = "") -> bytes:
+def challenge(change: str, plan_hash: str, verdict: str, facts_hash: str = "", ballot: str = "") -> bytes:
     """Return what an assertion must be over: the SHA-256 of a change (`C-215`), its plan and what is said of it.
 
     `facts_hash` is what the worker had found when it was decided: an assertion over other facts is another.
+    `ballot` is `rotation.ballots.of`: one that was void once is good for none that comes later.
     """
-    return sha256("\n".join((FORM, change, plan_hash, verdict, facts_hash)).encode()).digest()
+    return sha256("\n".join((FORM, change, plan_hash, verdict, facts_hash, ballot)).encode()).digest()
 
 
 def options(keys: Iterable[Key], asked: bytes, by: Party) -> dict[str, Any]:
@@ -204,7 +205,7 @@ def _signed(answer: AuthenticationResponse, key: Key, asked: bytes, by: Party) -
 
 _SENTENCES = {
     "Wrong challenge in response.": "The assertion was made for another change, another plan, other facts or another "
-    "verdict.",
+    "verdict, or before an approval of it became void.",
     "Invalid origin in CollectedClientData.": "The assertion was made at another address than KEYBOOK_URL.",
     "Wrong RP ID hash in response.": "The assertion was made for another site.",
     "User Present flag not set.": "Nobody touched the passkey.",

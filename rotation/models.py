@@ -22,6 +22,7 @@ class Change(models.Model):
     when this was asked. `found` is what the worker saw when it last held the plan against Vault and the clusters,
     `facts_hash` a digest of the facts among it. `owner`, `epoch` and `lease_until` are a worker's claim; `due_at` is
     when a parked change is looked at again; `cancel_wanted` and `pause_before` are heeded between two steps.
+    `ballot` grows whenever what was approved is no longer so: an approval of an earlier one is none; the worker counts.
     """
 
     target = models.CharField(max_length=40)
@@ -60,6 +61,7 @@ class Change(models.Model):
     paused_by = models.CharField(max_length=150, blank=True, default="")
     owner = models.CharField(max_length=100, blank=True, default="")
     epoch = models.BigIntegerField(default=0)
+    ballot = models.IntegerField(db_default=0)
     lease_until = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     key = models.CharField(max_length=200, null=True)  # the Idempotency-Key; nothing where there was none  # noqa: DJ001
@@ -240,7 +242,10 @@ class Redrawn(models.Model):
 
 
 class ApproverKey(models.Model):
-    """A passkey that was pinned for a person by an approved change; only the operations worker writes here."""
+    """A passkey that was pinned for a person by an approved change; only the operations worker pins.
+
+    The web process may end one, and a trigger lets nobody take an end back; `rotation.pinned_keys` says which stand.
+    """
 
     user_id = models.BigIntegerField()
     user_name = models.CharField(max_length=150)

@@ -49,6 +49,10 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType({
     "reviewed": ("{who} reviewed {name}, for which {asker} broke the glass", "nothing."),
     "freeze_set": ("{who} froze {subject}", "no step within begins. A change that another person approves lifts it."),
     "freeze_lifted": ("The freeze of {subject} is lifted", "nothing; what waited for it goes on by itself."),
+    "key_ended": (
+        "{who} ended a passkey of {subject}",
+        "ask {subject} whether that was meant. What the key {key} approved and had not begun needs another approval.",
+    ),
     "kept_back": (
         "The {name} is kept back",
         "mend what it says; then it goes on by itself, or somebody lets it go on where its page says so.",
@@ -63,7 +67,7 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType({
 })  # fmt: skip
 _PLACES = {"freeze_set": "/changes/freeze/", "freeze_lifted": "/changes/freeze/", "mismatch": "/findings/",
            "no_identity": "/findings/", "kept_back": "/changes/schedules/",
-           "test": "/settings/notices/"}  # fmt: skip
+           "test": "/settings/notices/", "key_ended": "/account/passkeys/"}  # fmt: skip
 _LONGEST_TITLE = 200
 
 

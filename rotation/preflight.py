@@ -8,7 +8,7 @@ import msgspec
 from django.db import transaction
 from django.db.models.functions import Now
 
-from rotation import failures, lifecycle, moves, queries, steps
+from rotation import ballots, failures, lifecycle, moves, queries, steps
 from rotation.models import Change, Redrawn, Verdict
 from rotation.planning import digest
 from rotation.runner import WORKER
@@ -50,6 +50,7 @@ def drift(change: Change, hands: Hands) -> tuple[str, str]:
     found = check(change, hands)
     if change.facts_hash and digest(found["facts"]) != change.facts_hash:
         Verdict.objects.filter(change=change, void=False, verdict="approve").update(void=True)
+        ballots.next_one(change)
         return "void", _why(change, found)
     trouble = next((f"Step {line['step']}: {line['says']}" for line in found["lines"] if not line["ok"]), "")
     return ("wait", trouble) if trouble else ("", "")
@@ -78,7 +79,8 @@ def keep(change: Change, found: dict[str, Any]) -> None:
     why = _why(change, found)
     with transaction.atomic():
         waits = Change.objects.filter(pk=change.pk, state__in=(lifecycle.REQUESTED, lifecycle.APPROVED))
-        if not waits.update(found=found, checked_at=Now(), facts_hash=new):
+        ballot = ballots.next_if_other(new)
+        if not waits.update(found=found, checked_at=Now(), facts_hash=new, ballot=ballot):
             return
         if found.get("drawn"):
             Redrawn.objects.get_or_create(change=change, plan_hash=change.plan_hash)

@@ -9,14 +9,15 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from accounts.models import TrailEntry
-from rotation import assertions, glass, lifecycle, rules
+from rotation import assertions, ballots, glass, lifecycle, rules
 from rotation.actions import IN_ALL
-from rotation.approvers import facts_of, key_of, rule_of, rule_of_plan, votes_of
-from rotation.assertions import AssertionRefused, Key, Party
+from rotation.approvers import facts_of, rule_of, rule_of_plan, verdicts_of, votes_of
+from rotation.assertions import AssertionRefused, Party
 from rotation.ballot import Answer, No, Proof, Verdict, Vote, Yes
 from rotation.break_glass import GOOD_FOR
-from rotation.models import ApproverKey, Change
+from rotation.models import Change
 from rotation.models import Verdict as VerdictRow
+from rotation.pinned_keys import Pin, known
 from rotation.plan import risk_of
 from rotation.planning import digest
 from rotation.policy import Rule, Tally, tally
@@ -113,10 +114,11 @@ def count(
     change: Change, rule: Rule, asked: datetime, now: datetime, by: Party | None
 ) -> tuple[Tally, list[tuple[Vote, No]]]:
     """Return what the votes come to that are proven, and the others, each with why it is not."""
-    rows = {str(row.pk): row for row in VerdictRow.objects.filter(change=change, void=False)}
-    keys = list(ApproverKey.objects.filter(ended_at=None))
+    read = verdicts_of(change)  # once: what is counted is what was judged, whatever comes meanwhile
+    rows = {str(row.pk): row for row in read}
+    keys = known()
     proven, lies = [], []
-    for vote in votes_of(change):
+    for vote in votes_of(change, read):
         answer = _proven(change, rows[vote.mark], keys, by)
         if isinstance(answer, No):
             lies.append((vote, answer))
@@ -171,7 +173,7 @@ def _contradicts(change: Change) -> No | None:
     return None
 
 
-def _proven(change: Change, row: VerdictRow, keys: Iterable[ApproverKey], by: Party | None) -> Answer:
+def _proven(change: Change, row: VerdictRow, keys: Iterable[Pin], by: Party | None) -> Answer:
     """Return whether a vote is what it says to be; only a passkey's can be told from a forged one."""
     if row.verdict != Verdict.APPROVE:
         return Yes()
@@ -180,11 +182,11 @@ def _proven(change: Change, row: VerdictRow, keys: Iterable[ApproverKey], by: Pa
     return verified(change, [row], keys, by) if row.proof == Proof.PASSKEY else Yes()
 
 
-def verified(change: Change, verdicts: Iterable[VerdictRow], keys: Iterable[ApproverKey], by: Party | None) -> Answer:
+def verified(change: Change, verdicts: Iterable[VerdictRow], keys: Iterable[Pin], by: Party | None) -> Answer:
     """Return whether each verdict has a good assertion over this change and plan, by a key pinned for that person."""
     if by is None:
         return No("Passkeys need KEYBOOK_URL, and the worker's environment lacks it.", "party")
-    held = {bytes(one.credential): key_of(one) for one in keys}
+    held = {one.key.credential: one for one in keys}
     for row in verdicts:
         try:
             _verify(change, row, held, by)
@@ -193,13 +195,16 @@ def verified(change: Change, verdicts: Iterable[VerdictRow], keys: Iterable[Appr
     return Yes()
 
 
-def _verify(change: Change, row: VerdictRow, held: dict[bytes, Key], by: Party) -> None:
+def _verify(change: Change, row: VerdictRow, held: dict[bytes, Pin], by: Party) -> None:
     if not isinstance(row.assertion, dict):
         raise AssertionRefused("It carries no assertion.")
-    key = held.get(assertions.credential_of(row.assertion))
-    if key is None:
+    pin = held.get(assertions.credential_of(row.assertion))
+    if pin is None:
         raise AssertionRefused("Its passkey is not pinned.")
-    if key.person != row.person_id:
+    if pin.row.user_id != row.person_id:
         raise AssertionRefused("Its passkey is pinned for somebody else.")
-    asked = assertions.challenge(change.name, change.plan_hash, row.verdict, row.facts_hash)
-    assertions.verify(row.assertion, key, asked, by)
+    if pin.ended_at is not None:
+        raise AssertionRefused(f"Its passkey was ended at {pin.ended_at:%Y-%m-%d %H:%M:%S} UTC.")
+    ballot = ballots.of(change, row.person_id)
+    asked = assertions.challenge(change.name, change.plan_hash, row.verdict, row.facts_hash, ballot)
+    assertions.verify(row.assertion, pin.key, asked, by)

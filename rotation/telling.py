@@ -15,7 +15,8 @@ from accounts import trail
 from accounts.models import Role, User
 from accounts.trail import Detail, Subject, without_tokens
 from rotation import bells
-from rotation.models import Change, Freeze
+from rotation.assertions import Key, fingerprint
+from rotation.models import ApproverKey, Change, Freeze
 from rotation.notice_models import Delivery, Notice
 from rotation.schedule_models import Schedule
 
@@ -34,6 +35,7 @@ KINDS: Mapping[str, str] = MappingProxyType({
     "reviewed": "a broken glass was reviewed",
     "freeze_set": "something was frozen",
     "freeze_lifted": "a freeze was lifted",
+    "key_ended": "an approver's passkey was ended",
     "kept_back": "a schedule is kept back",
     "mismatch": "Vault's log and the journal disagree",
     "no_identity": "the executor has no identity at a vault",
@@ -51,8 +53,9 @@ TOLD: Mapping[str, str] = MappingProxyType({
     "rotation.glass.broken": "break_glass",
     "rotation.freeze.set": "freeze_set",
     "rotation.freeze.lifted": "freeze_lifted",
+    "rotation.key.ended": "key_ended",
 })  # fmt: skip
-ALARMS = frozenset({"break_glass", "overdue", "freeze_set"})  # told to everybody who may decide on changes
+ALARMS = frozenset({"break_glass", "overdue", "freeze_set", "key_ended"})  # told to everybody who may decide on changes
 TO_ASKER = frozenset({"approved", "rejected", "failed", "reviewed"})
 NO_CHANNEL = "none"  # of a notice that is for a person alone
 LONGEST = 1_000  # characters of a text of people in a notice
@@ -63,7 +66,7 @@ def record(
     verb: str,
     subject: Subject,
     *,
-    about: Change | Freeze,
+    about: Change | Freeze | ApproverKey,
     details: Mapping[str, Detail] | None = None,
     request: HttpRequest | None = None,
 ) -> None:
@@ -76,8 +79,8 @@ def record(
 
 
 def tell(
-    kind: str, about: Change | Freeze | Schedule | None, *, who: str = "", says: str = "", people: Iterable[int] = (),
-    key: str | None = None, to: int | None = None,
+    kind: str, about: Change | Freeze | Schedule | ApproverKey | None, *, who: str = "", says: str = "",
+    people: Iterable[int] = (), key: str | None = None, to: int | None = None,
 ) -> Notice | None:  # fmt: skip
     """Keep a notice within the caller's transaction and ring once it is committed; None if `key` was told before.
 
@@ -119,7 +122,7 @@ def _people(kind: str, change: Change | None) -> set[int]:
 _DECIDING = (Role.APPROVER, Role.ADMINISTRATOR)
 
 
-def _facts(about: Change | Freeze | Schedule | None) -> dict[str, str]:
+def _facts(about: Change | Freeze | Schedule | ApproverKey | None) -> dict[str, str]:
     if isinstance(about, Change):
         return {
             "name": about.name, "verb": about.verb, "subject": about.subject, "vault": about.vault,
@@ -135,4 +138,6 @@ def _facts(about: Change | Freeze | Schedule | None) -> dict[str, str]:
             "name": f"schedule {about.name}", "schedule": str(about.pk), "subject": about.pattern, "vault": about.vault,
             "reason": without_tokens(about.reason)[:LONGEST],
         }  # fmt: skip
+    if isinstance(about, ApproverKey):
+        return {"subject": about.user_name, "key": fingerprint(Key(0, b"", bytes(about.public_key)))}
     return {}

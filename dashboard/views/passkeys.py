@@ -1,4 +1,4 @@
-"""One's own passkeys for approving: which are pinned, and registering one, which asks for a change."""
+"""One's own passkeys for approving: which are pinned, registering one, which asks for a change, and ending one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from django.shortcuts import redirect, render
 from accounts import step_up
 from accounts.may import needs
 from accounts.models import User
+from accounts.not_done import NotDone
 from dashboard import passkeys as answers
 from dashboard.views.sign_in import page
-from rotation import approver_keys, approving
+from rotation import approver_keys, approving, pinned_keys
 from rotation.actions import Asked
 from rotation.assertions import AssertionRefused
 from rotation.books import books
@@ -30,9 +31,16 @@ def passkeys(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _shown(request)
     try:
-        return _asked(request)
-    except (AssertionRefused, Refused) as why:
+        return _ended(request) if "end" in request.POST else _asked(request)
+    except (AssertionRefused, Refused, NotDone) as why:
         return _shown(request, str(why))
+
+
+def _ended(request: HttpRequest) -> HttpResponse:
+    """End one of their own passkeys at once: that takes power away, so nobody else has to agree."""
+    user = cast(User, request.user)
+    pinned_keys.end_one(user, request.POST["end"].replace("\0", ""), user, request=request)
+    return redirect("account-passkeys")
 
 
 def _asked(request: HttpRequest) -> HttpResponse:

@@ -18,6 +18,7 @@ from dashboard.keys import key_of
 from dashboard.people_forms import PersonForm
 from dashboard.token_list import tokens_of, vaults_within
 from dashboard.views.sign_in import again, page, refused
+from rotation import approver_keys
 
 VERBS: dict[str, Callable[..., None]] = {
     "disable": people.disable,
@@ -88,6 +89,7 @@ def _person_page(request: HttpRequest, user: User, why: str = "") -> HttpRespons
         "vaults": vaults_within(EVERYTHING),
         "typed": request.POST,
         "tokens": tokens_of(user),
+        "keys": approver_keys.of(user),
         "why": why,
         "roles": [(value, label.lower()) for value, label in User._meta.get_field("role").flatchoices],
     }

@@ -39,8 +39,9 @@ def check(args: Args, world: World) -> Checked:
     """See that its owner asked, and that it is not pinned yet."""
     if trouble := _of_another(args, world):
         return Checked({}, (trouble,))
-    if _rows(args).exists():
-        return Checked({}, ("This passkey is pinned already.",))
+    if row := _rows(args).first():
+        says = "is pinned already" if row.ended_at is None else "was ended, and stays so: register a new one"
+        return Checked({}, (f"This passkey {says}.",))
     return Checked({"fingerprint": fingerprint(_key(args))}, (), (f"It is the key {fingerprint(_key(args))}.",))
 
 

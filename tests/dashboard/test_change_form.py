@@ -20,6 +20,8 @@ __all__ = ["ann", "anns", "bob", "bobs", "toys"]
 def test_a_new_change_begins_with_the_kinds_that_take_what_one_came_from(anns):
     page = anns.get(f"/changes/new/?secret={SECRET}&evidence=F-41")
     assert "Rotate a KV secret" in page.text and "takes what you came from" in page.text
+    families = [one for one in ("Rotate", "Revoke", "Restart") if f"{one} a" in page.text]
+    assert [page.text.index(f"{one} a") for one in families] == sorted(page.text.index(f"{one} a") for one in families)
     assert any("target=kv&secret=secret%2Fprod" in own["href"].replace("&amp;", "&") or "target=kv" in own["href"]
                for own in page.all("a"))  # fmt: skip
 

@@ -115,6 +115,21 @@ def test_registering_a_passkey_needs_the_browsers_answer(bobs, settings):
     assert "The browser's answer is no passkey of ours" in Page.of(answer).text and not Change.objects.exists()
 
 
+def test_its_owner_ends_a_passkey_on_their_page_and_an_administrator_asks_for_it_on_theirs(bobs, bob):
+    key = ApproverKey.objects.create(user_id=bob.pk, user_name="bob", credential=b"k" * 32, public_key=b"p")
+    (button,) = bobs.get("/account/passkeys/").all("button", name="end")
+    eves = Window(someone("eve", Role.ADMINISTRATOR))
+    (ask,) = eves.get(f"/people/{bob.pk}/").all("a", href="target=end_key")
+    asked_for = QueryDict(ask["href"].partition("?")[2])
+    assert (asked_for["user"], asked_for["fingerprint"]) == ("bob", button["value"]), "the link fills in the form"
+    other = Page.of(eves.send("/account/passkeys/", 400, end=button["value"]))
+    assert "No passkey of eve has the fingerprint" in other.text, "nobody ends somebody else's alone"
+    assert bobs.send("/account/passkeys/", end=button["value"]).headers["Location"] == "/account/passkeys/"
+    key.refresh_from_db()
+    assert key.ended_at is not None and "No passkey is pinned for you." in bobs.get("/account/passkeys/").text
+    assert not eves.get(f"/people/{bob.pk}/").all("a", href="target=end_key")
+
+
 # -- who may decide what, and the freeze -------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import msgspec
 from django.db import connection
 
 from accounts.models import Role, User
-from rotation import actions, assertions, plan, preflight, redraw, rules, targets
+from rotation import actions, assertions, ballots, plan, preflight, redraw, rules, targets
 from rotation.approvers import database_time, rule_for
 from rotation.approving import Given
 from rotation.ballot import Channel, Verdict
@@ -96,5 +96,6 @@ def as_role(role: str) -> Iterator[None]:
 
 def touched(change: Change, authenticator: Authenticator, verdict: Verdict = Verdict.APPROVE, **wrong: Any) -> Given:
     """Return a page's session with a passkey's answer over a change."""
-    asked = assertions.challenge(change.name, change.plan_hash, verdict.value, change.facts_hash)
+    ballot = ballots.of(change, authenticator.person)
+    asked = assertions.challenge(change.name, change.plan_hash, verdict.value, change.facts_hash, ballot)
     return Given(Channel.PAGE, assertion=authenticator.answer(asked, **wrong), by=PARTY)

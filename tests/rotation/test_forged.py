@@ -232,6 +232,20 @@ def test_a_policy_that_was_loosened_after_asking_changes_nothing(scene):
     assert scene.judged(change)[0] == "void"
 
 
+def test_a_verdict_that_comes_while_it_is_judged_is_neither_counted_unjudged_nor_stumbled_over(scene, monkeypatch):
+    read = standing.known
+
+    def meanwhile():
+        monkeypatch.setattr(standing, "known", read)
+        scene.forge(person_id=scene.eve.pk, person_name="eve")
+        return read()
+
+    scene.forge(assertion=scene.assertion(scene.change, scene.bob))
+    monkeypatch.setattr(standing, "known", meanwhile)
+    assert standing.unsure(Change.objects.get(pk=scene.change.pk), database_time(), PARTY) == ("", "")
+    assert scene.change.verdicts.count() == 2
+
+
 def test_a_rejection_that_came_first_wins_over_a_state(scene):
     no = touched(scene.change, scene.keys[scene.eve.pk], standing.Verdict.REJECT)
     with as_role(roles.WEB):
