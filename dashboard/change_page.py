@@ -300,6 +300,13 @@ class ChangePage:
         return self.moves and any(one.state == cutting.FAILED for one in self.told.steps)
 
     @property
+    def cut_off(self) -> bool:
+        """Whether all that was to be cut off is, and it goes on with the rest: what a responder waits to read."""
+        alone = apart.by_number(self.change.plan)
+        cuts = [one for one in self.told.steps if alone.get(one.number)]
+        return self.moves and bool(cuts) and all(one.state == "done" for one in cuts)
+
+    @property
     def proofs(self) -> Sequence[Proof]:
         """Return the lines of proof that are shown."""
         return self.told.proofs[:SHOWN]

@@ -47,11 +47,16 @@ def test_while_it_runs_and_once_it_stopped_it_says_who_and_what_is_tried_again(a
     rows = Change.objects.filter(pk=change.pk)
     rows.update(state=lifecycle.RUNNING, approved_at=now, started_at=now, says=SAYS)
     page = anns.get(f"/changes/{change.name}/")
+    assert "All that was to be cut off" not in page.text
     assert SAYS in page.text and "Each is tried again by itself, every five minutes" in page.text
     assert "2 of 4 done, 1 failed" in page.text
     assert any(own.get("role") == "alert" and own.get("class") == "stopped" for _, own in page.elements)
     assert "2026-11-28T03:00:00" not in page.text and "not revoked" in page.text
-    rows.update(state=lifecycle.FAILED, ended_at=now)
+    change.steps.filter(state="failed").update(state="done")
+    rows.update(says="")
+    assert "All that was to be cut off is cut off." in anns.get(f"/changes/{change.name}/").text
+    change.steps.filter(number=2).update(state="failed")
+    rows.update(state=lifecycle.FAILED, ended_at=now, says=SAYS)
     change.steps.filter(state="failed").update(state="stopped")
     text = anns.get(f"/changes/{change.name}/").text
     assert SAYS in text and "Try step 2 again…" in text
