@@ -158,11 +158,11 @@ def facts_of(change: Change, rule: Rule, asked: datetime | None = None) -> Chang
         open=change.state in {lifecycle.REQUESTED, lifecycle.APPROVED},
         editors=frozenset(editors),
         ties=held,
-        editor_ties=tuple(_editor_ties(editors - {change.asker_id}, at)),
+        editor_ties=tuple(_editor_ties(editors - {change.asker_id or 0}, at)),
     )
 
 
-def _editor_ties(editors: set[int | None], at: datetime) -> Iterable[tuple[str, Tie]]:
+def _editor_ties(editors: set[int], at: datetime) -> Iterable[tuple[str, Tie]]:
     """Yield who counts as one person with somebody that drew the plan: a schedule's editors may be others than now."""
     for editor in User.objects.only(*SEEN).filter(pk__in=editors).order_by("pk"):
         yield from ((editor.username, tie) for tie in _ties(editor, at))
