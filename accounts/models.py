@@ -7,7 +7,7 @@ from types import MappingProxyType
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 from django.utils.crypto import salted_hmac
 
 
@@ -125,6 +125,18 @@ class TrailEntry(models.Model):
         indexes = (
             models.Index(fields=["actor_name", "position"], name="accounts_trail_by_actor"),
             models.Index(fields=["at"], name="accounts_trail_by_time"),
+            # What approvals are judged by: what was done to a change or an account, and under which names.
+            models.Index(
+                fields=["subject_kind", "subject_id"],
+                name="accounts_trail_by_subject",
+                condition=models.Q(subject_id__isnull=False),
+            ),
+            models.Index(
+                fields=["actor_id", "actor_name"],
+                name="accounts_trail_by_account",
+                condition=models.Q(actor_id__isnull=False),
+            ),
+            models.Index(Upper("subject_text"), name="accounts_trail_by_name", condition=models.Q(subject_kind="user")),
         )
 
     def __str__(self) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
+from django.core.management.base import CommandParser
 from django.db import DatabaseError, InterfaceError
 
 from audit.batch import LostRace
@@ -67,6 +69,18 @@ def _first(error: Exception) -> str:
 
 _AGO = re.compile(r"(\d{1,6})\s*(m|h|d|w)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def take_window(parser: CommandParser) -> None:
+    """Let a command be asked of a window of time, and for JSON."""
+    parser.add_argument("--since", help="2026-11-18, 2026-11-18T02:00:00Z or 24h (UTC)")
+    parser.add_argument("--until", help="the end of the window, not included")
+    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+
+
+def read_window(given: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """Return the window that a command was asked of; raises `BadInput`."""
+    return read_time(given["since"], "--since"), read_time(given["until"], "--until")
 
 
 def read_time(text: str | None, name: str) -> datetime | None:

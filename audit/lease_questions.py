@@ -36,6 +36,7 @@ class Wish:
     vault: str = ""
     orphaned: bool = False
     holder: str = ""  # the whole name of a principal
+    pod_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,8 @@ def _wanted(wish: Wish) -> Q:
         wanted &= Q((column, value)) if value else Q()
     if wish.holder:
         wanted &= Q(principal_id__in=list(Principal.objects.filter(name=wish.holder).values_list("pk", flat=True)))
+    if wish.pod_uid:  # said apart from the other ways to name a pod, for which no index helps
+        wanted &= ~Q(pod_uid="") & Q(pod_uid=wish.pod_uid)
     if wish.pod:
         named = Q(pod=wish.pod) if "/" in wish.pod else Q(pod__endswith=f"/{wish.pod}") | Q(pod_uid=wish.pod)
         wanted &= ~Q(pod="") & named

@@ -49,8 +49,8 @@ ASKS = {
     "freeze_off": "Say which freeze, by its number in the list of freezes.",
     "grant_role": "Name the person, and the role: approver or administrator.",
     "kv": (
-        "Name the secret. With adopt somebody else writes the new version and this change goes on from there; "
-        "with generated Keybook chooses new values for the keys that you name."
+        "Name the secret. Either somebody else writes the new version in Vault and this change goes on from there, "
+        "or Keybook chooses new values for the keys that you name."
     ),
     "lease": (
         "Say in one of these ways which leases. They are frozen in the plan: what is issued later is not touched."
@@ -170,7 +170,7 @@ class ChangeForm:
     @property
     def offers(self) -> dict[str, list[Offer]]:
         """Return the targets by family; those that take what is given already come first."""
-        found: dict[str, list[Offer]] = {}
+        found: dict[str, list[Offer]] = {words: [] for words in FAMILIES.values()}
         for kind, module in targets.kinds().items():
             if OPEN_TO.get(module.FAMILY, self.person.role) != self.person.role:
                 continue
@@ -180,7 +180,7 @@ class ChangeForm:
             found.setdefault(FAMILIES.get(module.FAMILY, module.FAMILY), []).append(
                 Offer(kind, module.TITLE, module.FAMILY, bool(takes - set(WHERE)))
             )
-        return found
+        return {words: offers for words, offers in found.items() if offers}
 
     def address(self, kind: str) -> str:
         """Return the query of the form of another target, with what was given already."""

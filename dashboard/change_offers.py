@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
+
+MOST_LEASES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,29 @@ def respond(evidence: str = "", **facts: str) -> Way:
     """Return the button that opens the playbooks which fit what is known, by the kinds of their inputs."""
     given = {name: value for name, value in {**facts, "evidence": evidence}.items() if value}
     return Way("Respond…", f"{reverse('playbook-list')}?{urlencode(given)}", "book")
+
+
+def broken_glass(steps: Sequence[Mapping[str, Any]], vault: str, evidence: str) -> list[Way]:
+    """Return the buttons that break the glass for each cut of a plan alone: for rotations it does not break."""
+    found = []
+    for one in steps:
+        given = _cut(one["step"], one["args"])
+        if given:
+            pairs = {**given, "vault": vault, "evidence": evidence, "glass": "yes"}
+            query = urlencode({name: value for name, value in pairs.items() if value})
+            found.append(Way(f"{one['describe']['title']}…", f"{reverse('change-new')}?{query}", "triangle"))
+    return found
+
+
+def _cut(kind: str, args: Mapping[str, Any]) -> dict[str, str]:
+    """Return the form's fields for one step; nothing for what is no cut, or for more leases than an address holds."""
+    if kind == "disable_entity" and not args.get("enable"):
+        return {"target": "entity", "entity": str(args["entity"])}
+    if kind == "revoke_token":
+        return {"target": "token", "accessor": str(args["accessor"])}
+    if kind == "revoke_leases" and len(args["leases"]) <= MOST_LEASES:
+        return {"target": "lease", "leases": "\n".join(args["leases"])}
+    return {}
 
 
 def event(event_id: str, secret: str, principal: str, pod: str, vault: str, since: str) -> list[Way]:

@@ -14,7 +14,7 @@ from accounts.scope import Scope
 from dashboard import change_words
 from dashboard.change_words import Left, Mark
 from dashboard.words import counted
-from rotation import asking_people, handing, lifecycle, queries
+from rotation import apart, asking_people, cutting, handing, lifecycle, queries
 from rotation.models import Attempt, Change, Proof, Step, Verdict
 from rotation.two_way import WRITING
 
@@ -33,6 +33,12 @@ class PlanRow:
     now: str
     after: str
     undo: str
+    holds_up: str = ""  # what waits for it, as `rotation.apart` has it
+
+    @property
+    def fails(self) -> str:
+        """Return what becomes of the others if it fails, "" where all stop, as everywhere."""
+        return change_words.FAILS.get(self.holds_up, "")
 
     @property
     def final(self) -> bool:
@@ -229,7 +235,7 @@ class ChangePage:
         """Return the words of the button that resumes it."""
         if self.moves and self.change.pause_before:
             return f"Resume at step {self.change.pause_before}" if self.paused else "Do not pause"
-        return change_words.resumes(self.told.steps)
+        return change_words.resumes(self.told.steps, cutting.failed(self.change))
 
     @cached_property
     def pausable(self) -> list[PlanRow]:
@@ -245,9 +251,11 @@ class ChangePage:
     @property
     def paused(self) -> bool:
         """Whether it stands where a person wanted a pause; before, the wish alone is told."""
-        before = self.change.pause_before
-        done = sum(one.state == "done" for one in self.told.steps)
-        return self.moves and before is not None and before == done + 1 and before in {r.number for r in self.pausable}
+        before, alone = self.change.pause_before, apart.by_number(self.change.plan)
+        if not self.moves or before is None or before not in {row.number for row in self.pausable}:
+            return False
+        earlier = [one for one in self.told.steps if one.number < before]
+        return len(earlier) == before - 1 and all(one.state == "done" or alone.get(one.number) for one in earlier)
 
     @property
     def pause_wanted(self) -> bool:
@@ -281,9 +289,15 @@ class ChangePage:
         """Return where the steps stand, in words: the only thing that is announced when it changes."""
         steps = self.told.steps
         done, of = sum(one.state == "done" for one in steps), len(steps)
+        failed = sum(one.state == cutting.FAILED for one in steps)
         if self.change.state == lifecycle.RUNNING and done < of:
-            return f"step {done + 1} of {of}"
+            return f"{done} of {of} done, {failed} failed" if failed else f"step {done + 1} of {of}"
         return f"{done} of {of} done, every attempt is kept"
+
+    @property
+    def not_cut_off(self) -> bool:
+        """Whether somebody still has access whom it was to cut off, though it goes on."""
+        return self.moves and any(one.state == cutting.FAILED for one in self.told.steps)
 
     @property
     def proofs(self) -> Sequence[Proof]:
@@ -320,13 +334,13 @@ class ChangePage:
 def plan_row(planned: dict[str, Any]) -> PlanRow:
     """Return a step of a plan with its own words."""
     said = planned.get("describe", {})
-    given = (said.get(name, "") for name in ("title", "now", "after", "undo"))
-    return PlanRow(planned.get("number", 0), *given)
+    title, now, after, undo = (said.get(name, "") for name in ("title", "now", "after", "undo"))
+    return PlanRow(planned.get("number", 0), title, now, after, undo, apart.holds_up(planned))
 
 
 def step_row(step: Step, final: bool, now: datetime) -> StepRow:
     """Return a step as the list draws it."""
-    look = {"waiting": "running"}.get(step.state, step.state)
+    look = {"waiting": "running", "failed": "stopped"}.get(step.state, step.state)
     done, of = int(step.progress.get("done", 0)), int(step.progress.get("of", 0))
     done = of if step.state == "done" else done  # the last look of a step that ends counts nothing
     width = round(BAR * min(done, of) / of) if of else 0

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from dashboard.lease_words import Said
 from dashboard.words import duration
-from rotation import lifecycle
+from rotation import apart, lifecycle
 from rotation.models import Change, Step
 
 STATES = {
@@ -153,7 +153,16 @@ def cancels(change: Change, steps: Sequence[Step]) -> str:
     return "Cancel it"
 
 
-def resumes(steps: Sequence[Step]) -> str:
-    """Return the words of the button that lets it go on."""
+FAILS = {
+    apart.NOTHING: "If it fails, all others are still done.",
+    apart.ROTATIONS: "If it fails, others are still cut off, and no rotation begins.",
+}
+
+
+def resumes(steps: Sequence[Step], alone: Sequence[Step] = ()) -> str:
+    """Return the words of the button that lets it go on; `alone` are steps that stand apart and failed."""
+    if alone:
+        numbers = [str(one.number) for one in steps if one.state in ("failed", "stopped")]
+        return f"Try step {numbers[0]} again" if len(numbers) == 1 else f"Try steps {', '.join(numbers)} again"
     first = next((step.number for step in steps if step.state != "done"), 1)
     return f"Resume from step {first}"

@@ -11,6 +11,8 @@ from typing import Any
 from django.http import QueryDict
 
 from accounts.models import User
+from dashboard import change_offers, field_words
+from dashboard.change_offers import Way
 from dashboard.change_page import PlanRow, plan_row
 from dashboard.words import visible
 from rotation import playbooks
@@ -35,7 +37,7 @@ class Asked:
     words: str
     help: str
     needed: bool
-    choices: tuple[str, ...] = ()
+    choices: tuple[tuple[str, str], ...] = ()  # each with its words
 
 
 @dataclass
@@ -58,7 +60,8 @@ class PlaybookForm:
     def _field(self, name: str, one: Input) -> Asked:
         kind = {"names": "lines", "yes": "yes", "choice": "one"}.get(one.kind, "text")
         needed = one.default is None and one.kind not in ("names", "yes")
-        return Asked(name, kind, self._value(name, one), one.title, one.help, needed, one.of)
+        choices = tuple((each, field_words.CHOICES.get(each, each)) for each in one.of)
+        return Asked(name, kind, self._value(name, one), one.title, one.help, needed, choices)
 
     def _value(self, name: str, one: Input) -> str:
         if one.kind == "yes":
@@ -119,6 +122,13 @@ class PlaybookForm:
     def rows(self) -> list[PlanRow]:
         """Return the plan's steps."""
         return [plan_row(one) for one in self.plan.document["steps"]] if self.plan else []
+
+    @property
+    def glass(self) -> list[Way]:
+        """Return the buttons by which each of its cuts is asked for behind a broken glass, if nobody is there."""
+        if self.plan is None:
+            return []
+        return change_offers.broken_glass(self.whole["steps"], str(self.whole.get("vault", "")), self.evidence)
 
     @property
     def whole(self) -> Mapping[str, Any]:

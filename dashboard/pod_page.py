@@ -131,7 +131,7 @@ class PodPage:
     @cached_property
     def leases(self) -> list[Item]:
         """Return the leases that it took, newest first."""
-        rows = lease_questions.leases(Wish(pod=self.view.uid), scope=self.scope, now=self.now)
+        rows = lease_questions.leases(Wish(pod_uid=self.view.uid), scope=self.scope, now=self.now)
         return [item(one, self.now) for one in lease_questions.shown(rows.order_by("-pk")[:LEASES], self.now)]
 
     @property

@@ -186,6 +186,11 @@ class SchedulePage:
         return self.changes and self.schedule.enabled and self.told.stopped is None
 
     @property
+    def asks_some(self) -> bool:
+        """Whether it can be had to ask for one of the secrets shown: none has when all have a change on its way."""
+        return self.asks and any(not one.kept.open for one in self.items)
+
+    @property
     def asks_not(self) -> str:
         """Return why nobody, or not this person, can have it ask now; empty where they can."""
         row = self.schedule

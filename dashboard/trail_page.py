@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 
 from accounts import trail_pages
 from accounts.trail_pages import Entry, Query
+from dashboard import zone
 from dashboard.closing import Closing
 from dashboard.forms import RangeForm
 from dashboard.keys import key_of
-from dashboard.words import counted, day, number, utc
+from dashboard.words import counted, day, number
 
 SHOWN = 100
 LONGEST = 500
@@ -82,10 +83,15 @@ class TrailPage:
         """Give the entries, each new day named before its first."""
         shown = None
         for one in self.entries:
-            if utc(one.at).date() != shown:
-                shown = utc(one.at).date()
+            if zone.local(one.at).date() != shown:
+                shown = zone.local(one.at).date()
                 yield Item(day=day(one.at))
             yield Item(one, self._at(who=one.actor_name), self._at(did=one.verb))
+
+    @property
+    def offsets(self) -> str:
+        """Return what the column of times says of its offset."""
+        return zone.head(one.at for one in self.entries)
 
     @property
     def older(self) -> str:

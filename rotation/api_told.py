@@ -10,7 +10,7 @@ from rotation.models import Attempt, Change, Proof, Step, Verdict
 from rotation.queries import Told
 
 Shown = dict[str, Any]
-_STEP = ("number", "step", "describe", "args")
+_STEP = ("number", "step", "describe", "args", "holds_up")
 
 
 def moment(value: datetime | None) -> str | None:
@@ -113,7 +113,7 @@ def _step(one: Step) -> Shown:
 
 def _attempt(one: Attempt) -> Shown:
     return {"number": one.number, "worker": one.worker, "began_at": moment(one.began_at), "intent": one.intent,
-            "outcome": one.outcome or None, "says": one.says or None, "receipt": one.receipt,
+            "outcome": one.outcome or None, "says": one.says or None, "receipt": one.brought,
             "ended_at": moment(one.ended_at)}  # fmt: skip
 
 

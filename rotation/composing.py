@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from rotation.apart import NOTE, apart
 from rotation.planning import Blast, Drawn, Need, StepSpec
 from rotation.touching import Touched, alone, staged
 
@@ -21,7 +22,7 @@ TURNS = {
 }
 TOGETHER = ("rotate", "restart")
 REVOKES, PROOF = "revoke_leases", "verify_revoked"
-CUTS = (REVOKES, "revoke_token", "disable_entity", "notify")  # never held up by a proof that waits for a database
+CUTS = (REVOKES, "revoke_token", "disable_entity", NOTE)  # never behind a proof that waits for a database
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,13 @@ def steps_of(pieces: Sequence[Piece]) -> list[StepSpec]:
     """Return all steps in order: rotations next to each other in turns, no lease revoked and nothing done twice."""
     found: list[StepSpec] = []
     for together, some in groupby(pieces, lambda one: one.family in TOGETHER):
-        block = [step for piece in some for step in piece.drawn.steps]
+        block = [_stands(step, piece) for piece in some for step in piece.drawn.steps]
         found += _together(block) if together else block
     return _proven(_leases_once(found))
+
+
+def _stands(step: StepSpec, piece: Piece) -> StepSpec:
+    return apart(step) if piece.family == "revoke" or step.step == NOTE else step
 
 
 def _together(block: Iterable[StepSpec]) -> list[StepSpec]:
@@ -75,7 +80,8 @@ def _numbered(proof: StepSpec, steps: Sequence[StepSpec]) -> StepSpec:
         number for number, one in enumerate(steps, 1)
         if one.step == REVOKES and one.args.get("namespace", "") == space
     ]  # fmt: skip
-    return StepSpec(PROOF, {"revoked_by": told, "namespace": space})
+    made = StepSpec(PROOF, {"revoked_by": told, "namespace": space})
+    return apart(made) if all(steps[number - 1].holds_up for number in told) else made
 
 
 def _once(steps: Iterable[StepSpec]) -> list[StepSpec]:
@@ -97,7 +103,7 @@ def _leases_once(steps: Sequence[StepSpec]) -> list[StepSpec]:
         left = [lease for lease in one.args["leases"] if lease not in seen]
         seen |= set(left)
         if left:
-            found.append(StepSpec(one.step, {**one.args, "leases": left}))
+            found.append(replace(one, args={**one.args, "leases": left}))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rotation import cutting
 from rotation.models import Change, Step
 
 _BEGUN = {"": "It may have happened", "waiting": "It had begun, and is not taken back"}
@@ -43,7 +44,12 @@ def _them(leases: Sequence[str]) -> str:
 
 def cancelled(change: Change) -> str:
     """Say how far it came; a step that had begun may go on in Vault or the cluster without us."""
-    step = change.steps.exclude(state="done").order_by("number").first()
+    some = cutting.failed(change)
+    return f"{cutting.sentence(some)} {_how_far(change, [one.pk for one in some])}".strip()
+
+
+def _how_far(change: Change, failed: Sequence[int]) -> str:
+    step = change.steps.exclude(state="done").exclude(pk__in=failed).order_by("number").first()
     of = change.steps.count()
     last = step.attempts.order_by("-number").first() if step else None
     if step is None or last is None or _only_looks(change, step):

@@ -10,7 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
-from rotation import lifecycle, notice_models, schedule_models  # noqa: F401 - Django finds tables here
+from rotation import lifecycle, notice_models, schedule_models, silence  # noqa: F401 - Django finds tables here
 
 _OPEN = (lifecycle.REQUESTED, lifecycle.APPROVED, lifecycle.RUNNING)
 
@@ -163,6 +163,11 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number}: {self.outcome or 'no result'}"
+
+    @property
+    def brought(self) -> dict[str, object]:
+        """Return what people are shown of the receipt: all but the machine's own clock."""
+        return silence.broken(self.receipt)
 
 
 class Proof(models.Model):

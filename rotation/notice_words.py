@@ -33,6 +33,10 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType({
     "approved": ("{name} is approved: {deed}", "nothing; it starts by itself. Its page shows each step."),
     "rejected": ("{name} is rejected: {deed}", "nothing was done. It can be asked for anew."),
     "failed": ("{name} stopped: {deed}", "read why on its page, then resume it or cancel the rest."),
+    "not_cut_off": (
+        "{name} could not cut everybody off: {deed}",
+        "mend what it says; it is tried again every five minutes while the change runs.",
+    ),
     "succeeded": ("{name} is done: {deed}", "nothing, unless its lines of proof say that something falls short."),
     "break_glass": (
         "{who} broke the glass: {deed}",

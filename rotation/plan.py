@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from django.conf import settings
 
-from rotation import steps, targets
+from rotation import apart, steps, targets
 from rotation.estate import Estate
 from rotation.planning import Refused, StepSpec, Wish, digest, document
 from rotation.rules import RISKS
@@ -35,6 +35,8 @@ def make(target: str, args: Mapping[str, Any], books: Books, wish: Wish | None =
         raise Refused(f"No target is called {target!r}.", f"Known are {known}.", code="unknown_target", field="target")
     given, wished = _args(kind, target, args), wish or Wish(target)
     drawn = kind.draw(given, wished, Estate(books, datetime.now(UTC), may_generate()))
+    if kind.FAMILY == "revoke" and not drawn.parts:
+        drawn = replace(drawn, steps=apart.of_one(drawn.steps))
     whole = document(target, msgspec.to_builtins(given), drawn, [describe(one) for one in drawn.steps])
     told = msgspec.json.decode(msgspec.json.encode(wished))
     whole["wish"] = {name: value for name, value in told.items() if value or name != "window"}

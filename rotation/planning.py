@@ -38,10 +38,14 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class StepSpec:
-    """One step of a plan: its kind (a module of `rotation.steps`) and its arguments as JSON."""
+    """One step of a plan: its kind (a module of `rotation.steps`) and its arguments as JSON.
+
+    `holds_up` says what waits for it, as `rotation.apart` has it; empty for all that comes after it.
+    """
 
     step: str
     args: Mapping[str, Any]
+    holds_up: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,13 @@ def document(
         "verb": drawn.verb,
         "subject": drawn.subject,
         "steps": [
-            {"number": number, "step": one.step, "args": dict(one.args), "describe": dict(words)}
+            {
+                "number": number,
+                "step": one.step,
+                "args": dict(one.args),
+                "describe": dict(words),
+                **({"holds_up": one.holds_up} if one.holds_up else {}),
+            }
             for number, (one, words) in enumerate(zip(drawn.steps, described, strict=True), 1)
         ],
         "blast_radius": {

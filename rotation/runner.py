@@ -19,7 +19,7 @@ from django.db.models import F, Max, Q
 from django.db.models.functions import Now
 
 from kit import faults
-from rotation import endings, failures, lifecycle, moves, silence, steps
+from rotation import apart, cutting, endings, failures, lifecycle, moves, silence, steps
 from rotation.models import Attempt, Change, Proof, Step
 from rotation.outcomes import Done, Drifted, NotDone, Outcome, ProofLine, Unknown, Waiting
 from rotation.surroundings import Hands, world_of
@@ -82,12 +82,51 @@ def _advance(change: Change, hands: Hands) -> None:
     if not change.steps.exists():  # only a worker lays steps, and only after it judged the approvals
         moves.make(change, "fail", WORKER, epoch=change.epoch, says=_NEVER_BEGAN, **_RELEASED)
         return
-    while (step := change.steps.exclude(state="done").order_by("number").first()) is not None:
-        if _held_up(change, hands, step) or not _take(change, step, hands):
-            return
+    if not _walk(change, hands):
+        return
+    if change.steps.exclude(state="done").exists():
+        _without(change, hands)
+        return
     moves.make(
         change, "succeed", WORKER, epoch=change.epoch, says=endings.succeeded(change, hands.came(change)), **_RELEASED
     )
+
+
+def _walk(change: Change, hands: Hands) -> bool:
+    """Take each step that nothing holds up, in order; False once the change was let go of meanwhile.
+
+    A step that stands apart holds up none of those behind it that stand apart too.
+    """
+    holds, shut = apart.by_number(change.plan), False
+    for step in change.steps.exclude(state="done").order_by("number"):
+        alone = holds.get(step.number, "")
+        if not alone and shut:
+            return True
+        if alone and (at := cutting.due(step)) is not None and at > hands.now():
+            took = False
+        elif _held_up(change, hands, step):
+            return False
+        else:
+            took = _take(change, step, hands)
+        if not took and not alone:
+            return False
+        shut = shut or (not took and alone == apart.ROTATIONS)
+    return True
+
+
+def _without(change: Change, hands: Hands) -> None:
+    """End a turn in which all was tried that nothing holds up: wait for what is under way, or end without the rest."""
+    holds = apart.by_number(change.plan)
+    left = [one for one in change.steps.exclude(state="done") if holds.get(one.number)]
+    waits = [cutting.due(one) or hands.now() for one in left if one.state != cutting.FAILED]
+    if waits:
+        _park(change, "", max(0.5, (min(waits) - hands.now()).total_seconds()), hands)
+        return
+    with transaction.atomic():
+        with _mine(change):
+            some = cutting.failed(change)
+            change.steps.filter(state=cutting.FAILED).update(state="stopped")  # so a resume tries them at once
+        moves.make(change, "fail", WORKER, epoch=change.epoch, says=cutting.ended(change, some), **_RELEASED)
 
 
 def _start(change: Change, hands: Hands) -> bool:
@@ -144,7 +183,7 @@ def _paused(change: Change, step: Step | None, hands: Hands) -> bool:
 
 def _idle_since(change: Change) -> datetime:
     """Return when the last step was done, of a change that runs; its start before any was."""
-    last = change.steps.aggregate(at=Max("ended_at"))["at"]
+    last = change.steps.filter(state="done").aggregate(at=Max("ended_at"))["at"]
     return last or change.started_at or change.asked_at
 
 
@@ -194,7 +233,7 @@ def _write_attempt(change: Change, step: Step, intent: Mapping[str, Any], hands:
     with _mine(change):
         number = step.attempts.count() + 1
         started = {} if step.started_at else {"started_at": Now()}
-        Step.objects.filter(pk=step.pk).update(state="running", says="", **started)
+        Step.objects.filter(pk=step.pk).update(state="running", says="", ended_at=None, **started)
         made = Attempt.objects.create(
             step=step, number=number, epoch=change.epoch, worker=hands.worker, intent=dict(intent)
         )
@@ -235,7 +274,7 @@ def _settle(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hand
     if isinstance(outcome, Waiting | Unknown | NotDone):
         _wait(change, step, attempt, outcome, hands)
     else:
-        _stop(change, step, outcome.says or "The step was refused.")
+        _give_up(change, step, outcome.says or "The step was refused.")
     return False
 
 
@@ -275,34 +314,47 @@ def _keep_line(step: Step, line: ProofLine) -> None:
 
 def _wait(change: Change, step: Step, attempt: Attempt, outcome: Outcome, hands: Hands) -> None:
     """Park the change; one that was tried too often, or is unknown for too long, stops for a person."""
-    if why := _enough(attempt, outcome, hands):
+    if why := _enough(attempt, outcome):
         with _mine(change):
             Attempt.objects.filter(pk=attempt.pk).update(receipt=silence.broken(attempt.receipt))
-        _stop(change, step, f"{outcome.says} {why}")
+        _give_up(change, step, f"{outcome.says} {why}")
         return
     given: dict[str, Any] = {"state": "waiting", "says": outcome.says}
     if isinstance(outcome, Waiting) and outcome.of:
         given["progress"] = {"done": outcome.done, "of": outcome.of}
     with _mine(change):
         Step.objects.filter(pk=step.pk).update(**given)
-    tried = min(60.0, 2.0 ** min(attempt.number, 6))
+    if apart.by_number(change.plan).get(step.number):
+        return  # it holds nothing up: the turn goes on with those behind it
+    tried = cutting.pause(attempt.number)
     _park(change, "", outcome.seconds if isinstance(outcome, Waiting | Unknown) else tried, hands)
 
 
-def _enough(attempt: Attempt, outcome: Outcome, hands: Hands) -> str:
-    if isinstance(outcome, Unknown) and silence.too_long(attempt.receipt, hands.now()):
+def _enough(attempt: Attempt, outcome: Outcome) -> str:
+    if isinstance(outcome, Unknown) and silence.too_long(attempt.receipt):
         return silence.WHY
     if isinstance(outcome, NotDone) and not attempt.number % MOST_ATTEMPTS:  # a resumed one gets as many again
         return f"It was tried {attempt.number} times, and is not done. Mend that, then resume."
     return ""
 
 
+def _give_up(change: Change, step: Step, why: str) -> None:
+    """Leave a step undone: one that stands apart alone, with any other the change stops."""
+    if not apart.by_number(change.plan).get(step.number):
+        _stop(change, step, why)
+        return
+    with _mine(change):
+        Step.objects.filter(pk=step.pk).update(state=cutting.FAILED, says=why, ended_at=Now())
+
+
 def _stop(change: Change, step: Step, why: str, **more: Any) -> None:
     with transaction.atomic():
         with _mine(change):
+            some = cutting.failed(change)
+            change.steps.filter(state=cutting.FAILED).update(state="stopped")
             Step.objects.filter(pk=step.pk).update(state="stopped", says=why, ended_at=Now())
         of = change.steps.count()
-        says = f"Stopped at step {step.number} of {of}. {why}"
+        says = f"{cutting.sentence(some)} Stopped at step {step.number} of {of}. {why}".strip()
         moves.make(change, "fail", WORKER, epoch=change.epoch, says=says, **_RELEASED, **more)
 
 
@@ -311,10 +363,11 @@ _RELEASED: dict[str, Any] = {"owner": "", "lease_until": None, "due_at": None}
 
 def _park(change: Change, why: str, seconds: float, hands: Hands) -> None:
     """Let go of the change until it is due again: no worker sleeps over what only time or others can do."""
-    due = hands.now() + timedelta(seconds=seconds)
-    given = {**_RELEASED, "due_at": due, "says": why}
-    if not Change.objects.filter(pk=change.pk, epoch=change.epoch).update(**given):
-        raise Superseded(change.name)
+    due, some = hands.now() + timedelta(seconds=seconds), cutting.failed(change)
+    given = {**_RELEASED, "due_at": due, "says": f"{cutting.sentence(some)} {why}".strip()}
+    with _mine(change):
+        cutting.tell_once(change, some)
+        Change.objects.filter(pk=change.pk).update(**given)
 
 
 @contextmanager

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from rotation import silence
 from rotation.alarms import alarm
 from rotation.models import Attempt, Change, Step
 from rotation.present import Getting, getting
@@ -53,7 +54,9 @@ def world_of(
         change=change.name, step=step.number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
         intent=attempt.intent if attempt else {}, began=began, kept=lambda: _kept(change),
         alarm=lambda says: alarm(change.name, step.number, change.vault, says),
-        tried=attempt.began_at if attempt else hands.now(), started=change.started_at or hands.now(),
+        tried=attempt.began_at if attempt else hands.now(),
+        waited=silence.waited(attempt.receipt, hands.now()) if attempt else timedelta(),
+        started=change.started_at or hands.now(),
         doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, present=hands.present,
         earlier=_earlier(change, step), facts=facts_of(change, step.number), halted=lambda: _halted(change, hands),
         progress=lambda done, of: progress(change, step, done, of),

@@ -28,6 +28,7 @@ KINDS: Mapping[str, str] = MappingProxyType({
     "approved": "a change was approved",
     "rejected": "a change was rejected",
     "failed": "a change stopped",
+    "not_cut_off": "a change could not cut somebody off, and goes on",
     "succeeded": "a change is done",
     "break_glass": "somebody broke the glass",
     "overdue": "nobody reviewed a broken glass in time",

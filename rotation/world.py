@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias
 
 from inventory.sightings import (
@@ -171,6 +171,7 @@ class World:
     """What a step gets besides its arguments. `change` is `C-215`; `intent` what was committed before the call.
 
     `began` is when the first attempt of this step began, `tried` when the last did, `started` when the change did.
+    `waited` is how long the last attempt was waited for, without the time in which no worker looked.
     `facts` is what was found of this step when the change was looked at last before it started.
     """
 
@@ -187,6 +188,7 @@ class World:
     witness: Witness
     now: Callable[[], datetime]
     present: Callable[[str, str, str, str], Sequence[Getting]]  # vault, namespace, mount, path: who gets it now
+    waited: timedelta = timedelta()
     progress: Callable[[int, int], None] = field(default=lambda _done, _of: None)
     halted: Callable[[], str] = field(default=lambda: "")  # why a long step should stop at its next border
     facts: Mapping[str, Any] = field(default_factory=dict)  # what this step's `check` found, as it was approved

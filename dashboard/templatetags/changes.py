@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from accounts.may import may
-from dashboard import change_offers
+from dashboard import change_offers, words
 from dashboard.change_offers import Way
 from dashboard.limits import scope_for
+from dashboard.templatetags.keybook import kind_words, teeth
 from rotation import queries
 
 register = template.Library()
@@ -35,3 +39,16 @@ def ways(context: template.Context, about: str, *facts: Any) -> dict[str, list[W
     """Draw the buttons that begin a change of what a page is about; nothing for who may not ask for one."""
     person = context["request"].user
     return {"ways": change_offers.FROM[about](*facts) if may(person, "changes.ask") else []}
+
+
+@register.simple_tag
+def answer_cell(columns: Sequence[str], at: int, value: str) -> SafeString:
+    """Draw one cell of an answer of the record as other pages draw its like: proof by teeth, a kind in words."""
+    column = columns[at] if at < len(columns) else ""
+    if not value:
+        return format_html("<td>{}</td>", "–")
+    if column == "proof":
+        return format_html("<td>{}</td>", teeth(value))
+    if column == "kind":
+        return format_html("<td>{}</td>", kind_words(value))
+    return format_html('<td class="mono">{}</td>', words.visible(value))

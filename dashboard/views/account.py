@@ -73,7 +73,8 @@ def factor(request: HttpRequest) -> HttpResponse:
 def _set_up(request: HttpRequest, user: User) -> HttpResponse:
     """Show the picture for the app until a code proves that the app has it."""
     secret = second_factor.pending_secret(request)
-    words = {"qr": picture(second_factor.app_address(user, secret)), "secret": secret}
+    shown = {"qr": picture(second_factor.app_address(user, secret)), "secret": secret}
+    words = {**shown, "must": second_factor.is_missing(request)}
     form = ProofForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
         return again(request, "accounts/set_up.html", form, **words)

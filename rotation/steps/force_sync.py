@@ -78,6 +78,6 @@ def _far(kube: Any, args: Args, world: World) -> Outcome:
     if not isinstance(found, Pending):
         return Done(found.says, {"lease": world.intent["lease"]} if world.intent["lease"] else {})
     says = f"{found.says} {found.trouble}".strip()
-    if world.now() - world.tried < PATIENCE:
+    if world.waited < PATIENCE:
         return Waiting(says, seconds=2.0)
     return Refused(f"{says} Its Secret may hold what it held: see the log of the operator, then resume.")

@@ -86,7 +86,7 @@ def _far(found: Any, args: Args, world: World) -> Outcome:
     if not hasattr(found, "trouble"):
         return Done(found.says, {"pods": found.total})
     says = f"{found.says} {found.trouble}".strip()
-    if world.now() - world.tried < PATIENCE + MORE * found.total:
+    if world.waited < PATIENCE + MORE * found.total:
         return Waiting(says, seconds=2.0, done=found.done_of, of=found.total)
     late = "See why its new pods do not come, or are not ready; the roll then goes on by itself. Then resume."
     return Refused(f"{args.print}: {says} It was waited for long enough. {late}{others}")

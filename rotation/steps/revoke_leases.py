@@ -58,24 +58,28 @@ def done(args: Args, world: World) -> Outcome:
 def run(args: Args, world: World) -> Outcome:
     """Revoke those that live; a refusal of one does not keep the others alive."""
     trouble: Outcome | None = None
-    kept = late = seen = 0
+    alive: list[str] = []
+    late = seen = 0
     many = len(args.leases)
     for part in revoking.batches(args.leases):
         if seen and (why := world.halted()):
+            kept = len(alive)
             says = f"{seen - kept:,} of {many:,} leases are revoked; the next is not begun. {why}"
             return Waiting(says, seconds=1.0, done=seen - kept, of=many)
         with world.doors.vault(world.vault, args.namespace, args.role, 3 * len(part)) as operator:
             for lease in part:
                 found = revoking.revoke(operator, lease)
                 late += isinstance(found, Late)
-                kept += found is not None
+                alive += [lease] if found is not None else []
                 trouble = found if isinstance(found, Outcome) and not isinstance(trouble, Unknown) else trouble
-        seen += len(part)
+        seen, kept = seen + len(part), len(alive)
         world.progress(seen - kept, many)
     if trouble is None or (args.proven_later and kept == late):
         return _ended(args, late)
     says = f"{kept:,} of {many:,} leases were not revoked. {trouble.says}"
-    return Unknown(says) if isinstance(trouble, Unknown) else NotDone(says) if late else type(trouble)(says)
+    if isinstance(trouble, Unknown):
+        return Unknown(says)
+    return NotDone(says) if late else type(trouble)(says, {revoking.ALIVE: alive})
 
 
 def _live(args: Args, world: World) -> Any:

@@ -56,7 +56,7 @@ def intend(args: Args, world: World) -> dict[str, Any] | Outcome:
 
 
 def done(args: Args, world: World) -> Outcome:
-    """Look at every pod; wait while one is missing, at most ten minutes from the beginning of this attempt."""
+    """Look at every pod; wait while one is missing, at most ten minutes of this attempt."""
     lines = tuple(_lines(args, world))
     kept_out = [one for one in lines if one.says == CORDONED]
     missing = [one for one in lines if one.state != "proven" and one.says != CORDONED]
@@ -69,7 +69,7 @@ def done(args: Args, world: World) -> Outcome:
         says = f"{len(lines) - len(kept_out)} of {len(lines)} pods have version {version}."
         return Done(f"{says} Not awaited, {CORDONED}: {len(kept_out)}." if kept_out else says, {}, kept)
     says = f"{len(lines) - len(missing) - len(kept_out)} of {len(lines)} pods have version {version}."
-    if world.now() - world.tried < PATIENCE:
+    if world.waited < PATIENCE:
         return Waiting(says, {}, kept, 2.0, len(lines) - len(missing), len(lines))
     first = missing[0]
     others = " No other workload was restarted." if args.only else ""

@@ -15,7 +15,7 @@ import msgspec
 
 from rotation import revoking
 from rotation.logins import Away, Fit, Issued, Logins, Said, said, unasked, unwatched
-from rotation.outcomes import Checked, Done, NotDone, Outcome, ProofLine, Sentence, Waiting
+from rotation.outcomes import Checked, Done, NotDone, Outcome, ProofLine, Refused, Sentence, Waiting
 from rotation.revoking import Late
 from rotation.steps import revoke_leases
 from rotation.world import World
@@ -115,6 +115,9 @@ def _judged(args: Args, world: World, parts: Sequence[Part], why: Outcome | None
     if not again:
         return Done(f"{gone:,} of {_many(parts):,} leases are gone.", {"gone": gone}, tuple(lines))
     says = f"{gone:,} of {_many(parts):,} leases are gone in Vault."
+    if isinstance(why, Refused):
+        alive_ids = [lease for part in parts for lease in part.live]
+        return Refused(f"{says} {why.says}", {revoking.ALIVE: alive_ids}, tuple(lines))
     if why is not None:
         says = f"{says} {why.says} It is asked again." if isinstance(why, Late) else f"{says} {why.says}"
     if alive:

@@ -37,7 +37,7 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
         },
     )  # fmt: skip
     doubts = () if args.enable else (
-        "Its leases live on: revoke them too.",
+        "Leases of it that no step here revokes live on.",
         "All pods of a service account share one entity: all of them are refused.",
     )  # fmt: skip
     verb = "Let in again" if args.enable else "Disable"

@@ -182,6 +182,9 @@ def test_somebody_who_has_neither_password_nor_factor_is_told_what_to_do(browser
     _age(browser, SECONDS + 1)
     told = browser.post("/confirm/", {"proof": "x"})
     assert told.status_code == 400 and "Sign out and in again" in words(told)
+    page = browser.get("/confirm/").content.decode()
+    assert 'formaction="/sign-out/"' in page and 'name="proof"' not in page
+    assert "before anything else" not in browser.get("/account/second-factor/").content.decode()
 
 
 def test_sessions_that_ended_by_themselves_are_swept_out_when_somebody_signs_in(browser, cat):

@@ -53,6 +53,15 @@ def test_a_whole_trail_on_one_page_ends_with_a_double_line(admin):
     assert f'title="sha-256 {newest.hash}"' in page.content.decode()
 
 
+def test_times_stand_in_the_readers_zone_and_the_columns_head_says_which(admin, eve):
+    eve.time_zone = "Asia/Kathmandu"
+    eve.save()
+    assert "Time +05:45" in words(admin.get("/trail/"))
+    eve.time_zone = "UTC"
+    eve.save()
+    assert "Time +00:00" in words(admin.get("/trail/"))
+
+
 @pytest.mark.parametrize(
     "query, fits",
     [

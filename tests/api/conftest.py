@@ -17,9 +17,9 @@ from accounts.models import User
 from accounts.scope import EVERYTHING, Scope
 from accounts.token_wish import SCOPES
 from accounts.tokens import Bearer
-from tests.audit.conftest import empty_past, past, recorded, test_database
+from tests.audit.conftest import empty_past, no_pods, past, recorded, test_database
 
-__all__ = ["empty_past", "past", "recorded", "test_database"]
+__all__ = ["empty_past", "no_pods", "past", "recorded", "test_database"]
 
 
 @pytest.fixture(autouse=True)

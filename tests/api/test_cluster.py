@@ -10,16 +10,9 @@ from accounts.scope import Area, Scope
 from audit.models import Secret
 from inventory import holding
 from tests.audit.lines import calls, log
-from tests.audit.pictured import forget_pods
 from tests.dashboard.pods_made import cluster, gets, pod, stuck, workload
 
-
-@pytest.fixture(autouse=True)
-def no_pods(past):
-    """Clusters and pods are no part of the past."""
-    forget_pods()
-    yield
-    forget_pods()
+pytestmark = pytest.mark.usefixtures("no_pods")
 
 
 def test_pods_come_page_by_page_with_what_keeps_them_and_how_old_that_is(siem):

@@ -23,6 +23,8 @@ from psycopg.conninfo import make_conninfo
 
 from sandbox.control import STATE, ask
 from tests.audit.past import Past
+from tests.audit.pictured import forget_pods
+from tests.inventory import recording
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "corpus"
@@ -190,3 +192,19 @@ def recorded():
 def truth(recorded):
     """What happened in the recorded logs, from the callers' side."""
     return json.loads(recorded("truth.json"))
+
+
+@pytest.fixture(scope="session")
+def audit_log(tmp_path_factory):
+    """The audit log of the recorded cluster, as a file."""
+    file = tmp_path_factory.mktemp("cluster") / "audit.log"
+    file.write_bytes(recording.packed("audit.log"))
+    return file
+
+
+@pytest.fixture
+def no_pods(past):
+    """Clusters and pods are no part of the past."""
+    forget_pods()
+    yield
+    forget_pods()

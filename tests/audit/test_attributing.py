@@ -19,25 +19,12 @@ from inventory.models import Listener
 from inventory.moments import time_of
 from inventory.pods import state_proxies
 from inventory.sync_pods import PodWriter, remember_accounts, remember_cluster
-from tests.audit.pictured import forget_pods, recorded_cluster, replay, told_proxies
+from tests.audit.pictured import recorded_cluster, replay, told_proxies
 from tests.inventory import older, recording
 
+pytestmark = pytest.mark.usefixtures("no_pods")
+
 PROVEN = ("exact", "strong")
-
-
-@pytest.fixture(autouse=True)
-def no_pods(past):
-    """Clusters and pods are no part of the past."""
-    forget_pods()
-    yield
-    forget_pods()
-
-
-@pytest.fixture(scope="session")
-def audit_log(tmp_path_factory):
-    file = tmp_path_factory.mktemp("cluster") / "audit.log"
-    file.write_bytes(recording.packed("audit.log"))
-    return file
 
 
 def said(past) -> dict[str, tuple[str, str]]:

@@ -10,18 +10,12 @@ from accounts.scope import EVERYTHING, Area, Scope
 from audit import attributing, consuming
 from inventory.cluster_models import SecretConsumer
 from inventory.sync_pods import remember_cluster
-from tests.audit.pictured import forget_pods, recorded_cluster, replay, told_proxies
+from tests.audit.pictured import recorded_cluster, replay, told_proxies
 from tests.inventory import recording
 
+pytestmark = pytest.mark.usefixtures("no_pods")
+
 KV = ("kv/data/live/a", "kv/live/b", "kv/data/lively/c", "kv/data/live/*")
-
-
-@pytest.fixture(autouse=True)
-def no_pods(past):
-    """Clusters and pods are no part of the past."""
-    forget_pods()
-    yield
-    forget_pods()
 
 
 def test_a_pods_reads_are_those_of_the_truth_and_a_limited_view_has_its_own_alone(past, tmp_path):

@@ -18,27 +18,14 @@ from inventory.cluster_models import Reckoning
 from inventory.delivery_models import Delivery, DeliveryAccount
 from inventory.lives import moment
 from inventory.moments import time_of
-from tests.audit.pictured import forget_pods, recorded_cluster, replay, told_proxies
+from tests.audit.pictured import recorded_cluster, replay, told_proxies
 from tests.cluster import recorded
 from tests.inventory import recording
 
+pytestmark = pytest.mark.usefixtures("no_pods")
+
 BEGAN = time_of(moment("2026-11-21T04:00:00Z"))
 DELIVERED = [one for one in recording.truth()["reads"] if one["kind"] in ("operator", "provider")]
-
-
-@pytest.fixture(autouse=True)
-def no_pods(past):
-    """Clusters and pods are no part of the past."""
-    forget_pods()
-    yield
-    forget_pods()
-
-
-@pytest.fixture(scope="session")
-def audit_log(tmp_path_factory):
-    file = tmp_path_factory.mktemp("cluster") / "audit.log"
-    file.write_bytes(recording.packed("audit.log"))
-    return file
 
 
 def asked() -> list[Asked]:

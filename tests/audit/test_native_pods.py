@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from audit import attributing
-from tests.audit.pictured import forget_pods, recorded_cluster, replay
+from tests.audit.pictured import recorded_cluster, replay
 from tests.cluster.records import POD, record
 from tests.inventory import recording
+
+pytestmark = pytest.mark.usefixtures("no_pods")
 
 SAID = """
     SELECT e.request_id::text, t.grade, t.pod_uid FROM audit_event e
@@ -15,14 +17,6 @@ SAID = """
     JOIN audit_attribution t ON t.use_id = u.id AND t.since <= e.time AND e.time < t.until
     WHERE e.flags & 4 = 0
 """
-
-
-@pytest.fixture(autouse=True)
-def no_pods(past):
-    """Clusters and pods are no part of the past."""
-    forget_pods()
-    yield
-    forget_pods()
 
 
 def test_the_recorded_native_reads_of_pods_are_exact(past, tmp_path):

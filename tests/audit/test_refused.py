@@ -12,19 +12,13 @@ from dashboard import cluster_words
 from inventory.cluster_models import PodState, SecretConsumer
 from inventory.cluster_questions import PodView, pod
 from inventory.models import PodAddress, PodLife
-from tests.audit.pictured import forget_pods, recorded_cluster, replay, told_proxies
+from tests.audit.pictured import recorded_cluster, replay, told_proxies
 from tests.dashboard.pods_made import gets, stuck
 from tests.inventory import recording
 
+pytestmark = pytest.mark.usefixtures("no_pods")
+
 SAID = "service account name not authorized"
-
-
-@pytest.fixture(autouse=True)
-def no_pods(past):
-    """Clusters and pods are no part of the past."""
-    forget_pods()
-    yield
-    forget_pods()
 
 
 @pytest.fixture

@@ -20,21 +20,15 @@ from audit.ingest import connect
 from audit.query_language import parse
 from inventory.lives import moment
 from inventory.moments import time_of
-from tests.audit.pictured import forget_pods, recorded_cluster, replay, told_proxies
+from tests.audit.pictured import recorded_cluster, replay, told_proxies
 from tests.inventory import recording
+
+pytestmark = pytest.mark.usefixtures("no_pods")
 
 POD = ("pod", "pod_uid", "cluster", "grade", "delivered_by")
 MIDDLE = moment("2026-11-21T04:36:05Z")
 SINCE, UNTIL = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
 LUMEN = Scope.of([Area("demo", "", "kv/live/lumen")])
-
-
-@pytest.fixture(autouse=True)
-def no_pods(past):
-    """Clusters and pods are no part of the past."""
-    forget_pods()
-    yield
-    forget_pods()
 
 
 @pytest.fixture(scope="module")

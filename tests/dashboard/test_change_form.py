@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dashboard import change_offers
 from dashboard.change_offers import FROM
 from rotation.models import Change
 from tests.dashboard.change_windows import SECRET, Window, ann, anns, bob, bobs, links, running, toys
@@ -19,6 +20,8 @@ __all__ = ["ann", "anns", "bob", "bobs", "toys"]
 def test_a_new_change_begins_with_the_kinds_that_take_what_one_came_from(anns):
     page = anns.get(f"/changes/new/?secret={SECRET}&evidence=F-41")
     assert "Rotate a KV secret" in page.text and "takes what you came from" in page.text
+    families = [one for one in ("Rotate", "Revoke", "Restart") if f"{one} a" in page.text]
+    assert [page.text.index(f"{one} a") for one in families] == sorted(page.text.index(f"{one} a") for one in families)
     assert any("target=kv&secret=secret%2Fprod" in own["href"].replace("&amp;", "&") or "target=kv" in own["href"]
                for own in page.all("a"))  # fmt: skip
 
@@ -145,3 +148,20 @@ def test_home_names_what_needs_the_person_and_leads_to_it(bobs, ann):
     assert "Needs me" in page.text and f"asked by ann, {23} h left" in page.text
     assert f"/changes/{change.name}/" in links(page, "small-button")
     assert "Changes under way, or stopped1" in page.text.replace(" 1", "1")
+
+
+def test_each_cut_of_a_playbook_is_offered_behind_a_broken_glass_and_no_rotation_is():
+    steps = [
+        {"step": kind, "args": args, "describe": {"title": kind}}
+        for kind, args in (
+            ("disable_entity", {"entity": "e-1"}), ("disable_entity", {"entity": "e-2", "enable": True}),
+            ("revoke_leases", {"leases": ["a/b", "c"]}), ("revoke_leases", {"leases": ["x"] * 31}),
+            ("revoke_token", {"accessor": "acc"}), ("write_kv", {}), ("notify", {"text": "x"}),
+        )
+    ]  # fmt: skip
+    found = change_offers.broken_glass(steps, "demo", "event:7")
+    assert [one.url.partition("?")[2] for one in found] == [
+        "target=entity&entity=e-1&vault=demo&evidence=event%3A7&glass=yes",
+        "target=lease&leases=a%2Fb%0Ac&vault=demo&evidence=event%3A7&glass=yes",
+        "target=token&accessor=acc&vault=demo&evidence=event%3A7&glass=yes",
+    ]

@@ -27,6 +27,14 @@ def page(cat):
 def test_who_sees_everything_is_told_how_to_begin(page, address):
     said = page(address)
     assert "No audit source yet" in said and "manage.py ingest_file" in said
+    assert "An administrator adds it under Settings." in said and 'href="/settings/sources/"' not in said
+
+
+def test_who_may_add_a_source_is_led_there(client, db, settings):
+    settings.KEYBOOK = settings.KEYBOOK.model_copy(update={"require_mfa": False})
+    client.force_login(User.objects.create_user("eve", role="administrator"))
+    said = client.get("/").content.decode()
+    assert '<a class="button primary" href="/settings/sources/">Add a source…</a>' in said
 
 
 @pytest.mark.parametrize("address", LISTS)

@@ -68,6 +68,9 @@ def test_responding_to_a_secret_opens_what_fits_filled_in_with_its_plan_and_who_
     for words in ("What would happen", f"Wait for a new version of {SECRET}", f"Who had {SECRET}", "mallory",
                   "Left to people"):  # fmt: skip
         assert words in page.text
+    assert "somebody else writes it in Vault, and this waits for it (adopt)" in page.text, "as every form calls it"
+    assert any("teeth" in (own.get("class") or "") for tag, own in page.elements if tag == "svg")
+    assert "service account" in page.text and "service_account" not in page.text
     assert not Change.objects.exists()
 
 

@@ -184,7 +184,7 @@ def main() -> None:
         change = Change.objects.get(pk=key)
         attempts = Attempt.objects.filter(step__change=change).count()
         secrets.append({
-            "version": data["current_version"], "first_destroyed": data["versions"]["1"]["destroyed"],
+            "version": data["current_version"], "first_destroyed": data["versions"].get("1", {}).get("destroyed"),
             "user": value["user"], "fresh": value["password"] not in ("first", ""), "state": change.state,
             "says": change.says, "attempts": attempts,
         })  # fmt: skip

@@ -205,7 +205,7 @@ def test_only_the_pods_of_the_first_one_are_looked_at_and_its_lines_are_kept_whe
     )
     waits = verify_delivery.done(args, world)
     assert isinstance(waits, Waiting) and (waits.done, waits.of, waits.proofs) == (0, 1, ())
-    late = verify_delivery.done(args, replace(world, now=lambda: NOW + timedelta(minutes=11)))
+    late = verify_delivery.done(args, replace(world, waited=timedelta(minutes=11)))
     assert (
         isinstance(late, Refused) and late.says.endswith("No other workload was restarted.") and len(late.proofs) == 1
     )

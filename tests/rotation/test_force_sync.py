@@ -106,10 +106,12 @@ def test_an_operator_that_does_not_read_stops_the_change_with_its_own_words_and_
     yard.read(refreshTime="2026-11-21T10:00:00Z", conditions=[failing])
     assert "It is not Ready: permission denied." in force_sync.done(ARGS, yard.world).says
     yard.now = NOW + timedelta(minutes=6)
+    assert isinstance(force_sync.done(ARGS, yard.world), Waiting), "nobody looked meanwhile"
+    yard.world = replace(yard.world, waited=timedelta(minutes=6))
     late = force_sync.done(ARGS, yard.world)
     assert isinstance(late, Refused)
     assert late.says.endswith("Its Secret may hold what it held: see the log of the operator, then resume.")
-    yard.world = replace(yard.world, tried=yard.now)
+    yard.world = replace(yard.world, tried=yard.now, waited=timedelta())
     yard.intend()
     assert isinstance(force_sync.run(ARGS, yard.world), Waiting)
     assert yard.patches() == 2

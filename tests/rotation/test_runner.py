@@ -30,6 +30,15 @@ def run(change, **more):
     return change
 
 
+def looked_at(change, how_long, begins=timedelta()):
+    """Let time pass in which a worker looks every half minute."""
+    now, end = datetime.now(UTC) + begins, datetime.now(UTC) + begins + how_long
+    while now < end and change.state == "running":
+        now += timedelta(seconds=25)
+        change = later(change, now=lambda at=now: at)
+    return change
+
+
 def attempts(change):
     found = Attempt.objects.filter(step__change=change).order_by("step__number", "number")
     return [(one.step.number, one.number, one.outcome) for one in found]
@@ -86,11 +95,10 @@ def test_an_unknown_outcome_is_never_followed_by_a_second_call_before_a_look_tel
 
 
 def test_what_nobody_can_tell_for_long_stops_the_change_with_the_next_step_named(monkeypatch):
-    toy = Toy({"run": [Unknown("No answer came.")], "done": [Unknown("Vault does not answer.")]})
+    toy = Toy({"run": [Unknown("No answer came.")], "done": [Unknown("Vault does not answer.")] * 99})
     use(monkeypatch, toy=toy)
     change = run(approved("toy"))
-    in_a_while = datetime.now(UTC) + silence.LONG + timedelta(seconds=60)
-    change = later(change, now=lambda: in_a_while)
+    change = looked_at(change, silence.LONG + timedelta(minutes=1))
     assert change.state == "failed"
     assert change.says.startswith("Stopped at step 1 of 1. Vault does not answer. For 15 min nobody could tell")
 
@@ -98,19 +106,39 @@ def test_what_nobody_can_tell_for_long_stops_the_change_with_the_next_step_named
 def test_only_the_silence_counts_however_long_it_waited_before_and_a_resume_has_as_long_again(
     monkeypatch, django_user_model
 ):
-    silent = Unknown("Vault does not answer.")
-    use(monkeypatch, toy=Toy({"run": [Waiting("Not yet.")], "done": [silent] * 4}))
+    toy = Toy({"run": [Waiting("Not yet.")], "done": [Waiting("Not yet.")] * 60 + [Unknown("No answer.")] * 99})
+    use(monkeypatch, toy=toy)
     change = run(approved("toy"))
-    Attempt.objects.update(began_at=datetime.now(UTC) - timedelta(days=2))
-    assert later(change).state == "running"
-    in_a_while = datetime.now(UTC) + silence.LONG + timedelta(minutes=1)
-    change = later(change, now=lambda: in_a_while)
+    change = looked_at(change, silence.LONG * 1.5)
+    assert change.state == "running", "most of that it waited, and an answer came each time"
+    change = looked_at(change, silence.LONG * 1.5, begins=silence.LONG * 1.5)
     assert change.state == "failed" and silence.WHY in change.says
     actions.resume(change, django_user_model.objects.create(username="ann"))
-    assert later(change, now=lambda: in_a_while).state == "running"
-    assert later(change, now=lambda: in_a_while + silence.LONG / 2).state == "running"
-    assert later(change, now=lambda: in_a_while + silence.LONG / 2).state == "succeeded"
-    assert not any(silence.SINCE in one.receipt for one in Attempt.objects.all())
+    assert looked_at(change, silence.LONG * 0.9, begins=silence.LONG * 3).state == "running"
+    toy.script["done"] = []
+    assert later(change).state == "succeeded"
+    assert not any(silence.CLOCK in one.receipt for one in Attempt.objects.all())
+
+
+def test_an_outage_of_the_worker_is_no_time_that_a_step_had_to_wait_or_in_which_nobody_could_tell(monkeypatch):
+    class Patient(Toy):
+        def done(self, args, world):
+            self.waited = world.waited
+            return super().done(args, world)
+
+    unknown = Unknown("Vault does not answer.", seconds=5.0)
+    toy = Patient(
+        {"run": [Waiting("Not yet.", seconds=5.0)], "done": [Waiting("Not yet.", seconds=5.0), *[unknown] * 99]}
+    )
+    use(monkeypatch, toy=toy)
+    change = run(approved("toy"))
+    now = datetime.now(UTC)
+    for hours in range(1, 6):
+        assert later(change, now=lambda at=hours: now + timedelta(hours=at)).state == "running"
+        assert toy.waited <= hours * (timedelta(seconds=6) + silence.SLACK)
+    assert toy.waited >= 4 * silence.SLACK, "a look that is late by so much may have had a busy worker"
+    change = looked_at(change, silence.LONG, begins=timedelta(hours=6))
+    assert change.state == "failed" and silence.WHY in change.says
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from audit.principal import identify
+from tests.vault.callers import happened
 from vault import paths, reads
 from vault.audit_line import Line, decode, decode_auth
 from vault.reads import Disclosure, Outcome
@@ -97,37 +98,12 @@ def story(request, recorded):
     return Story(recorded(request.param))
 
 
-def principal_of(truth, identity):
-    """The principal that a driver's identity must show as."""
-    known = truth["identities"][identity]
-    kind = known["kind"]
-    if kind == "pod":
-        return "service_account", f"{known['k8s_namespace']}/{known['service_account']}"
-    if kind == "stolen-token":
-        return principal_of(truth, known["stolen_from"])
-    if kind == "ci":
-        branch = "refs/pull/7/merge" if identity == "ci/run-3" else "refs/heads/main"
-        return "ci", f"repo:{known['repository']}:ref:{branch}"
-    if kind == "approle":
-        return "approle", known["role_name"]
-    if kind == "token":
-        return "token", "token-handmade"
-    return ("human", known["username"]) if kind == "person" and "username" in known else ("root", "root")
-
-
-def expected(truth, part):
-    wanted = defaultdict(Counter)
-    for identity, counts in truth[part].items():
-        wanted[principal_of(truth, identity)].update(counts)
-    return wanted
-
-
 def test_every_read_of_every_secret_is_told_and_no_other(story, truth):
     told = defaultdict(Counter)
     for _, disclosed, who, name, *_ in story.events:
         if disclosed is Disclosure.VALUE:
             told[who][name] += 1
-    assert told == expected(truth, "reads")
+    assert told == happened(truth, "reads")
     assert sum(sum(counts.values()) for counts in told.values()) == 715
 
 

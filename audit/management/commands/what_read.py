@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from accounts.scope import EVERYTHING
 from audit import queries
-from audit.commands import BadInput, as_json, explained, read_time, table, visible
+from audit.commands import BadInput, as_json, explained, read_window, table, take_window, visible
 
 
 class Command(BaseCommand):
@@ -21,14 +21,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Say what may be given."""
         parser.add_argument("principal", help="such as payments/ledger, alice, repo:acme/shop:ref:refs/heads/main")
-        parser.add_argument("--since", help="2026-11-18, 2026-11-18T02:00:00Z or 24h (UTC)")
-        parser.add_argument("--until", help="the end of the window, not included")
-        parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+        take_window(parser)
 
     def handle(self, *args: Any, **given: Any) -> None:
         """Answer."""
         with explained():
-            since, until = read_time(given["since"], "--since"), read_time(given["until"], "--until")
+            since, until = read_window(given)
             try:
                 answer = queries.what_read(given["principal"], since, until, scope=EVERYTHING)
             except queries.UnknownName as error:

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from accounts.scope import EVERYTHING
 from audit import queries
-from audit.commands import BadInput, as_json, explained, read_time, table, visible
+from audit.commands import BadInput, as_json, explained, read_window, table, take_window, visible
 from audit.principal import Kind
 from cluster.audit_calls import IMPERSONATED
 
@@ -24,14 +24,12 @@ class Command(BaseCommand):
         """Say what may be given."""
         parser.add_argument("secret", help="[<namespace>/]<mount>/<path>, such as secret/prod/ledger/bank-sftp")
         parser.add_argument("--vault", help="where several vaults have a secret of this name")
-        parser.add_argument("--since", help="2026-11-18, 2026-11-18T02:00:00Z or 24h (UTC)")
-        parser.add_argument("--until", help="the end of the window, not included")
-        parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+        take_window(parser)
 
     def handle(self, *args: Any, **given: Any) -> None:
         """Answer."""
         with explained():
-            since, until = read_time(given["since"], "--since"), read_time(given["until"], "--until")
+            since, until = read_window(given)
             try:
                 one = queries.find_secret(given["secret"], given["vault"], scope=EVERYTHING)
                 answer = queries.who_read_and_from_where(one, since, until)
