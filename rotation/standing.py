@@ -28,6 +28,11 @@ _ENDS = ("succeed", "reject", "cancel", "expire")  # what nothing leads out of
 _CODE = "rotation.change."
 OVER = {f"{_CODE}{lifecycle.MOVES[verb].done}": lifecycle.MOVES[verb].done for verb in _ENDS}
 FAILED, RESUMED = f"{_CODE}failed", f"{_CODE}resumed"
+_REVIVED = (
+    "Its row says that it runs, and nothing more of it was done. Look at who can write to Keybook's database; ask for "
+    "what is left as a new change."
+)
+_LAPSED = "It had begun, and nothing of it was done. Ask for it as a new change."
 _SAME = ("target", "args", "vault", "cluster", "verb", "subject")
 
 
@@ -66,7 +71,11 @@ def revived(change: Change) -> str:
 
     The web process may write a row's state, and its verbs leave entries that it can't take back.
     """
-    began = change.started_at or change.asked_at
+    why = _stands(change, change.started_at or change.asked_at)
+    return f"{why} {_REVIVED}" if why else ""
+
+
+def _stands(change: Change, began: datetime) -> str:
     told = _told(change, began)
     if why := _over(told):
         return why
@@ -91,7 +100,7 @@ def lapsed(change: Change, by: Party | None) -> str:
         return rule.sentence
     found, lies = count(change, rule, asked_at(change) or change.asked_at, began, by, begun=True)
     verb, why = _said(found, [no for _, no in lies])
-    return why if verb else ""
+    return f"{why} {_LAPSED}" if verb else ""
 
 
 def _acted(change: Change) -> bool:
