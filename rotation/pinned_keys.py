@@ -47,8 +47,6 @@ def known() -> list[Pin]:
     """
     rows = list(ApproverKey.objects.order_by("pk"))
     owners = {row.user_id for row in rows}
-    rows = list(ApproverKey.objects.order_by("pk"))
-    owners = {row.user_id for row in rows}
     shut = TrailEntry.objects.filter(verb=_SHUT_OUT, subject_kind="user", subject_id__in=owners).values("subject_id")
     out = dict(shut.annotate(last=Max("at")).order_by().values_list("subject_id", "last"))
     return [Pin(row, _end(row, out.get(row.user_id))) for row in rows]
