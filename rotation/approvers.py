@@ -144,19 +144,28 @@ def rule_of(change: Change) -> Rule | No:
 def facts_of(change: Change, rule: Rule, asked: datetime | None = None) -> ChangeFacts:
     """Return a change as policies see it."""
     asker = User.objects.only(*SEEN).filter(pk=change.asker_id or 0).first()
-    held = _ties(asker, change.asked_at) if asker else ()
+    at = asked or change.asked_at
+    held = _ties(asker, at) if asker else ()
+    editors = schedulers(change)
     return ChangeFacts(
         id=change.name,
         plan_hash=change.plan_hash,
         asker=Asker(change.asker_id or 0, change.asker_name),
-        asked=asked or change.asked_at,
+        asked=at,
         risk=Risk(change.risk),
         rule_digest=rules.rule_digest(rule),
         approvers=rule.approvers,
         open=change.state in {lifecycle.REQUESTED, lifecycle.APPROVED},
-        editors=frozenset(schedulers(change)),
+        editors=frozenset(editors),
         ties=held,
+        editor_ties=tuple(_editor_ties(editors - {change.asker_id or 0}, at)),
     )
+
+
+def _editor_ties(editors: set[int], at: datetime) -> Iterable[tuple[str, Tie]]:
+    """Yield who counts as one person with somebody that drew the plan: a schedule's editors may be others than now."""
+    for editor in User.objects.only(*SEEN).filter(pk__in=editors).order_by("pk"):
+        yield from ((editor.username, tie) for tie in _ties(editor, at))
 
 
 def schedulers(change: Change) -> set[int]:

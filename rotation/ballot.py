@@ -144,7 +144,7 @@ class ChangeFacts:
     """The change that is voted on: the plan that counts now, and the policy that was frozen when it was asked for.
 
     `editors` are the numbers of those who made or changed the plan; `ties` are the accounts that had the asker's in
-    their hands.
+    their hands, `editor_ties` those that had an editor's, each with that editor's name.
     """
 
     id: str
@@ -157,6 +157,7 @@ class ChangeFacts:
     open: bool = True
     editors: frozenset[int] = frozenset()
     ties: tuple[Tie, ...] = ()
+    editor_ties: tuple[tuple[str, Tie], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from accounts.models import User
+from accounts.models import TrailEntry, User
 from rotation import actions, lifecycle, moves, rules
 from rotation.actions import Asked
 from rotation.approvers import database_time, rule_for_plan
@@ -49,6 +49,7 @@ _FAMILIES: Mapping[str, str] = MappingProxyType(
     }
 )
 _LOOKS = frozenset({"verify_delivery", "verify_revoked", "wait_rollout", "await_version", "notify", "ask_person"})
+BEGAN = "rotation.change.started"
 HEALS = "change:"  # how the evidence of a restart names the revocation that it heals: `change:C-215`
 
 
@@ -108,22 +109,30 @@ def judge(change: Change, asked: datetime) -> Answer:
     asker = User.objects.only("username", "role", "is_active").filter(pk=change.asker_id or 0, is_active=True).first()
     if asker is None:
         return No(f"Nobody active asked for {change.name}.", "asker")
-    glass = _glass(change.plan, change.reason, asker, change.evidence, asked, asked, without=change)
+    glass = _glass(change.plan, change.reason, asker, change.evidence, asked, asked, judged=change)
     return may_break(glass, asked)
 
 
 def _glass(
     plan: Mapping[str, Any], reason: str, asker: User, evidence: str, now: datetime, proved_at: datetime | None,
-    without: Change | None = None,
+    judged: Change | None = None,
 ) -> Glass:  # fmt: skip
     # One that was cancelled after it had begun has touched what it touched.
     unbegun = Q(state=lifecycle.CANCELLED, started_at=None)
-    before = Change.objects.filter(break_glass=True, asked_at__gt=now - HOUR).exclude(unbegun)
-    if without is not None:
-        before = before.filter(pk__lt=without.pk)
+    lately = Q(asked_at__gt=now - HOUR)
+    if judged is not None:
+        # The web process writes a row's number and when it was asked for; when it began, the worker alone.
+        lately = (lately & Q(pk__lt=judged.pk)) | Q(pk__in=_begun(now - HOUR))
+    before = Change.objects.filter(lately, break_glass=True).exclude(unbegun).exclude(pk=judged.pk if judged else 0)
     done = [act for one in before for act in acts_of(one.plan, one.evidence)]
     revoked = {evidence for one in before if evidence == f"{HEALS}{one.name}" and _heals(plan, one.plan)}
     return Glass(list(acts_of(plan, evidence)), reason, asker.role, proved_at, len(done), frozenset(revoked))
+
+
+def _begun(since: datetime) -> list[int]:
+    """Return the changes that began since a time, by the trail."""
+    some = TrailEntry.objects.filter(verb=BEGAN, subject_kind="change", at__gt=since, subject_id__isnull=False)
+    return [one or 0 for one in some.values_list("subject_id", flat=True)]
 
 
 def _heals(plan: Mapping[str, Any], revocation: Mapping[str, Any]) -> bool:

@@ -25,7 +25,8 @@ def hands(worker: str) -> Hands:
 
     ours = Hands(
         worker, _doors, witness(), freeze.over, unsure, drawn=lambda change: redraw.differs(change, books()),
-        revived=standing.revived, shut=waiting.shut, came=lambda change: newcomers.leases(change, books()),
+        revived=standing.revived, lapsed=lambda change: standing.lapsed(change, party()), shut=waiting.shut,
+        came=lambda change: newcomers.leases(change, books()),
     )  # fmt: skip
     return ours
 

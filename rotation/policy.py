@@ -112,10 +112,11 @@ def _own_token(change: ChangeFacts, voter: Voter, _rule: Rule) -> No | None:
 
 def _minted(change: ChangeFacts, voter: Voter, _rule: Rule) -> No | None:
     token = voter.means.token
-    if token is None or token.minted_by != change.asker.id:
+    if token is None or token.minted_by not in {change.asker.id, *change.editors}:
         return None
+    part = "asked for" if token.minted_by == change.asker.id else "drew the plan of"
     return No(
-        f"{token.minted_by_name} made this API token, and asked for {change.id}. {voter.name} needs one of their own.",
+        f"{token.minted_by_name} made this API token, and {part} {change.id}. {voter.name} needs one of their own.",
         "minted_token",
     )
 
@@ -187,11 +188,11 @@ _THEMSELVES: Sequence[_Look] = (
 
 def _tied(change: ChangeFacts, voter: Voter, now: datetime) -> No | None:
     for tie in voter.ties:
-        if tie.person == change.asker.id and _lasts(tie, now):
+        if tie.person in {change.asker.id, *change.editors} and _lasts(tie, now):
             return No(_tie_sentence(change, voter.name, tie), f"tied_{tie.why}")
-    for tie in change.ties:
+    for held, tie in [*((change.asker.name, one) for one in change.ties), *change.editor_ties]:
         if tie.person == voter.id and _lasts(tie, now):
-            return No(_tie_sentence(change, change.asker.name, tie), f"tied_{tie.why}")
+            return No(_tie_sentence(change, held, tie), f"tied_{tie.why}")
     return None
 
 

@@ -33,10 +33,6 @@ _NEVER_BEGAN = (
     "Its row said that it runs, but no worker ever began it, so nothing was done. Whoever wrote that had no right to: "
     "look at who can write to Keybook's database, cancel this change and ask for a new one."
 )
-_REVIVED = (
-    "Its row says that it runs, and nothing more of it was done. Look at who can write to Keybook's database; ask for "
-    "what is left as a new change."
-)
 _log = logging.getLogger("keybook.rotation")
 
 
@@ -70,8 +66,8 @@ def turn(change_id: int, hands: Hands) -> bool:
 
 
 def _advance(change: Change, hands: Hands) -> None:
-    if change.state == lifecycle.RUNNING and (why := hands.revived(change)):
-        moves.make(change, "fail", WORKER, epoch=change.epoch, says=f"{why} {_REVIVED}", **_RELEASED)
+    if change.state == lifecycle.RUNNING and (why := hands.revived(change) or hands.lapsed(change)):
+        moves.make(change, "fail", WORKER, epoch=change.epoch, says=why, **_RELEASED)
         return
     if change.state == lifecycle.APPROVED and not _start(change, hands):
         return

@@ -6,6 +6,7 @@ What the web process says - the state, the rule, that a passkey was good - is a 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from accounts.models import TrailEntry
@@ -15,7 +16,7 @@ from rotation.approvers import facts_of, rule_of, rule_of_plan, verdicts_of, vot
 from rotation.assertions import AssertionRefused, Party
 from rotation.ballot import Answer, No, Proof, Verdict, Vote, Yes
 from rotation.break_glass import GOOD_FOR
-from rotation.models import Change
+from rotation.models import Attempt, Change
 from rotation.models import Verdict as VerdictRow
 from rotation.pinned_keys import Pin, known
 from rotation.plan import risk_of
@@ -27,6 +28,11 @@ _ENDS = ("succeed", "reject", "cancel", "expire")  # what nothing leads out of
 _CODE = "rotation.change."
 OVER = {f"{_CODE}{lifecycle.MOVES[verb].done}": lifecycle.MOVES[verb].done for verb in _ENDS}
 FAILED, RESUMED = f"{_CODE}failed", f"{_CODE}resumed"
+_REVIVED = (
+    "Its row says that it runs, and nothing more of it was done. Look at who can write to Keybook's database; ask for "
+    "what is left as a new change."
+)
+_LAPSED = "It had begun, and nothing of it was done. Ask for it as a new change."
 _SAME = ("target", "args", "vault", "cluster", "verb", "subject")
 
 
@@ -65,7 +71,11 @@ def revived(change: Change) -> str:
 
     The web process may write a row's state, and its verbs leave entries that it can't take back.
     """
-    began = change.started_at or change.asked_at
+    why = _stands(change, change.started_at or change.asked_at)
+    return f"{why} {_REVIVED}" if why else ""
+
+
+def _stands(change: Change, began: datetime) -> str:
     told = _told(change, began)
     if why := _over(told):
         return why
@@ -75,6 +85,27 @@ def revived(change: Change) -> str:
     if any(entry.at > began + IN_ALL for entry in stops if entry.verb == RESUMED):
         return f"It was resumed more than {IN_ALL.days} days after it began. Ask for what is left as a new change."
     return ""
+
+
+def lapsed(change: Change, by: Party | None) -> str:
+    """Return why a change that began and has done nothing yet lost its approval since, "" if it has not.
+
+    A freeze, a pause, a refusal or a vault that is away may lie between the start and the first effect. Once anything
+    was done, or may have been, what was approved goes on. How long an approval is good was judged at the start.
+    """
+    if change.break_glass or _acted(change):
+        return ""
+    rule, began = rule_of(change), change.started_at or change.asked_at
+    if isinstance(rule, No):
+        return rule.sentence
+    found, lies = count(change, rule, asked_at(change) or change.asked_at, began, by, begun=True)
+    verb, why = _said(found, [no for _, no in lies])
+    return f"{why} {_LAPSED}" if verb else ""
+
+
+def _acted(change: Change) -> bool:
+    nothing = ("refused", "not done", "drifted")
+    return Attempt.objects.filter(step__change=change).exclude(outcome__in=nothing).exists()
 
 
 def _told(change: Change, since: datetime) -> list[TrailEntry]:
@@ -111,7 +142,7 @@ def _said(found: Tally, lies: list[No]) -> tuple[str, str]:
 
 
 def count(
-    change: Change, rule: Rule, asked: datetime, now: datetime, by: Party | None
+    change: Change, rule: Rule, asked: datetime, now: datetime, by: Party | None, *, begun: bool = False
 ) -> tuple[Tally, list[tuple[Vote, No]]]:
     """Return what the votes come to that are proven, and the others, each with why it is not."""
     read = verdicts_of(change)  # once: what is counted is what was judged, whatever comes meanwhile
@@ -124,7 +155,8 @@ def count(
             lies.append((vote, answer))
         else:
             proven.append(vote)
-    return tally(proven, facts_of(change, rule, asked), rule, now), lies
+    facts = facts_of(change, rule, asked)
+    return tally(proven, replace(facts, open=facts.open or begun), rule, now), lies
 
 
 def asked_at(change: Change) -> datetime | None:

@@ -25,7 +25,8 @@ class Hands:
     start (approvals that don't verify, a plan that drifted), with the verb to make of it; `drawn` the sentence why the
     plan is not what its target draws here, "" if it is. `shut` returns when the window opens in which it may start,
     with the sentence, None while it is open. `revived` returns why a change whose row says that it runs may not go on,
-    "" if it may. `came` returns the leases that came after its plan and were not revoked.
+    "" if it may; `lapsed` why one that began and has done nothing lost its approval, "" if it has not.
+    `came` returns the leases that came after its plan and were not revoked.
     """
 
     worker: str
@@ -36,6 +37,7 @@ class Hands:
     present: Callable[[str, str, str, str], Sequence[Getting]] = getting
     drawn: Callable[[Change], str] = lambda _change: ""
     revived: Callable[[Change], str] = lambda _change: ""
+    lapsed: Callable[[Change], str] = lambda _change: ""
     shut: Callable[[Change, datetime], tuple[datetime, str] | None] = lambda _change, _now: None
     came: Callable[[Change], Sequence[str]] = lambda _change: ()
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -288,6 +288,33 @@ def test_what_was_cancelled_or_stopped_on_its_way_goes_on_by_no_row(scene, monke
         assert (Change.objects.get(pk=change.pk).state, toy.happened) == ("succeeded", 1), "a person did"
 
 
+@pytest.mark.parametrize("act", ["key", "disabled", "row"])
+def test_an_approval_that_is_lost_between_the_start_and_the_first_effect_is_lost(scene, monkeypatch, act):
+    toy = Toy({"run": [Refused("No.")]})
+    use(monkeypatch, toy=toy)
+    judge = {"lapsed": lambda change: standing.lapsed(change, PARTY), "revived": standing.revived}
+    worker = {"worker": "one", "unsure": lambda change: standing.unsure(change, database_time(), PARTY), **judge}
+
+    def turn() -> Change:
+        with as_role(roles.OPERATIONS):
+            runner.turn(scene.change.pk, hands(**worker))
+        return Change.objects.get(pk=scene.change.pk)
+
+    scene.forge(assertion=scene.assertion(scene.change, scene.bob))
+    assert turn().state == "failed", "it was refused, and nothing was done"
+    if act == "key":
+        ApproverKey.objects.filter(user_id=scene.bob.pk).update(ended_at=database_time())
+    if act == "disabled":
+        User.objects.filter(pk=scene.bob.pk).update(is_active=False)
+    actions.resume(Change.objects.get(pk=scene.change.pk), scene.ann)
+    change = turn()
+    if act == "row":  # nothing was lost, so what was approved goes on
+        assert (change.state, toy.happened) == ("succeeded", 1)
+    else:
+        assert (change.state, toy.happened) == ("failed", 0) and "nothing of it was done" in change.says
+        assert "1 more approval is needed" in change.says
+
+
 @pytest.mark.parametrize(
     "statement",
     [

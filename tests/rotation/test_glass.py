@@ -127,6 +127,17 @@ def test_what_was_cancelled_after_it_had_begun_still_counts_against_the_hour(ann
     assert broken(ann).state == "approved"
 
 
+def test_rows_with_another_number_and_another_time_lift_no_ceiling_of_the_executor(ann):
+    """The web process may insert a change with any number and time of asking: the hour counts what began."""
+    later = [broken(ann, leases=tuple(f"{run}/{n}" for n in range(50))) for run in range(4)]
+    for change in later:
+        moves.make(change, "start", "worker operations")
+        Change.objects.filter(pk=change.pk).update(asked_at=database_time() - timedelta(days=1))
+    one = broken(ann)
+    verb, why = judged(one)
+    assert verb == "reject" and "201 targets were touched within an hour" in why
+
+
 def test_a_restart_may_heal_what_was_just_revoked(ann):
     revoked = broken(ann)
     healed = broken(ann, evidence=f"change:{revoked.name}", kind="restart_rollout")

@@ -15,6 +15,8 @@ from django.db.utils import ProgrammingError
 
 from accounts.models import PersonArea, TrailEntry, User
 from accounts.scope import EVERYTHING, Area, Scope
+from accounts.trail import person as subject
+from accounts.trail import record
 from config import roles
 from rotation import ages, approvers, approving, repeating, runner, scheduling, waiting
 from rotation.approving import NotApproved
@@ -259,6 +261,8 @@ def test_neither_the_owner_nor_who_changed_it_before_approves_what_it_asks_for(a
     bob, eve = person("bob"), person("eve")
     row = schedule(bob)
     row = scheduling.change(row, Terms("bank", "kv", SECRET, 60, "PCI"), eve, EVERYTHING, edition=1)
+    maker = person("maker", role="approver")
+    record(maker, "accounts.link.made", subject(bob))
     (change,) = look(row)
     assert change.asker_name == "eve" and approvers.schedulers(change) == {bob.pk, eve.pk}
     toy_targets.looked(change)
@@ -266,6 +270,14 @@ def test_neither_the_owner_nor_who_changed_it_before_approves_what_it_asks_for(a
         with pytest.raises(NotApproved) as no:
             approving.approve(change, one, change.plan_hash, fresh())
         assert no.value.way == way
+    same = person("bob2", role="approver", email="bob@example.com")
+    made = person("made", role="approver")
+    User.objects.filter(pk=bob.pk).update(email="bob@example.com")
+    record(bob, "accounts.user.created", subject(made))
+    for one, way in ((same, "tied_email"), (made, "tied_created"), (maker, "tied_linked")):
+        with pytest.raises(NotApproved) as no:
+            approving.approve(change, one, change.plan_hash, fresh())
+        assert no.value.way == way and "bob" in str(no.value)
     approver = person("carol", role="approver")
     assert approving.approve(change, approver, change.plan_hash, fresh()).state == "approved"
 
