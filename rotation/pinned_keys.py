@@ -45,9 +45,11 @@ def known() -> list[Pin]:
 
     One ends by its row, and by the trail when its owner was disabled: a row that lets them in again brings none back.
     """
-    shut = TrailEntry.objects.filter(verb=_SHUT_OUT, subject_kind="user").values("subject_id")
+    rows = list(ApproverKey.objects.order_by("pk"))
+    owners = {row.user_id for row in rows}
+    shut = TrailEntry.objects.filter(verb=_SHUT_OUT, subject_kind="user", subject_id__in=owners).values("subject_id")
     out = dict(shut.annotate(last=Max("at")).order_by().values_list("subject_id", "last"))
-    return [Pin(row, _end(row, out.get(row.user_id))) for row in ApproverKey.objects.order_by("pk")]
+    return [Pin(row, _end(row, out.get(row.user_id))) for row in rows]
 
 
 def _end(row: ApproverKey, shut_out: datetime | None) -> datetime | None:
