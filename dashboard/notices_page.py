@@ -94,7 +94,7 @@ class NoticesPage:
     @property
     def closing(self) -> str:
         """Return the count in front of the closing line."""
-        return f"The newest {counted(len(self.deliveries), 'delivery', 'deliveries')}."
+        return f"{counted(len(self.deliveries), 'delivery', 'deliveries')}, the newest first."
 
 
 def _held(channel: Channel) -> int:

@@ -38,6 +38,9 @@ FORM = {"target": "kv", "secret": SECRET, "way": "generated", "keys": "password\
 
 def test_the_plan_is_shown_before_anything_is_asked_and_then_asked_once(anns):
     page = Page.of(anns.send("/changes/new/", 200, **FORM, action="preview"))
+    assert page.all("button", value="preview")[0]["formaction"] == "/changes/new/#preview-head" and page.by_id(
+        "preview-head"
+    )
     assert "What would happen" in page.text and "Destroy version 14" in page.text and not Change.objects.exists()
     (key,) = (own["value"] for own in page.all("input", name="once"))
     (plan,) = page.all("input", name="plan_hash")

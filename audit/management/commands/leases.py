@@ -83,7 +83,9 @@ def _print(rows: list[LeaseRow]) -> str:
     counted = Counter(str(one.state) for one in rows)
     states = ", ".join(f"{count} {state}" for state, count in sorted(counted.items()))
     orphans = sum(one.orphaned for one in rows)
-    return f"{table(head, cells)}\n{len(rows)} leases{f': {states}' if states else ''}. {orphans} outlive their pod."
+    leases = f"{len(rows)} lease{'' if len(rows) == 1 else 's'}"
+    left = "1 outlives its pod" if orphans == 1 else f"{orphans} outlive their pod"
+    return f"{table(head, cells)}\n{leases}{f': {states}' if states else ''}. {left}."
 
 
 def _known(one: LeaseRow) -> str:
