@@ -131,6 +131,6 @@ def test_the_report_is_taken_as_two_files_and_that_is_kept_in_the_trail(anns, bo
     assert f"**Who had {SECRET} since " in text.content.decode()
     whole = json.loads(anns.send(f"/changes/{change.name}/report/", 200, form="json").content)
     assert whole["change"]["id"] == change.name and whole["trail"]["entries"][0]["did"] == "rotation.change.requested"
-    taken = TrailEntry.objects.filter(verb="rotation.report.taken").values_list("details", flat=True)
+    taken = TrailEntry.objects.filter(verb="rotation.report.taken").order_by("pk").values_list("details", flat=True)
     assert [one["file"] for one in taken] == [f"{change.name}.md", f"{change.name}.json"]
     assert anns.client.post(f"/changes/{change.name}/report/", {"form": "pdf"}).status_code in (400, 403)
