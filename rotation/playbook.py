@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from rotation.misfits import placed
 from rotation.playbook_yaml import BadPlaybook, read
 
 FORM = "keybook.playbook.1"
@@ -135,20 +136,6 @@ def _struct(form: type[Any], value: Any, path: str, troubles: list[str]) -> Any:
     except msgspec.ValidationError as error:
         troubles.append(placed(error, form, path))
         return None
-
-
-def placed(error: msgspec.ValidationError, form: type[Any], path: str) -> str:
-    """Return what msgspec says as `steps[3].with.lease_id: there is no such field. Known are ...`."""
-    said, _, inner = str(error).replace("`", "").partition(" - at $")
-    where = f"{path}{inner}".lstrip(".")
-    known = ", ".join(one.encode_name for one in msgspec.structs.fields(form))
-    if found := re.fullmatch(r"Object contains unknown field (.+)", said):
-        where = f"{where}.{found[1]}".lstrip(".")
-        mend = f" Known are {known}." if not inner else ""
-        return f"{where}: there is no such field.{mend}"
-    if found := re.fullmatch(r"Object missing required field (.+)", said):
-        return f"{f'{where}.{found[1]}'.lstrip('.')}: this is missing."
-    return f"{where or 'the top'}: {said[:1].lower()}{said[1:]}."
 
 
 def _shape(book: Playbook) -> Iterator[str]:

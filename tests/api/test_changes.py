@@ -125,8 +125,8 @@ def test_the_same_key_of_another_person_is_their_own(asks, db):
     [
         ({**BODY, "target": "kvv"}, (422, "unknown-target"), "No target is called 'kvv'. Known are kv, kv_high.",
          {"known": ["kv", "kv_high"], "field": "target"}),
-        ({**BODY, "args": {"secret": 7}}, (422, "bad-arguments"), "Expected str, got int", {"field": "args.secret"}),
-        ({**BODY, "args": {"secret": "a", "keys": ["b", 3]}}, (422, "bad-arguments"), "Expected str",
+        ({**BODY, "args": {"secret": 7}}, (422, "bad-arguments"), "secret: expected str, got int", {"field": "args.secret"}),
+        ({**BODY, "args": {"secret": "a", "keys": ["b", 3]}}, (422, "bad-arguments"), "keys[1]: expected str",
          {"field": "args.keys[1]"}),
         ({**BODY, "args": {"secret": "a", "typo": 1}}, (422, "bad-arguments"), "typo", {}),
         ({**BODY, "args": {}}, (422, "bad-arguments"), "secret", {}),

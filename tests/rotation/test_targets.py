@@ -101,10 +101,10 @@ def test_a_workload_that_would_not_roll_is_named_with_what_to_do_first(demo, mon
 
 @pytest.mark.parametrize("target, args, code, words", [
     ("kw", {}, "unknown_target", "No target is called 'kw'. Known are approval_policy, database_role"),
-    ("kv", {"secret": "secret/a"}, "bad_args", "missing required field way"),
+    ("kv", {"secret": "secret/a"}, "bad_args", "wrong: way: this is missing. It takes secret"),
     ("kv", {**KV, "way": "guessed"}, "bad_args", "guessed"),
-    ("kv", {**KV, "keys": "password"}, "bad_args", "Expected array"),
-    ("kv", {**KV, "colour": 1}, "bad_args", "unknown field colour"),
+    ("kv", {**KV, "keys": "password"}, "bad_args", "keys: expected array"),
+    ("kv", {**KV, "colour": 1}, "bad_args", "colour: there is no such field"),
     ("kv", {**KV, "secret": "nowhere/a"}, "not_there", "No mount of a connected vault holds 'nowhere/a'"),
     ("kv", {**KV, "secret": "legacy/a"}, "not_possible", "KV version 1"),
     ("kv", {**KV, "secret": "database/creds/a"}, "not_possible", "is of the kind database, not kv"),
