@@ -340,9 +340,8 @@ _REFUSED = {
 
 def _refused(why: Refused) -> Problem:
     kind = _REFUSED.get(why.code, "not-possible")
-    place = why.sentence.partition(" - at $")[2].rstrip(".")
     known = list(targets.names()) if kind == "unknown-target" else ""
-    return Problem(kind, str(why), field=f"{why.field}{place}", mend=why.mend, known=known)
+    return Problem(kind, str(why), field=why.field, mend=why.mend, known=known)
 
 
 def _undecided(why: NotApproved, change: Change | None) -> Problem:

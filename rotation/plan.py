@@ -12,7 +12,7 @@ from django.conf import settings
 
 from rotation import apart, steps, targets
 from rotation.estate import Estate
-from rotation.misfits import placed
+from rotation.misfits import misfit
 from rotation.planning import Refused, StepSpec, Wish, digest, document
 from rotation.rules import RISKS
 from rotation.world import Books
@@ -69,8 +69,9 @@ def _args(kind: Any, target: str, args: Mapping[str, Any]) -> Any:
     try:
         return msgspec.convert(dict(args), kind.Args)
     except msgspec.ValidationError as error:
+        where, says = misfit(error, kind.Args, "args")
         takes = ", ".join(kind.Args.__struct_fields__)
-        said = placed(error, kind.Args, "")
+        said = f"{where.removeprefix('args.')}: {says}"
         raise Refused(
-            f"The arguments of {target} are wrong: {said}", f"It takes {takes}.", code="bad_args", field="args"
+            f"The arguments of {target} are wrong: {said}", f"It takes {takes}.", code="bad_args", field=where
         ) from None
