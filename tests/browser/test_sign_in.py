@@ -127,6 +127,7 @@ def test_an_administrator_makes_and_disables_a_person_and_reads_it_in_the_trail(
     page.get_by_role("textbox", name="Did").fill("accounts.link")
     page.get_by_role("textbox", name="To").fill(name)
     page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("link", name="Without did accounts.link")).to_be_visible()
     wrong += _look(page)
     expect(page.locator("tbody tr:not(.day)")).to_have_count(2)
     expect(page.get_by_text("These are all that fit")).to_be_visible()

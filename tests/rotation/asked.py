@@ -11,6 +11,7 @@ import msgspec
 from django.db import connection
 
 from accounts.models import Role, User
+from config import roles
 from rotation import actions, assertions, ballots, plan, preflight, redraw, rules, targets
 from rotation.approvers import database_time, rule_for
 from rotation.approving import Given
@@ -81,11 +82,15 @@ def pin(user: User) -> Authenticator:
     return made
 
 
+_BE = (roles.NOTICES, roles.OPERATIONS, roles.WEB)
+
+
 @contextmanager
 def as_role(role: str) -> Iterator[None]:
     """Be one of PostgreSQL's roles, within the test's transaction."""
     with connection.cursor() as cursor:
-        cursor.execute(f"GRANT {role} TO CURRENT_USER WITH SET TRUE")
+        # All in one order: roles are the whole server's, and a grant locks its role until the transaction ends.
+        cursor.execute(f"GRANT {', '.join(_BE)} TO CURRENT_USER WITH SET TRUE")
         cursor.execute(f"SET LOCAL ROLE {role}")
     try:
         yield

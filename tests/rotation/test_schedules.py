@@ -380,8 +380,7 @@ def test_a_window_after_the_approval_ends_is_told_so(ann):
 # -- rights ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_worker_asks_with_its_own_rights_and_pages_cannot_say_what_was_asked(ann):
-    roles.make()
+def test_the_worker_asks_with_its_own_rights_and_pages_cannot_say_what_was_asked(ann, made_roles):
     row = schedule(ann)
     with as_role(roles.OPERATIONS):
         repeating.look(row.pk, Almanac(SECRET), NOW)
