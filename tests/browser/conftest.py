@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import zstandard
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 from psycopg import sql
 
 from sandbox.seed import BLANK, SEED
@@ -171,8 +171,14 @@ class Visit:
     trouble: list[str] = field(default_factory=list)
 
     def go(self, address: str) -> Page:
-        """Open an address of the site."""
-        self.page.goto(self.site.url + address)
+        """Open an address of the site; once more if the page in front came anew by itself in that moment."""
+        try:
+            self.page.goto(self.site.url + address)
+        except Error as taken:
+            if not any(words in str(taken) for words in ("ERR_ABORTED", "interrupted by another navigation")):
+                raise
+            self.page.wait_for_load_state()
+            self.page.goto(self.site.url + address)
         return self.page
 
     def sign_in(self, name: str = "cat") -> Visit:

@@ -72,7 +72,6 @@ def _registered(visit: Visit, site: Site, name: str) -> list[str]:
     waiting = json.loads(site.manage("enrol_approver", name, "--json"))["waiting"]
     expect(page.locator("main")).to_contain_text(waiting[0]["fingerprint"])
     site.manage("enrol_approver", name, "--pin", waiting[0]["fingerprint"])
-    page.wait_for_load_state("networkidle")  # the change's page may be coming anew, and would end the next visit
     expect(visit.go("/account/passkeys/").get_by_role("region", name="Pinned")).to_contain_text(f"{name}'s key")
     return wrong
 
