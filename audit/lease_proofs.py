@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
@@ -27,12 +27,13 @@ MOST = 20_000
 
 def held_leases(
     now: datetime, *, vault: str = "", namespace: str = "", pod: str = "", service_account: str = "",
-    principal: str = "", role: str = "", prefix: str = "", lease_id: str = "",
+    principal: str = "", role: str = "", prefix: str = "", lease_id: str = "", among: Collection[str] | None = None,
 ) -> list[HeldLease]:  # fmt: skip
     """Return the leases that may live, narrowed by what is given, the oldest first; at least one thing must be.
 
     `pod` is a uid, `service_account` is `namespace/name`, `principal` a name, `role` the path that gives them,
-    `prefix` begins their ids. Those whose own time is over are left out, unless the vault still lists them.
+    `prefix` begins their ids. Those whose own time is over are left out, unless the vault still lists them. With
+    `among`, those of these ids, whatever became of them.
     """
     asked = {
         "vault__name": vault, "namespace": _below(namespace), "pod_uid": pod, "secret__name": role,
@@ -43,8 +44,11 @@ def held_leases(
         raise ValueError("Leases of what? Name a pod, a service account, a principal, a role, a prefix or an id.")
     if service_account:
         given["principal__kind"] = str(Who.SERVICE_ACCOUNT)
-    over = (Q(expires__lte=now) | Q(token_ends__lte=now)) & Q(state__in=[State.UNVERIFIED, State.LIVE, State.ASKED])
-    rows = Lease.objects.filter(**given, state__in=list(OPEN)).exclude(over)
+    if among is not None:
+        rows = Lease.objects.filter(**given).filter(lease_id__in=list(among))
+    else:
+        over = (Q(expires__lte=now) | Q(token_ends__lte=now)) & Q(state__in=[State.UNVERIFIED, State.LIVE, State.ASKED])
+        rows = Lease.objects.filter(**given, state__in=list(OPEN)).exclude(over)
     return [_held(one) for one in rows.select_related("vault", "secret", "principal").order_by("pk")[:MOST]]
 
 

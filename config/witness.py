@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from audit import ages, exposure, lease_proofs, our_calls, proofs
@@ -36,6 +36,10 @@ class AuditLog(Books, Witness, Almanac):
         `vault` and `namespace` narrow them. Raises `ValueError` when nothing else is given.
         """
         return lease_proofs.held_leases(datetime.now(UTC), **which)
+
+    def leases_among(self, leases: Collection[str], **which: str) -> Sequence[HeldLease]:
+        """Return those of some leases, by their ids, that what `leases` takes fits, whatever became of them."""
+        return lease_proofs.held_leases(datetime.now(UTC), among=leases, **which)
 
     def versions(self, vault: str, namespace: str, mount: str, path: str) -> int:
         """Return the newest version of a secret that the record shows, 0 when it shows none."""

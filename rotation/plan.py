@@ -11,7 +11,7 @@ import msgspec
 from django.conf import settings
 
 from rotation import apart, steps, targets
-from rotation.estate import Estate
+from rotation.estate import Estate, Listing
 from rotation.misfits import misfit
 from rotation.planning import Refused, StepSpec, Wish, digest, document
 from rotation.rules import RISKS
@@ -28,14 +28,19 @@ class Plan:
     family: str
 
 
-def make(target: str, args: Mapping[str, Any], books: Books, wish: Wish | None = None) -> Plan:
-    """Return the plan of a target with its arguments. Raises `Refused` with what is wrong and the mend."""
+def make(
+    target: str, args: Mapping[str, Any], books: Books, wish: Wish | None = None, listing: Listing | None = None
+) -> Plan:
+    """Return the plan of a target with its arguments; with a `listing`, the one that was looked at, if it still holds.
+
+    Raises `Refused` with what is wrong and the mend.
+    """
     kind = targets.kinds().get(target)
     if kind is None:
         known = ", ".join(targets.names())
         raise Refused(f"No target is called {target!r}.", f"Known are {known}.", code="unknown_target", field="target")
     given, wished = _args(kind, target, args), wish or Wish(target)
-    drawn = kind.draw(given, wished, Estate(books, datetime.now(UTC), may_generate()))
+    drawn = kind.draw(given, wished, Estate(books, datetime.now(UTC), may_generate(), listing))
     if kind.FAMILY == "revoke" and not drawn.parts:
         drawn = replace(drawn, steps=apart.of_one(drawn.steps))
     whole = document(target, msgspec.to_builtins(given), drawn, [describe(one) for one in drawn.steps])

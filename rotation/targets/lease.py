@@ -18,6 +18,9 @@ FAMILY = "revoke"
 MOST = 5_000  # leases of one change
 SURE = ("exact", "strong")
 _NAMED = 3  # roles whose leases a subject names
+_WRONG = "If we are wrong, another pod is hit."
+_LOST = "of these leases have no known pod."
+_AGAIN = "A pod that asks Vault itself logs in again; one that got a copy keeps failing until it is restarted."
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,16 +114,17 @@ def _blast(held: Sequence[HeldLease], estate: Estate) -> Touched:
     touched.pods = sorted(pods)
     unsure = [pod for pod, grades in sorted(pods.items()) if not grades & set(SURE)]
     if unsure:
-        touched.doubts.append(
-            f"{len(unsure)} holders are not sure: {', '.join(unsure[:5])}. If we are wrong, another pod is hit."
-        )
+        touched.doubts.append(f"{len(unsure)} holders are not sure: {', '.join(unsure[:5])}. {_WRONG}")
     if lost := sum(1 for one in held if not one.pod):
-        touched.doubts.append(f"{lost} of these leases have no known pod.")
+        touched.doubts.append(f"{lost} {_LOST}")
     if pods:
-        touched.doubts.append(
-            "A pod that asks Vault itself logs in again; one that got a copy keeps failing until it is restarted."
-        )
+        touched.doubts.append(_AGAIN)
     return touched
+
+
+def about_holders(doubt: str) -> bool:
+    """Tell whether a doubt of a plan is about who holds its leases, of which more may be known a moment later."""
+    return doubt.endswith((_WRONG, _LOST, _AGAIN))
 
 
 def _caveat(held: Sequence[HeldLease]) -> str:
