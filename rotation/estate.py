@@ -154,11 +154,15 @@ class Estate:
         given = {name: value for name, value in which.items() if value}
         if self.listing is None:
             return self.books.leases(**given)
-        if (lease := given.get("lease_id")) is not None:
-            return self.books.leases_among({lease}, **given) if lease in self.listing.leases else []
-        listed = self.books.leases_among(self.listing.leases, **given)
+        listed = self.books.leases_among(self.listing.leases, ended=True, **given)
         self._whole(listed, self.listing.asked - READING, given)
         return listed
+
+    def leases_by_id(self, leases: Collection[str], **narrow: str) -> Sequence[HeldLease]:
+        """Return those of some leases that live; with a listing those of it, live or ended."""
+        given = {name: value for name, value in narrow.items() if value}
+        some = leases if self.listing is None else [one for one in leases if one in self.listing.leases]
+        return self.books.leases_among(some, ended=self.listing is not None, **given)
 
     def _whole(self, listed: Sequence[HeldLease], before: datetime, which: Mapping[str, str]) -> None:
         known = {one.lease_id for one in listed}

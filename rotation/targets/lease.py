@@ -71,9 +71,8 @@ def _held(args: Args, wish: Wish, estate: Estate) -> Sequence[HeldLease]:
         )
     narrow = {"vault": wish.vault, "namespace": wish.namespace}
     if args.leases:
-        named = list(dict.fromkeys(args.leases))
-        _few(len(named))
-        return [one for lease in named for one in _one(lease, narrow, estate)]
+        _few(len(set(args.leases)))
+        return _named(list(dict.fromkeys(args.leases)), narrow, estate)
     found = estate.leases(**given, **narrow)
     if not found:
         raise Refused("No live lease is known there.", "It may have ended: look at the lease's page.", code="not_there")
@@ -86,16 +85,19 @@ def _few(many: int) -> None:
         raise Refused(f"{many:,} leases are more than the {MOST:,} of one change.", "Narrow it.")
 
 
-def _one(lease: str, narrow: dict[str, str], estate: Estate) -> Sequence[HeldLease]:
-    found = estate.leases(lease_id=lease, **narrow)
-    if not found:
+def _named(leases: Sequence[str], narrow: dict[str, str], estate: Estate) -> Sequence[HeldLease]:
+    found: dict[str, list[HeldLease]] = {}
+    for one in estate.leases_by_id(leases, **narrow):
+        found.setdefault(one.lease_id, []).append(one)
+    missing = next((lease for lease in leases if lease not in found), None)
+    if missing is not None:
         raise Refused(
-            f"No live lease {lease} is known.",
+            f"No live lease {missing} is known.",
             "It is gone already, or its id is mistyped.",
             code="not_there",
             field="args.leases",
         )
-    return found
+    return [one for lease in leases for one in found[lease]]
 
 
 def _by_mount(held: Sequence[HeldLease]) -> list[tuple[str, list[str]]]:

@@ -121,6 +121,13 @@ def test_the_plan_that_was_looked_at_is_asked_for_though_others_came_meanwhile(t
     assert "longer than the plan is old and not in it" in page.text and Change.objects.count() == 1
 
 
+def test_many_leases_by_their_ids_are_looked_up_at_once(three, django_assert_max_num_queries):
+    named = [one.lease_id for one in three] + [lease(of="demo").lease_id for _ in range(40)]
+    with django_assert_max_num_queries(15):
+        made = asking.draw(Want("lease", {"leases": named}, vault="demo"), EVERYTHING)
+    assert leases_of(made.document) == named
+
+
 def test_none_is_asked_for_without_any_that_fits(three):
     with pytest.raises(Refused, match="No live lease is known there"):
         asking.draw(Want("lease", {"role": "database/creds/nobody"}, vault="demo"), EVERYTHING, ["made/up"])
