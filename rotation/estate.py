@@ -122,6 +122,18 @@ class Estate:
         path = api_path(place.mount, place.path, place.kv_version if place.type in ("kv", "generic") else 0)
         return [one for one in consumers_of(place.vault, path, namespace=place.namespace) if not one.ended]
 
+    def strangers(self, place: SecretPlace, rows: Sequence[SecretConsumer]) -> list[str]:
+        """Return a sentence for each workload that may get its secret from another vault, where there are several."""
+        known = list(Connection.objects.values_list("vault", "address"))
+        if {vault for vault, _ in known} <= {place.vault}:
+            return []
+        own = {address for vault, address in known if vault == place.vault}
+        names = {(_workload(row), row.address) for row in rows if row.address not in own}
+        return [
+            f"{name} calls its vault {by or 'by an address that is not known'}: see that it is {place.vault}."
+            for name, by in sorted(names)
+        ]
+
     def eaters(self, rows: Sequence[SecretConsumer]) -> list[Eater]:
         """Return the workloads of consumers, in the order of their names."""
         by: dict[tuple[str, str, str, str], list[SecretConsumer]] = defaultdict(list)
@@ -226,6 +238,10 @@ def _alive(one: PodState) -> Pod:
 def _gone(one: PodLife) -> Pod:
     account = f"{one.namespace}/{one.service_account or 'default'}"
     return Pod(one.uid, f"{one.namespace}/{one.name}", one.cluster.name, account, "", one.ended is None)
+
+
+def _workload(row: SecretConsumer) -> str:
+    return f"{row.workload_kind} {row.namespace}/{row.workload_name} in {row.cluster.name}"
 
 
 def _eater(key: tuple[str, str, str, str], some: Sequence[SecretConsumer]) -> Eater:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
+from inventory.freshness import behind
 from rotation import apart, steps, targets
 from rotation.estate import Estate, Listing
 from rotation.misfits import misfit
@@ -43,11 +44,27 @@ def make(
     drawn = kind.draw(given, wished, Estate(books, datetime.now(UTC), may_generate(), listing))
     if kind.FAMILY == "revoke" and not drawn.parts:
         drawn = replace(drawn, steps=apart.of_one(drawn.steps))
+    if drawn.blast.figures and (unseen := _unseen()):
+        drawn = replace(drawn, blast=replace(drawn.blast, doubts=(*drawn.blast.doubts, unseen)))
     whole = document(target, msgspec.to_builtins(given), drawn, [describe(one) for one in drawn.steps])
     told = msgspec.json.decode(msgspec.json.encode(wished))
     whole["wish"] = {name: value for name, value in told.items() if value or name != "window"}
     risk = max([kind.risk(given), *(one.risk for one in drawn.parts)], key=RISKS.__getitem__)
     return Plan(whole, digest(whole), risk, kind.FAMILY)
+
+
+def _unseen() -> str:
+    """Return that pods and workloads may be missing here, and since when; "" where every cluster is seen as it is.
+
+    It names none: who sees one secret alone may not learn of other clusters, and a plan is the same for everybody.
+    """
+    found = behind()
+    if not found:
+        return ""
+    since = min((one.at for one in found if one.at is not None), default=None)
+    of = "1 cluster is" if len(found) == 1 else f"{len(found)} clusters are"
+    came = f" Who came since {since:%Y-%m-%d %H:%M} UTC is not counted." if since else " Who is there is not counted."
+    return f"{of} not seen as now.{came} Sources say why."
 
 
 def may_generate() -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias
 
+from inventory.freshness import Freshness
 from inventory.sightings import (
     Had,
     HeldLease,
@@ -192,6 +193,7 @@ class World:
     witness: Witness
     now: Callable[[], datetime]
     present: Callable[[str, str, str, str], Sequence[Getting]]  # vault, namespace, mount, path: who gets it now
+    behind: Callable[[], Sequence[Freshness]] = field(default=list)  # clusters whose picture is not current
     waited: timedelta = timedelta()
     progress: Callable[[int, int], None] = field(default=lambda _done, _of: None)
     halted: Callable[[], str] = field(default=lambda: "")  # why a long step should stop at its next border
