@@ -18,6 +18,8 @@ from rotation.planning import Refused, StepSpec, Wish, digest, document
 from rotation.rules import RISKS
 from rotation.world import Books
 
+_WHY = "Sources say why."
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -64,7 +66,12 @@ def _unseen() -> str:
     since = min((one.at for one in found if one.at is not None), default=None)
     of = "1 cluster is" if len(found) == 1 else f"{len(found)} clusters are"
     came = f" Who came since {since:%Y-%m-%d %H:%M} UTC is not counted." if since else " Who is there is not counted."
-    return f"{of} not seen as now.{came} Sources say why."
+    return f"{of} not seen as now.{came} {_WHY}"
+
+
+def about_pictures(doubt: str) -> bool:
+    """Tell whether a doubt of a plan is about how old a picture is: that changes by itself, and nothing with it."""
+    return doubt.endswith(_WHY)
 
 
 def may_generate() -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,6 +28,13 @@ def differs(change: Change, books: Books) -> str:
     those that it names, as `Estate.leases` takes a listing.
     """
     try:
+        return _differs(change, books)
+    except (LookupError, TypeError, AttributeError):  # a row may hold anything
+        return "The plan is not of a plan's form. Ask for it anew."
+
+
+def _differs(change: Change, books: Books) -> str:
+    try:
         wish = msgspec.convert(change.plan.get("wish", {"target": change.target}), Wish)
         again = plan.make(change.target, change.args, books, wish, _listing(change)).document
     except (Refused, msgspec.ValidationError) as why:
@@ -44,17 +51,22 @@ def _listing(change: Change) -> Listing | None:
 
 
 def _same(name: str, again: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
-    if name != "blast_radius" or not leases_of(asked) or name not in asked:
+    if name != "blast_radius" or name not in asked:
         return bool(again.get(name) == asked.get(name))
-    return _same_blast(again[name], asked[name])
+    some = [{**one, "doubts": _lasting(one["doubts"])} for one in (again[name], asked[name])]
+    return _same_touch(*some) if leases_of(asked) else some[0] == some[1]
 
 
-def _same_blast(again: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+def _lasting(doubts: Sequence[str]) -> list[str]:
+    return [one for one in doubts if not plan.about_pictures(one)]
+
+
+def _same_touch(again: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
     """Tell whether what is touched is the same, though more may be known by now of who holds the leases.
 
     A pod that no lease is known of may not be named: a broken glass restarts what lost something.
     """
-    if any(again[name] != asked[name] for name in again.keys() - set(_HELD)) or again.keys() != asked.keys():
+    if again.keys() != asked.keys() or any(again[name] != asked[name] for name in again.keys() - set(_HELD)):
         return False
     return set(asked["pods"]) <= set(again["pods"]) and _known_before(again) == _known_before(asked)
 

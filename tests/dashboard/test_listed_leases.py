@@ -9,6 +9,7 @@ import pytest
 from accounts.models import User
 from accounts.scope import EVERYTHING
 from audit.lease_models import Lease
+from inventory.freshness import Freshness
 from rotation import asking, plan, redraw
 from rotation.actions import Asked
 from rotation.asking import Want
@@ -95,6 +96,13 @@ def test_a_list_with_a_lease_of_somebody_else_is_not_drawn_again(three, ann):
     assert "steps" in redraw.differs(with_leases(ask(ann), [*(one.lease_id for one in three), "made/up"]), books())
 
 
+def test_a_picture_that_grows_old_or_is_seen_again_is_no_other_plan(three, ann, monkeypatch):
+    change = ask(ann)
+    monkeypatch.setattr(plan, "behind", lambda: [Freshness("prod", "stale", None, "")])
+    assert any("not seen" in one for one in ask(ann).plan["blast_radius"]["doubts"])
+    assert redraw.differs(change, books()) == ""
+
+
 @pytest.mark.parametrize("made_up", [
     {"pods": ["payments/never-held-any"]}, {"workloads": ["Deployment a/b"]}, {"budgets": ["x"]},
     {"doubts": ["All is well."]}, {"figures": [{"count": 0, "what": "leases", "caveat": ""}]}, {"more": 1},
@@ -104,6 +112,13 @@ def test_what_is_touched_is_not_made_up(three, ann, made_up):
     assert "blast_radius" in redraw.differs(
         altered(change, blast_radius={**change.plan["blast_radius"], **made_up}), books()
     )
+
+
+@pytest.mark.parametrize("made_up", [
+    {"steps": 5}, {"steps": [{}]}, {"blast_radius": None}, {"blast_radius": {}}, {"blast_radius": {"doubts": 7}},
+])  # fmt: skip
+def test_what_is_no_plan_at_all_is_told_as_that(three, ann, made_up):
+    assert "not of a plan's form" in redraw.differs(altered(ask(ann), **made_up), books())
 
 
 def test_the_plan_that_was_looked_at_is_asked_for_though_others_came_meanwhile(three, ann):
