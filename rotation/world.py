@@ -6,7 +6,7 @@ connections. Tests give their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -38,7 +38,11 @@ class Books(Protocol):
     """What the record knows that a plan needs; asked by the web process."""
 
     def leases(self, **which: str) -> Sequence[HeldLease]:
-        """Return live leases by `pod` (its uid), `service_account`, `principal`, `role`, `prefix` or `lease_id`."""
+        """Return live leases by `pod` (its uid), `service_account`, `principal`, `role` or `prefix`."""
+        ...
+
+    def leases_among(self, leases: Collection[str], *, ended: bool, **which: str) -> Sequence[HeldLease]:
+        """Return those of some leases, by their ids, that what `leases` takes fits; `ended` ones too, or live ones."""
         ...
 
     def versions(self, vault: str, namespace: str, mount: str, path: str) -> int:
