@@ -72,18 +72,18 @@ def _fills(device: coverage.DeviceRecord, gap: Gap) -> bool:
 _READS = f"""
     SELECT p.kind, p.name, coalesce(t.grade, ''), coalesce(t.cluster, ''), coalesce(t.pod_uid, ''),
            coalesce(t.pod_namespace, ''), coalesce(t.pod_name, ''), coalesce(t.delivered_by, ''), count(*),
-           min(e.time), max(e.time), min(e.id)
+           min(e.time), max(e.time), min(e.id), e.version
     FROM audit_event e JOIN audit_principal p ON p.id = e.principal
     LEFT JOIN audit_tokenuse u ON u.token_id = e.token AND u.address_id = e.address
     LEFT JOIN audit_attribution t ON t.use_id = u.id AND t.since <= e.time AND t.until > e.time
-    WHERE e.secret = ANY(%s) AND e.secret > 0 AND e.time >= %s AND e.time < %s AND e.version = %s AND e.disclosed > 0
+    WHERE e.secret = ANY(%s) AND e.secret > 0 AND e.time >= %s AND e.time < %s AND e.version >= %s AND e.disclosed > 0
           AND e.{ALIVE}
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, p.id ORDER BY min(e.id) LIMIT {MOST_READERS}
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, p.id, e.version ORDER BY min(e.id) LIMIT {MOST_READERS}
 """  # noqa: S608 - our own text
 
 
-def reads_of_version(secrets: Sequence[int], version: int, since: datetime) -> list[VersionRead]:
-    """Return who read a version of a secret since a moment, by pod and grade where that is known, the first one first.
+def reads_from_version(secrets: Sequence[int], version: int, since: datetime) -> list[VersionRead]:
+    """Return who read a version of a secret or a newer one since a moment, by pod and grade, the first one first.
 
     Calls that attribution has not looked at yet are there without their pod: it is a minute or two behind.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -60,15 +61,15 @@ def done(args: Args, world: World) -> Outcome:
     lines = tuple(_lines(args, world))
     kept_out = [one for one in lines if one.says == CORDONED]
     missing = [one for one in lines if one.state != "proven" and one.says != CORDONED]
-    version = world.intent["version"]
+    version = _versions(world.intent["version"], lines)
     kept = () if args.only else lines  # every line comes again, and is kept, where all of them are proven
     if not lines:
         of = f" of {args.only.partition(' ')[2]}" if args.only else ""
         return Done(f"No live pod{of} is known to get {args.place.name}.")
     if not missing:
-        says = f"{len(lines) - len(kept_out)} of {len(lines)} pods have version {version}."
+        says = f"{len(lines) - len(kept_out)} of {len(lines)} pods have {version}."
         return Done(f"{says} Not awaited, {CORDONED}: {len(kept_out)}." if kept_out else says, {}, kept)
-    says = f"{len(lines) - len(missing) - len(kept_out)} of {len(lines)} pods have version {version}."
+    says = f"{len(lines) - len(missing) - len(kept_out)} of {len(lines)} pods have {version}."
     if world.waited < PATIENCE:
         return Waiting(says, {}, kept, 2.0, len(lines) - len(missing), len(lines))
     first = missing[0]
@@ -92,6 +93,11 @@ def _lines(args: Args, world: World) -> list[ProofLine]:
         _cordoned(one) if _account(one) in args.cordoned else line(one, version, world.started, reads, now)
         for one in some
     ]
+
+
+def _versions(ours: int, lines: Sequence[ProofLine]) -> str:
+    newer = any(one.state == "proven" and one.holds not in ("", f"v{ours}") for one in lines)
+    return f"version {ours} or one that was written after it" if newer else f"version {ours}"
 
 
 def _workload(one: Getting) -> str:

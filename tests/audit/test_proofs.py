@@ -88,11 +88,12 @@ def test_what_else_is_done_to_versions_is_told_apart(take):
     assert WITNESS.versions(*KEY) == 0
 
 
-def test_who_reads_a_version_since_a_moment_is_told_and_no_other_version(take):
+def test_who_reads_a_version_since_a_moment_is_told_with_who_reads_a_newer_one(take):
     some = [Call(n, who=n % 2, secret="prod/ledger/key", at=START + timedelta(seconds=n)) for n in range(6)]
     take(log(some))
     assert WITNESS.reads(*KEY, 4, START) == []
     one, two = WITNESS.reads(*KEY, 3, START + timedelta(seconds=2))
+    assert [one.version, two.version] == [3, 3] and WITNESS.reads(*KEY, 2, START + timedelta(seconds=2)) == [one, two]
     assert (one.kind, one.principal, one.grade, one.proven) == ("account", "shop/app-0", "service account only", False)
     assert (two.principal, two.count, two.first) == ("shop/app-1", 2, START + timedelta(seconds=3))
     assert one.event < two.event
@@ -105,9 +106,9 @@ def test_each_pods_own_reads_are_proven_as_in_the_recorded_truth(pods):
         found = proofs.secret_ids("demo", secret.namespace, secret.mount, secret.path)
         assert found == [secret.pk]
         for version in range(1, 6):
-            for one in proofs.reads_of_version(found, version, datetime(2020, 1, 1, tzinfo=UTC)):
+            for one in proofs.reads_from_version(found, version, datetime(2020, 1, 1, tzinfo=UTC)):
                 assert (one.kind == "operator") == bool(one.delivered_by)
-                if one.proven:
+                if one.proven and one.version == version:
                     told[one.pod_uid, secret.name] += one.count
     assert len(told) > 10
     assert {key: count for key, count in told.items() if count > truth[key]} == {}
