@@ -41,7 +41,7 @@ def reach(vault: str, since: datetime, now: datetime | None = None) -> Reach:
         return Reach(troubles=(f"No audit log of {vault} was ever read.",))
     until = now or datetime.now(UTC)
     records = coverage.vault_records(since, until, [one.pk], scope=EVERYTHING)
-    holes = [hole for record in records for hole in _holes(record)]
+    holes = [hole for record in records for hole in (*_holes(record), *_unread(record, since, until))]
     troubles = [f"{device.name}: {said}" for record in records for device in record.devices for said in device.troubles]
     return Reach(queries.complete_until(one.pk), tuple(holes), tuple(troubles))
 
@@ -54,6 +54,24 @@ def _holes(record: coverage.VaultRecord) -> list[str]:
         for gap in device.gaps
         if not any(other is not device and _fills(other, gap) for other in record.devices)
     ]
+
+
+def _unread(record: coverage.VaultRecord, since: datetime, until: datetime) -> list[str]:
+    """Return the times of [since, until) that no file of a vault covers and no gap tells, as sentences."""
+    told = [(gap.start, gap.end) for gap in record.gaps if gap.start and gap.end]
+    some = [(max(end, since), min(start, until)) for end, start in record.lapses(since)]
+    holes = [
+        f"no audit data from {_shown(low)} to {_shown(high)} UTC"
+        for low, high in some
+        if low < high and not any(start <= low and high <= end for start, end in told)
+    ]
+    if record.first and since < record.first:
+        holes.insert(0, f"no audit data before {_shown(min(record.first, until))} UTC")
+    return holes
+
+
+def _shown(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 def _fills(device: coverage.DeviceRecord, gap: Gap) -> bool:

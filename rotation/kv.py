@@ -54,6 +54,11 @@ def ours(place: Place, world: World, version: int, created: datetime | None) -> 
     return None
 
 
+def nothing(place: Place) -> str:
+    """Return the trouble of a secret that is not there."""
+    return f"{place.name} has no version in the vault: there is nothing to rotate. Look whether it is written so."
+
+
 def strangers(operator: Any, place: Place, keys: Sequence[str]) -> tuple[str, ...]:
     """Return as a trouble which keys the newest version has not: a value under a misspelt name replaces none.
 

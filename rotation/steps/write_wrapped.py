@@ -13,7 +13,7 @@ import msgspec
 
 from rotation.engines import ARRIVES, text
 from rotation.failures import of_call
-from rotation.kv import Place, begun, made, strangers, written
+from rotation.kv import Place, begun, made, nothing, strangers, written
 from rotation.outcomes import Checked, NotDone, Outcome, Refused, Sentence, Unknown, Waiting
 from rotation.sealing import Unsealable
 from rotation.world import Given, World
@@ -52,7 +52,7 @@ def check(args: Args, world: World) -> Checked:
         troubles, lines = _looked(operator, world)
         troubles = (*troubles, *strangers(operator, args.place, args.keys))
     if not state.current_version:
-        troubles = (f"{args.place.name} has no version in the vault: there is nothing to rotate.", *troubles)
+        troubles = (nothing(args.place), *troubles)
     return Checked(facts, troubles, (f"Version {state.current_version} is the newest.", *lines))
 
 

@@ -10,6 +10,7 @@ import pytest
 from audit import attributing, lease_proofs, leasing, proofs
 from audit.models import Secret
 from config.witness import AuditLog
+from rotation.playbook_reach import coverage, whole
 from tests.audit.lines import START, Call, hmac, log, written
 from tests.audit.our_lines import OPERATION, WRITE, WROTE, lines, read_first, work
 from tests.audit.pictured import forget_pods, recorded_cluster, replay, told_proxies
@@ -189,3 +190,23 @@ def test_a_proof_says_how_far_the_record_is_known_and_what_is_missing_from_it(ta
     around = log([Call(n, at=START + timedelta(seconds=2 * n - 1), seed="around") for n in range(3)], "http")
     take(around, device="http")
     assert WITNESS.reach("demo", START).holes == ()
+
+
+def test_what_lies_before_the_record_and_between_two_files_is_not_known(take):
+    take(log([Call(0, at=START), Call(1, at=START + timedelta(minutes=5))]))
+    take(log([Call(9, at=START + timedelta(hours=1), seed="later")], "later"))
+    reach = WITNESS.reach("demo", START - timedelta(days=1))
+    assert reach.holes == (
+        f"no audit data before {START:%Y-%m-%d %H:%M:%S} UTC",
+        f"no audit data from {START + timedelta(minutes=5):%Y-%m-%d %H:%M:%S} to "
+        f"{START + timedelta(hours=1):%Y-%m-%d %H:%M:%S} UTC",
+    )
+    said = coverage(reach, START - timedelta(days=1), START + timedelta(minutes=30))
+    assert said[2:] == tuple(f"Not known: {one}." for one in reach.holes)
+    assert not whole(said)
+    fine = WITNESS.reach("demo", START + timedelta(hours=1))
+    assert fine.holes == ()
+    assert whole(coverage(fine, START + timedelta(hours=1), START + timedelta(hours=1)))
+    late = coverage(fine, START + timedelta(hours=1), START + timedelta(hours=2))
+    assert late[1].endswith(" UTC only.")
+    assert not whole(late)
