@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.may import may
@@ -58,8 +58,11 @@ def _drawn(column: str, value: str) -> SafeString | str:
     kind, colon, rest = value.partition(":")
     if column == "accessor" and colon and kind.startswith("hmac-"):
         return format_html(
-            '<span class="quiet">{}</span> <span class="mono" title="{}">{}</span>', kind, value, paths.middle(rest)
-        )
+            '<span class="quiet whole">{}</span> <span class="mono whole" title="{}">{}</span>',
+            kind, value, paths.middle(rest),
+        )  # fmt: skip
+    if column.endswith("(UTC)"):
+        return format_html_join(" ", '<span class="mono whole">{}</span>', ((part,) for part in value.split(" ")))
     return format_html('<span class="mono">{}</span>', words.visible(value))
 
 
