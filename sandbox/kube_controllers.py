@@ -16,6 +16,8 @@ from sandbox.kube_store import Change, Store
 from sandbox.kube_workloads import Desk, name_of
 
 NODES = ("node-1", "node-2", "node-3")
+QUIET = 6  # turns without a change after which everything has come to rest; a pod starts or ends within three
+REST = 0.25  # seconds between two turns then, unless something changes before
 
 
 class Controllers:
@@ -31,10 +33,12 @@ class Controllers:
         self._gone: set[str] = set()
         self._orphans = False  # something has gone since the last look for orphans
         self._stop = threading.Event()
+        self._moved = threading.Event()  # something changed since the last turn began
         self._thread: threading.Thread | None = None
         store.listeners.append(self._note)
 
     def _note(self, change: Change) -> None:
+        self._moved.set()
         if change.gone and self._thread is not None:
             self._gone.add(change.after.object["metadata"]["uid"])
             self._orphans = True
@@ -51,13 +55,19 @@ class Controllers:
     def stop(self) -> None:
         """Stand still."""
         self._stop.set()
+        self._moved.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
     def _run(self) -> None:
+        quiet = 0
         while not self._stop.wait(self.pace):
+            if quiet >= QUIET:  # a turn looks at every object, and most of the time there is nothing to do
+                self._moved.wait(REST)
+            self._moved.clear()
             self.turn()
+            quiet = 0 if self._moved.is_set() else quiet + 1
 
     def turn(self) -> None:
         """Let everything take one step."""

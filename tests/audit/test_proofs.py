@@ -129,7 +129,7 @@ def test_the_leases_of_a_pod_an_account_and_a_role_are_those_that_may_live(pods)
     assert one.lease_id in {held.lease_id for held in by_role} & {held.lease_id for held in by_prefix}
     by_account = lease_proofs.held_leases(now, service_account=one.principal.name)
     assert {held.principal for held in by_account} == {one.principal.name}
-    assert [held.lease_id for held in lease_proofs.held_leases(now, lease_id=one.lease_id)] == [one.lease_id]
+    assert [held.lease_id for held in lease_proofs.held_leases(now, among=[one.lease_id])] == [one.lease_id]
     assert lease_proofs.held_leases(now, prefix=one.lease_id.rpartition("/")[0][:-1]) == []
     with pytest.raises(ValueError, match="Leases of what"):
         lease_proofs.held_leases(now, vault="demo")

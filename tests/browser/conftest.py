@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -73,15 +75,37 @@ class Site:
         return done.stdout.strip()
 
 
+def _server() -> psycopg.Connection:
+    """Open a connection in which databases can be made and dropped."""
+    return psycopg.connect(
+        psycopg.conninfo.make_conninfo(os.environ["DATABASE_URL"], dbname="postgres"), autocommit=True
+    )
+
+
+def _make_database(template: str) -> str:
+    """Make a database beside the tests' as a copy of another, and return its name."""
+    name = f"keybook_browser_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+    with _server() as server:
+        made = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        server.execute(made)
+    return name
+
+
 @contextmanager
-def own_database() -> Iterator[str]:
-    """Make a database of our own beside the tests', in bin/test with the schema, and drop it at the end."""
-    url, name = os.environ["DATABASE_URL"], f"keybook_browser_{os.getpid()}_{uuid.uuid4().hex[:8]}"
-    empty = sql.Identifier(BLANK if os.environ.get(SEED) else "template1")
-    with psycopg.connect(psycopg.conninfo.make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), empty))
-        yield psycopg.conninfo.make_conninfo(url, dbname=name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+def own_database(template: str = "") -> Iterator[str]:
+    """Make a database of our own, a copy of `template` or in bin/test of one with the schema; it goes at the end."""
+    name = _make_database(template or (BLANK if os.environ.get(SEED) else "template1"))
+    yield _url(name)
+    _drop_database(name)
+
+
+def _drop_database(name: str) -> None:
+    with _server() as server:
+        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _url(database: str) -> str:
+    return psycopg.conninfo.make_conninfo(os.environ["DATABASE_URL"], dbname=database)
 
 
 def _manage_all(environment: dict[str, str], commands: list[list[str]]) -> None:
@@ -91,35 +115,48 @@ def _manage_all(environment: dict[str, str], commands: list[list[str]]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+Files = dict[tuple[str, str], list[str]]
+
+
+def _environment(database: str, logs: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DATABASE_URL": database,
+        "KEYBOOK_SECRET_KEY": "only-for-the-browser-tests-" + "k" * 40 + "0123456789",
+        "KEYBOOK_SECURE_COOKIES": "false",
+        "KEYBOOK_LOG_ROOTS": str(logs),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }
+
+
+def _fill(environment: dict[str, str], logs: Path, files: Files) -> None:
+    """Lay the schema where there is none, ingest files of a folder, by vault and device, and make cat."""
+    read = [
+        ["ingest_file", *(str(logs / name) for name in names), "--vault", vault, "--device", device]
+        for (vault, device), names in files.items()
+    ]
+    make = f"from accounts.models import User; User.objects.create_user('cat', password={PASSWORD!r})"
+    schema = [] if os.environ.get(SEED) else [["migrate", "-v", "0"]]
+    _manage_all(environment, [*schema, *read, ["shell", "-v", "0", "-c", make]])
+
+
 @contextmanager
-def served(logs: Path, files: dict[tuple[str, str], list[str]], truth: dict, **more: str) -> Iterator[Site]:
+def served(logs: Path, files: Files, truth: dict, filled: str = "", **more: str) -> Iterator[Site]:
     """Ingest files of a folder, by vault and device, into a database of their own, and serve it to cat.
 
-    `more` is added to the environment; `{port}` in it is the server's. Its own address is `KEYBOOK_URL`, if that is
-    there: browsers give passkeys to `localhost` alone.
+    `filled` is a database that has all that already, to be copied. `more` is added to the environment; `{port}` in it
+    is the server's. Its own address is `KEYBOOK_URL`, if that is there: browsers give passkeys to `localhost` alone.
     """
-    with own_database() as database, socket.create_server(("127.0.0.1", 0)) as door:
-        environment = {
-            **os.environ,
-            "DATABASE_URL": database,
-            "KEYBOOK_SECRET_KEY": "only-for-the-browser-tests-" + "k" * 40 + "0123456789",
-            "KEYBOOK_SECURE_COOKIES": "false",
-            "KEYBOOK_LOG_ROOTS": str(logs),
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            **{name: value.format(port=door.getsockname()[1]) for name, value in more.items()},
-        }
-        address = environment["KEYBOOK_URL"] if "KEYBOOK_URL" in more else f"http://127.0.0.1:{door.getsockname()[1]}"
-        running = Site(address, environment, truth)
-        make = f"from accounts.models import User; User.objects.create_user('cat', password={PASSWORD!r})"
-        read = [
-            ["ingest_file", *(str(logs / name) for name in names), "--vault", vault, "--device", device]
-            for (vault, device), names in files.items()
-        ]
-        _manage_all(environment, [["migrate", "-v", "0"], *read, ["shell", "-v", "0", "-c", make]])
+    with own_database(filled) as database, socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+        environment = _environment(database, logs) | {name: value.format(port=port) for name, value in more.items()}
+        address = environment["KEYBOOK_URL"] if "KEYBOOK_URL" in more else f"http://127.0.0.1:{port}"
+        if not filled:
+            _fill(environment, logs, files)
         server = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{door.fileno()}", "--threads", "4",
                   "--no-control-socket", "--log-level", "warning", "config.wsgi"]  # fmt: skip
         process = subprocess.Popen(server, cwd=ROOT, env=environment, pass_fds=[door.fileno()])
-        yield running
+        yield Site(address, environment, truth)
         process.terminate()
         process.wait(20)
 
@@ -136,10 +173,9 @@ def unpack(logs: Path, now: datetime) -> dict:
     return json.loads(plain["truth.json"])
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """Ingest the recorded corpus and a month of our own story, and serve them."""
-    logs = tmp_path_factory.mktemp("logs")
+def _month(logs: Path) -> dict[str, Any]:
+    """Ingest the recorded corpus and a month of our own story; returns the database's name and what is true of it."""
+    logs.mkdir(exist_ok=True)
     truth = unpack(logs, datetime.now(UTC))
     hole = datetime.now(UTC) - timedelta(days=18, hours=20)
     month().write(logs / "old.log", logs / "new.log", without=(hole, hole + timedelta(hours=16, minutes=50)))
@@ -148,8 +184,30 @@ def site(tmp_path_factory):
         ("demo", "file"): ["audit.log"], ("demo", "http"): ["audit-http.log"], ("hostile", "file"): ["hostile.log"],
         ("eu-prod", "file"): ["old.log", "new.log"],
     }  # fmt: skip
-    with served(logs, files, truth) as running:
+    database = _make_database(BLANK if os.environ.get(SEED) else "template1")
+    _fill(_environment(_url(database), logs), logs, files)
+    return {"database": database, "truth": truth}
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """Serve the recorded corpus and a month of our own story.
+
+    In bin/test all workers serve copies of what the first of them ingested, which goes with the server.
+    """
+    shared, seeded = tmp_path_factory.getbasetemp(), bool(os.environ.get(SEED))
+    if seeded and os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    logs, made = shared / "browser-logs", shared / "browser-site.json"
+    with (shared / "browser-site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            made.write_text(json.dumps(_month(logs)))
+    begun = json.loads(made.read_text())
+    with served(logs, {}, begun["truth"], begun["database"]) as running:
         yield running
+    if not seeded:
+        _drop_database(begun["database"])
 
 
 @pytest.fixture(scope="session")
