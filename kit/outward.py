@@ -11,6 +11,7 @@ Ip = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 LONGEST = 500
 _CREDENTIALS = IPv6Address("fd00:ec2::254")  # where a cloud keeps them that has no link-local IPv6 address for it
+_EVERYTHING = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
@@ -88,6 +89,15 @@ def permitted(found: str, aim: Target, inside: Sequence[Network]) -> Ip:
     if not aim.secure and not within:
         raise Unusable(f"{aim.shown} is plain http, which is only for networks of KEYBOOK_NOTICE_INSIDE. Use https.")
     return real
+
+
+def callable_anywhere(aim: Target) -> None:
+    """Refuse an address that is an IP which nothing ever calls. Raises `Unusable`; of a name nothing is known here."""
+    try:
+        found = str(ip_address(aim.host))
+    except ValueError:
+        return
+    permitted(found, aim, _EVERYTHING)
 
 
 def _real(found: Ip) -> Ip:
