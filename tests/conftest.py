@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ from django.apps import apps
 from django.db import connection
 from django.db.models.signals import post_migrate
 from django.test.utils import setup_databases, teardown_databases
+from xdist.scheduler import LoadScopeScheduling
 
 from rotation.models import ApprovalPolicy
 from sandbox.control import STATE
 from sandbox.seed import BLANK, SEED
+from tests.sandbox.shows import Demos, own_demos
 
 # Read when the run begins: a test may let sandbox.control work on a sandbox of its own for a while.
 AMBIENT = os.environ.get(STATE)
@@ -31,8 +34,12 @@ def _servers() -> dict[str, int | None]:
 LONGEST = [
     *(f"browser/test_{name}.py" for name in ("walk", "demo", "events", "changes", "look", "sign_in", "secret")),
     *(f"browser/test_{name}.py" for name in ("events_query", "telling", "tokens", "leases", "events_time")),
-    "bench/test_measurements.py", "dashboard/test_limited.py", "audit/test_bytes.py", "dashboard/test_doors.py",
-    "inventory/test_sync_cluster.py", "inventory/test_freshness.py", "audit/test_attributing.py",
+    *(f"workers/test_{name}.py" for name in ("anchor", "clusters", "kills", "turns")),
+    "bench/test_measurements.py", "sandbox/test_web.py", "audit/test_rotation.py", "audit/test_bytes.py",
+    "inventory/test_freshness.py", "inventory/test_sync_cluster.py", "dashboard/test_limited.py",
+    "receiver/test_outages.py", "audit/test_scope_oracle.py", "audit/test_outages.py", "audit/test_kills.py",
+    "cluster/test_watch.py", "api/test_pull.py", "live/test_connect.py", "audit/test_attributing.py",
+    "dashboard/test_doors.py",
 ]  # fmt: skip
 
 
@@ -47,6 +54,34 @@ def pytest_collection_finish() -> None:
     """Leave modules and tests, which stay to the end anyway, out of every later look for garbage."""
     gc.collect()
     gc.freeze()
+
+
+# Files that share what is dear to start are one piece of work, so that it is started in one process alone.
+TOGETHER = {
+    "tests/workers/": "workers",
+    "tests/browser/test_demo.py": "demo",
+    "tests/sandbox/test_demo.py": "demo",
+}
+
+
+class Pieces(LoadScopeScheduling):
+    """Hands files out to the workers of a run, some of them together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((name for begin, name in TOGETHER.items() if nodeid.startswith(begin)), nodeid.partition("::")[0])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Pieces:
+    """Hand out pieces in the order of the collection."""
+    return Pieces(config, log)
+
+
+@pytest.fixture(scope="session")
+def demos() -> Iterator[Demos]:
+    """A demo that starts when it is first asked for."""
+    with own_demos() as found:
+        yield found
 
 
 @pytest.fixture(scope="module", autouse=True)
