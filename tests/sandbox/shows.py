@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+from sandbox.ports import Port
 
 ROOT = Path(__file__).resolve().parents[2]
 MAKE = ["make", "--no-print-directory", "-C", str(ROOT)]
@@ -30,9 +31,9 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 @contextlib.contextmanager
 def shown(home: Path, target: str = "demo", **more: str):
     """Yield a running `make demo` and what it printed up to its last line."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    # Held as long as it runs: no other process of a busy machine gets the number before the demo listens there.
+    holder = Port()
+    port = str(holder.number)
     # The terminal's Ctrl-C goes to a whole process group, so the demo gets one of its own.
     with subprocess.Popen(
         [*MAKE, target],
@@ -57,6 +58,7 @@ def shown(home: Path, target: str = "demo", **more: str):
             said = process.communicate(timeout=60)[0]
             if "Stopped" not in said:
                 print(said)
+            holder.give_back()
 
 
 @contextlib.contextmanager
