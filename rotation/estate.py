@@ -14,6 +14,7 @@ from inventory import restarts, secret_places
 from inventory.cluster_models import PodState, SecretConsumer, Workload
 from inventory.cluster_questions import api_path, consumers_of
 from inventory.enrolled import enrolled
+from inventory.holders import account
 from inventory.models import Cluster, Connection, Entity, PodLife
 from inventory.restarts import Restart
 from inventory.secret_places import SecretPlace
@@ -209,6 +210,11 @@ class Estate:
                 code="not_there",
             )
         return found[0]
+
+    def known_as(self, entity: Entity) -> str:
+        """Return whom people know by an entity: the service accounts and users that log in as it, three at most."""
+        names = sorted({account(alias) or alias.name for alias in entity.aliases.all()} - {entity.name, ""})
+        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
     def pod(self, given: str) -> Pod:
         """Return a pod by its uid, or by `namespace/name` where only one ever had it; raises `Refused`."""

@@ -10,7 +10,7 @@ import pytest
 from cluster.blast import Blast
 from cluster.rollouts import Obstacle
 from inventory.cluster_models import SecretConsumer
-from inventory.models import Connection, Mount
+from inventory.models import Alias, Connection, Entity, Mount
 from inventory.sync_pods import remember_cluster
 from rotation import plan
 from rotation.estate import Eater, Estate
@@ -243,3 +243,18 @@ def test_a_plan_names_the_workloads_that_may_get_a_secret_of_this_name_from_anot
         "Deployment shop/w0 in prod calls its vault http://vault:8200: see that it is demo.",
         "Deployment shop/w3 in prod calls its vault by an address that is not known: see that it is demo.",
     ]
+
+
+def test_who_approves_that_an_entity_is_disabled_reads_whom_people_know_by_it(demo):
+    enrol(demo, "entity", "disable", "")
+    entity = Entity.objects.get(name="payments-ledger")
+    assert draw("entity", {"entity": "e-1"}).document["steps"][0]["describe"]["title"] == (
+        "Disable the entity payments-ledger"
+    )
+    told = {"service_account_namespace": "payments", "service_account_name": "ledger"}
+    Alias.objects.create(entity=entity, mount_accessor="a1", name="0303-uid", metadata=told)
+    Alias.objects.create(entity=entity, mount_accessor="a2", name="payments-ledger")
+    Alias.objects.create(entity=entity, mount_accessor="a3", name="kim")
+    (step,) = draw("entity", {"entity": "e-1"}).document["steps"]
+    assert step["describe"]["title"] == "Disable the entity payments-ledger (kim, payments/ledger)"
+    assert step["args"]["name"] == "payments-ledger", "approval policies go by its name alone"
