@@ -89,7 +89,7 @@ class AuditLog(Books, Witness, Almanac):
         self, vault: str, namespace: str, mount: str, path: str, version: int, since: datetime = _LONG_AGO
     ) -> Sequence[VersionRead]:
         """Return who read a version of a secret since a moment, each pod with its grade of proof."""
-        return proofs.reads_of_version(proofs.secret_ids(vault, namespace, mount, path), version, since)
+        return proofs.reads_from_version(proofs.secret_ids(vault, namespace, mount, path), version, since)
 
     def ends(self, vault: str, leases: Sequence[str]) -> Sequence[LeaseEnd]:
         """Return what is known of some leases' ends; one that the record never showed is not among them."""

@@ -100,7 +100,7 @@ class Witness(Protocol):
     def reads(
         self, vault: str, namespace: str, mount: str, path: str, version: int, since: datetime
     ) -> Sequence[VersionRead]:
-        """Return who read a version since then, each pod with its grade of proof."""
+        """Return who read a version or a newer one since then, each pod with its grade of proof."""
         ...
 
 

@@ -63,12 +63,12 @@ def done(args: Args, world: World) -> Outcome:
     lines, dark = tuple(_lines(args, world, pods)), _dark(args, world, pods)
     kept_out = [one for one in lines if one.says == CORDONED]
     missing = [one for one in lines if one.state != "proven" and one.says != CORDONED]
-    version = world.intent["version"]
+    version = _versions(world.intent["version"], lines)
     kept = () if args.only else lines  # every line comes again, and is kept, where all of them are proven
     if not lines:
         of = f" of {args.only.partition(' ')[2]}" if args.only else ""
         return Done(f"No live pod{of} is known to get {args.place.name}.", {}, _elsewhere(args, world, pods))
-    says = f"{len(lines) - len(missing) - len(kept_out)} of {len(lines)} pods have version {version}."
+    says = f"{len(lines) - len(missing) - len(kept_out)} of {len(lines)} pods have {version}."
     if not missing and not dark:
         return Done(f"{says} Not awaited, {CORDONED}: {len(kept_out)}." if kept_out else says, {},
                     (*kept, *_elsewhere(args, world, pods)))  # fmt: skip
@@ -120,6 +120,11 @@ def _lines(args: Args, world: World, pods: Sequence[Getting]) -> list[ProofLine]
         _cordoned(one) if _account(one) in args.cordoned else line(one, version, world.started, reads, now)
         for one in pods
     ]
+
+
+def _versions(ours: int, lines: Sequence[ProofLine]) -> str:
+    newer = any(one.state == "proven" and one.holds not in ("", f"v{ours}") for one in lines)
+    return f"version {ours} or one that was written after it" if newer else f"version {ours}"
 
 
 def _workload(one: Getting) -> str:

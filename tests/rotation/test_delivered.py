@@ -41,6 +41,15 @@ def test_a_pod_that_reads_for_itself_is_proven_by_its_own_sure_read(method):
     assert (found.state, found.holds, found.grade, found.event, found.at) == ("proven", "v8", "strong", 7, LATER)
 
 
+def test_who_reads_a_version_that_was_written_after_ours_has_the_old_value_no_more():
+    newer = replace(READ, version=9)
+    found = line(POD, 8, WROTE, [newer], LATER)
+    assert (found.state, found.says, found.holds) == ("proven", "read a newer one", "v9")
+    operator = line(replace(POD, method="vso", copied_at=LATER, made_at=LATER), 8, WROTE,
+                    [replace(OPERATOR, version=9)], LATER)  # fmt: skip
+    assert (operator.state, operator.holds) == ("proven", "v9")
+
+
 @pytest.mark.parametrize("reads, state, says", [
     ([], "waiting", "not read by this pod yet"),
     ([replace(READ, pod_uid="u2")], "waiting", "not read by this pod yet"),
