@@ -2,8 +2,8 @@
 
 demo: ; @bin/demo
 up: ; @bin/up
-# Three at a time, for many wait; each has databases of its own. The browser's files stay last: its loop bars Django from the thread.
-test: ; @bin/test -m "not long" -n 3 --dist loadfile --no-loadscope-reorder
+# Four at a time, for many wait; each has databases of its own. The browser's files stay last: its loop bars Django from the thread.
+test: ; @bin/test -m "not long" -n 4 --no-loadscope-reorder
 test-long: ; @bin/test
 check: ; @bin/check
 bench: ; @bin/setup && .venv/bin/python -m bench

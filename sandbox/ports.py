@@ -19,6 +19,10 @@ class Port:
         self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.number: int = self._holder.getsockname()[1]
 
+    def give_back(self) -> None:
+        """Hold it no longer."""
+        self._holder.close()
+
 
 _held: list[Port] = []
 

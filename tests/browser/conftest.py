@@ -48,7 +48,9 @@ def pytest_collection_modifyitems(items):
     They come last: while the browser is driven, a loop runs in this thread, and Django refuses its database there.
     """
     here = [item for item in items if Path(__file__).parent in item.path.parents]
-    items[:] = [item for item in items if item not in set(here)] + here
+    there = [item for item in items if item.path.match("sandbox/test_demo.py")]  # ends the demo that is looked at here
+    late = {*here, *there}
+    items[:] = [item for item in items if item not in late] + here + there
     missing = "no Chromium is found" if not _chromium() else "no DATABASE_URL: run it by bin/sandbox"
     able = _chromium() and os.environ.get("DATABASE_URL")
     for item in here:
@@ -219,6 +221,18 @@ def chromium():
         browser.close()
 
 
+def opened_at(page: Page, url: str) -> Page:
+    """Open an address; once more if the page in front came anew by itself in that moment."""
+    try:
+        page.goto(url)
+    except Error as taken:
+        if not any(words in str(taken) for words in ("ERR_ABORTED", "interrupted by another navigation")):
+            raise
+        page.wait_for_load_state()
+        page.goto(url)
+    return page
+
+
 @dataclass
 class Visit:
     """One person's window, and everything that went wrong in it; a test that expects trouble takes it out."""
@@ -229,15 +243,8 @@ class Visit:
     trouble: list[str] = field(default_factory=list)
 
     def go(self, address: str) -> Page:
-        """Open an address of the site; once more if the page in front came anew by itself in that moment."""
-        try:
-            self.page.goto(self.site.url + address)
-        except Error as taken:
-            if not any(words in str(taken) for words in ("ERR_ABORTED", "interrupted by another navigation")):
-                raise
-            self.page.wait_for_load_state()
-            self.page.goto(self.site.url + address)
-        return self.page
+        """Open an address of the site."""
+        return opened_at(self.page, self.site.url + address)
 
     def sign_in(self, name: str = "cat") -> Visit:
         """Sign somebody in by password."""

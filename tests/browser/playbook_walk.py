@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.agents import Agents
 from tests.browser.axe import faults
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, opened_at
 
 BANK, LONG = "secret/prod/ledger/bank-sftp", 90_000
 ACCOUNT = "payments/ledger"
@@ -69,7 +69,7 @@ def replace_the_leaked_secret(yard: Any, ann: Visit, bob: Visit, agents: Agents,
     expect(page.locator(".to-people")).to_contain_text("at whoever issued it")
     before = yard.bao.must("GET", "secret/metadata/prod/ledger/bank-sftp").data["current_version"]
     approve(bob.page, name, "bank-sftp")
-    page.goto(f"{yard.site.url}/changes/{name}/")
+    opened_at(page, f"{yard.site.url}/changes/{name}/")
     ends(page, "Proven")
     gone = yard.bao.call("GET", f"secret/data/prod/ledger/bank-sftp?version={before}")
     assert gone.status == 404 and gone.data["metadata"]["destroyed"]
@@ -102,7 +102,7 @@ def contain_the_pod(yard: Any, ann: Visit, bob: Visit, agents: Agents, approve: 
     expect(page.locator(".to-people")).to_contain_text("itself")
     name = ask(page, "Somebody opened a shell in it that nobody knows.")
     approve(bob.page, name, login.pod)
-    page.goto(f"{yard.site.url}/changes/{name}/")
+    opened_at(page, f"{yard.site.url}/changes/{name}/")
     expect(page.locator("main")).to_contain_text("Write the new value in Vault; this goes on by itself.", timeout=LONG)
     assert not yard.lets_in(login.username, login.password), "its login is gone before anything is rotated"
     assert yard.entity_of(ACCOUNT)["disabled"]

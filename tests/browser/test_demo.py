@@ -14,20 +14,21 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import faults
 from tests.browser.conftest import Visit, opened_by
-from tests.sandbox.shows import ROOT, environment, own_home, shown
+from tests.sandbox.shows import ROOT, environment
 
 BANK = "secret/prod/ledger/bank-sftp"
 ELSEWHERE = "198.51.100.23"
 
 
 @pytest.fixture(scope="module")
-def demo():
-    """Run `make demo`; yields its address, the printed link, the addresses that it says to try, and its home."""
-    with own_home() as home, shown(home) as (_, port, said):
-        link = re.search(r"^Open  (\S+)$", said, re.MULTILINE)
-        assert link, said
-        tries = re.findall(rf"http://127\.0\.0\.1:{port}/\S+\?\S+", said)
-        yield SimpleNamespace(url=f"http://127.0.0.1:{port}", link=link[1], tries=tries, home=home)
+def demo(demos):
+    """Run `make demo`; returns its address, the printed link, the addresses that it says to try, and its home."""
+    found = demos.running()
+    link = re.search(r"^Open  (\S+)$", found.said, re.MULTILINE)
+    assert link, found.said
+    url = f"http://127.0.0.1:{found.port}"
+    tries = re.findall(rf"{re.escape(url)}/\S+\?\S+", found.said)
+    return SimpleNamespace(url=url, link=link[1], tries=tries, home=demos.home)
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,14 @@ def _set_up(page: Page, look=_unseen) -> tuple[str, list[str]]:
     return secret, wrong + look(page)
 
 
-@pytest.mark.parametrize("scheme, width", [("light", 1440), ("dark", 1440), ("light", 390), ("dark", 320)])
+@pytest.mark.parametrize(
+    "scheme, width",
+    [
+        ("light", 1440),
+        ("dark", 320),
+        *(pytest.param(*one, marks=pytest.mark.long) for one in [("dark", 1440), ("light", 390)]),
+    ],
+)
 def test_from_a_link_to_a_password_and_a_second_factor_and_in_again_by_both(window, site, scheme, width):
     visit = window(color_scheme=scheme, viewport={"width": width, "height": 844}, reduced_motion="reduce")
     name = f"ann-{scheme}-{width}"

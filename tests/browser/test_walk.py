@@ -27,7 +27,7 @@ from sandbox.kube_injector import ONCE
 from tests.audit.conftest import TELL
 from tests.browser.agents import READS, ROLE, Agents
 from tests.browser.axe import faults
-from tests.browser.conftest import PASSWORD, ROOT, Site, Visit, opened_by
+from tests.browser.conftest import PASSWORD, ROOT, Site, Visit, opened_at, opened_by
 from tests.browser.playbook_walk import contain_the_pod, replace_the_leaked_secret
 
 BANK = "secret/prod/ledger/bank-sftp"
@@ -185,9 +185,9 @@ def _ask(page: Page, reason: str) -> str:
 
 def _approve(page: Page, name: str, typed: str) -> None:
     """Approve from the inbox once the worker has looked, with the passkey."""
-    page.goto(page.url.partition("/changes")[0] + f"/changes/{name}/")
+    opened_at(page, page.url.partition("/changes")[0] + f"/changes/{name}/")
     expect(page.locator("#checked")).to_contain_text("it can be done", timeout=LONG)
-    page.reload()
+    opened_at(page, page.url)
     page.get_by_role("link", name="Approve: ").click()
     question = page.get_by_role("alertdialog")
     expect(question).to_contain_text("The button asks for your passkey")

@@ -11,8 +11,7 @@ from rotation.models import Attempt, Change, Step
 from rotation.notice_models import Notice
 from rotation.outcomes import NotDone, Refused, Unknown, Waiting
 from rotation.planning import StepSpec, digest
-from sandbox.kubeapi import KubeApi
-from tests.rotation.farm import POD, Farm
+from tests.rotation.farm import POD
 from tests.rotation.toys import Toy, approved, hands, use
 from vault.errors import NotPermitted
 from vault.operating import Operator
@@ -154,15 +153,6 @@ def test_no_row_makes_a_rotation_stand_apart():
     for kind in ("write_kv", "retire_version", "restart_rollout", "verify_delivery", "ask_person"):
         assert apart.holds_up({"step": kind, "holds_up": apart.NOTHING}) == ""
     assert apart.apart(StepSpec("disable_entity", {"enable": True})).holds_up == ""
-
-
-@pytest.fixture
-def farm(monkeypatch):
-    with KubeApi() as kube:
-        made = Farm(kube)
-        made.take_over(monkeypatch)
-        made.furnish(monkeypatch)
-        yield made
 
 
 def test_a_pod_is_cut_off_as_far_as_vault_lets_us_and_the_rest_is_named_and_resumed(farm, monkeypatch, capsys):

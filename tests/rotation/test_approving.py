@@ -37,11 +37,6 @@ def bob() -> User:
     return person("bob")
 
 
-@pytest.fixture
-def eve() -> User:
-    return person("eve")
-
-
 def refused(change: Change, user: User, given: Given | None = None, plan_hash: str = "", way: str = "") -> str:
     """Check that an approval is refused, that nothing of it is kept, and return the kind of refusal."""
     before = (Row.objects.count(), TrailEntry.objects.count())

@@ -28,16 +28,6 @@ from tests.rotation.test_governed import looked, run
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_roles")]
 
 
-@pytest.fixture
-def eve() -> User:
-    return person("eve")
-
-
-@pytest.fixture
-def mia() -> User:
-    return person("mia", role="administrator")
-
-
 def print_of(authenticator) -> str:
     return assertions.fingerprint(authenticator.key())
 

@@ -34,16 +34,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("made_roles")]
 
 
 @pytest.fixture
-def eve() -> User:
-    return person("eve")
-
-
-@pytest.fixture
-def mia() -> User:
-    return person("mia", role="administrator")
-
-
-@pytest.fixture
 def dan() -> User:
     return person("dan")
 

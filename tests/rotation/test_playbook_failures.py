@@ -37,15 +37,6 @@ CUT_OFF, UNTOUCHED = (False, False, False), (True, True, True)
 each = pytest.mark.parametrize("name", [LEAKED, POD, pytest.param(STOLEN, marks=pytest.mark.long)])
 
 
-@pytest.fixture
-def farm(monkeypatch):
-    with KubeApi() as kube:
-        made = Farm(kube)
-        made.take_over(monkeypatch)
-        made.furnish(monkeypatch)
-        yield made
-
-
 def cut_off(farm, name):
     """See that a playbook that cuts somebody off has done so, whatever became of the rest."""
     assert farm.state() == (UNTOUCHED if name == LEAKED else CUT_OFF)

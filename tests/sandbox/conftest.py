@@ -31,13 +31,13 @@ sys.path.insert(0, sys.argv.pop(1))
 runpy.run_module("sandbox", run_name="__main__", alter_sys=True)"""
 
 
-def _until(fact, what: str, patience: float = 20.0):
-    """Wait for a fact and return it; fail with `what` when it does not come."""
+def _until(fact, what: str, patience: float = 20.0, pause: float = 0.01):
+    """Wait for a fact, with a pause between two looks, and return it; fail with `what` when it does not come."""
     deadline = time.monotonic() + patience
     while not (found := fact()):
         if time.monotonic() > deadline:
             pytest.fail(f"{what} did not happen within {patience:.0f} s")
-        time.sleep(0.01)
+        time.sleep(pause)
     return found
 
 

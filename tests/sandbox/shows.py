@@ -7,11 +7,15 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+
+from sandbox.ports import Port
 
 ROOT = Path(__file__).resolve().parents[2]
 MAKE = ["make", "--no-print-directory", "-C", str(ROOT)]
@@ -27,9 +31,9 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 @contextlib.contextmanager
 def shown(home: Path, target: str = "demo", **more: str):
     """Yield a running `make demo` and what it printed up to its last line."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    # Held as long as it runs: no other process of a busy machine gets the number before the demo listens there.
+    holder = Port()
+    port = str(holder.number)
     # The terminal's Ctrl-C goes to a whole process group, so the demo gets one of its own.
     with subprocess.Popen(
         [*MAKE, target],
@@ -45,6 +49,8 @@ def shown(home: Path, target: str = "demo", **more: str):
                 said += line
                 if line.startswith("Ctrl-C"):
                     break
+            else:
+                raise AssertionError(f"It ended before it said how to end it:\n{said}")
             yield process, port, said
         finally:
             if process.poll() is None:
@@ -52,6 +58,7 @@ def shown(home: Path, target: str = "demo", **more: str):
             said = process.communicate(timeout=60)[0]
             if "Stopped" not in said:
                 print(said)
+            holder.give_back()
 
 
 @contextlib.contextmanager
@@ -66,3 +73,44 @@ def own_home():
         for kind in ("demo", "up"):
             subprocess.run([sys.executable, "-c", forget, kind], env=environment(place), cwd=ROOT, check=True)
         shutil.rmtree(place)
+
+
+@dataclass
+class Shown:
+    """A `make demo` that runs: its process, the port of its pages, and what it printed."""
+
+    process: subprocess.Popen
+    port: str
+    said: str
+
+
+class Demos:
+    """One demo in one home for all tests of a process: whoever asks for it starts it, if it does not run."""
+
+    def __init__(self, home: Path) -> None:
+        """Start nothing yet."""
+        self.home = home
+        self._stack = ExitStack()
+        self._shown: Shown | None = None
+
+    def running(self, **more: str) -> Shown:
+        """Return the demo that runs; `more` is the environment that a new one gets."""
+        if self._shown is None:
+            self._shown = Shown(*self._stack.enter_context(shown(self.home, **more)))
+        return self._shown
+
+    def end(self) -> None:
+        """End it as Ctrl-C does, if it runs, and wait until it has gone."""
+        self._stack.close()
+        self._shown = None
+
+
+@contextlib.contextmanager
+def own_demos() -> Iterator[Demos]:
+    """Yield the demos of a home of their own, which is forgotten afterwards."""
+    with own_home() as home:
+        demos = Demos(home)
+        try:
+            yield demos
+        finally:
+            demos.end()

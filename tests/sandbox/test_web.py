@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+
+import pytest
 
 WATCH = """
 import json, os, subprocess, sys, time, urllib.request
@@ -29,8 +33,26 @@ print(found)
 """
 
 
-def test_pages_are_served_and_reads_are_ingested_although_the_worker_was_killed(sandbox, root):
-    done = sandbox("--vault", "--web", "python", "-c", WATCH, cwd=root)
+@pytest.fixture(scope="module")
+def staffed(running):
+    """A sandbox with all of our processes, started where a variable leads to somebody's cluster."""
+    with running("--vault", "--web", "--workers", env={"KUBECONFIG": "/nowhere"}) as found:
+        yield found
+
+
+@pytest.fixture
+def told(staffed, root):
+    """Return a function that runs a program among its parts, as a COMMAND."""
+
+    def run(program: str) -> subprocess.CompletedProcess:
+        argv = [sys.executable, "-c", program]
+        return subprocess.run(argv, capture_output=True, text=True, env=staffed.environment, cwd=root, check=False)
+
+    return run
+
+
+def test_pages_are_served_and_reads_are_ingested_although_the_worker_was_killed(told):
+    done = told(WATCH)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == ["200", "[2]"]
 
@@ -63,8 +85,8 @@ OURS = {
 }
 
 
-def test_each_process_has_a_role_of_its_own_and_knows_nothing_of_others_business(sandbox, root):
-    done = sandbox("--vault", "--web", "python", "-c", TELL, cwd=root, env={"KUBECONFIG": "/nowhere"})
+def test_each_process_has_a_role_of_its_own_and_knows_nothing_of_others_business(told):
+    done = told(TELL)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     for name, role in OURS.items():
@@ -78,9 +100,8 @@ def test_each_process_has_a_role_of_its_own_and_knows_nothing_of_others_business
     assert found["opened"] == [True, True], "a worker was not handed its secret id, or could not open it"
 
 
-def test_no_process_of_ours_survives_the_supervisors_death(running, gone):
-    with running("--workers") as yard:
-        pids = yard.all_pids()
-        assert {"receiver", "worker-ingest", "beat"} <= set(yard.pids)
-        yard.process.kill()
-        gone(pids)
+def test_no_process_of_ours_survives_the_supervisors_death(staffed, gone):
+    pids = staffed.all_pids()
+    assert {"receiver", "web", *OURS} <= set(staffed.pids)
+    staffed.process.kill()  # the last test of this file: nothing is left for others
+    gone(pids)

@@ -1,4 +1,4 @@
-"""A sandbox with the worker and beat at work, whose parts may be harmed."""
+"""A sandbox with a cluster and the workers and beat at work, whose parts may be harmed."""
 
 from __future__ import annotations
 
@@ -37,14 +37,16 @@ class Staffed(OwnSandbox):
 
 @pytest.fixture(scope="session")
 def staffed(tmp_path_factory) -> Iterator[Staffed]:
-    """A sandbox with PostgreSQL, Valkey, the worker and beat; followed logs lie in pytest's folder."""
+    """A sandbox with PostgreSQL, Valkey, a cluster, the workers and beat; followed logs lie in pytest's folder."""
     roots = tmp_path_factory.getbasetemp().parent
-    argv = [str(ROOT / "bin" / "sandbox"), "--workers", sys.executable, "-c", TELL]
+    argv = [str(ROOT / "bin" / "sandbox"), "--workers", "--cluster", sys.executable, "-c", TELL]
     environment = {**os.environ, "KEYBOOK_LOG_ROOTS": str(roots)}
     with subprocess.Popen(argv, stdout=subprocess.PIPE, env=environment, text=True) as process:
         try:
             told = json.loads(process.stdout.readline())
-            yield Staffed("keybook", {**told, "DJANGO_SETTINGS_MODULE": "config.settings"})
+            found = Staffed("keybook", {**told, "DJANGO_SETTINGS_MODULE": "config.settings"})
+            found.control("end", "worker-cluster")  # test_clusters.py starts it
+            yield found
         finally:
             process.terminate()
             process.wait(60)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from sandbox.kube_client import CLUSTER, Kube, read_kubeconfig
-from tests.audit.conftest import ROOT, TELL
+from tests.audit.conftest import ROOT
 from tests.workers.conftest import Staffed
 
 HOW_MANY = (
@@ -20,17 +17,11 @@ HOW_MANY = (
 
 
 @pytest.fixture(scope="module")
-def yard() -> Iterator[tuple[Staffed, Kube]]:
-    """A sandbox with a cluster, the workers and beat, and a client of the cluster."""
-    argv = [str(ROOT / "bin" / "sandbox"), "--workers", "--cluster", sys.executable, "-c", TELL]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, env=dict(os.environ), text=True) as process:
-        try:
-            told = json.loads(process.stdout.readline())
-            environment = {**told, "DJANGO_SETTINGS_MODULE": "config.settings"}
-            yield Staffed("keybook", environment), read_kubeconfig(ROOT / told[CLUSTER])
-        finally:
-            process.terminate()
-            process.wait(60)
+def yard(staffed) -> Iterator[tuple[Staffed, Kube]]:
+    """The sandbox, its cluster's worker at work, and a client of the cluster."""
+    staffed.control("start", "worker-cluster")
+    yield staffed, read_kubeconfig(ROOT / staffed.environment[CLUSTER])
+    staffed.control("end", "worker-cluster")
 
 
 def make(kube: Kube, name: str) -> None:
