@@ -132,6 +132,9 @@ def _undone() -> None:
             "ended it so, somebody wrote the row. The steps and the proofs say what is true."
         )
         _keep(name, "end", step.change.vault, 0, says)
+    for change in Change.objects.filter(state=SUCCEEDED, steps=None).only("id", "vault"):
+        says = f"{change.name} says that it succeeded, and no step of it was ever begun: somebody wrote the row."
+        _keep(change.name, "end", change.vault, 0, says)
 
 
 def _keep(change: str, step: str, vault: str, event: int, says: str) -> None:

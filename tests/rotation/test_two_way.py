@@ -236,3 +236,7 @@ def test_a_row_that_says_succeeded_over_a_step_that_is_not_done_is_told(made_rol
     (found,) = Mismatch.objects.all()
     assert (found.change, found.step) == (step.change.name, "end")
     assert f"{step.change.name} says that it succeeded, and its step 2, Prove it, is waiting: " in found.says
+    Step.objects.all().delete()
+    Mismatch.objects.all().delete()
+    hearing.hear(Log())
+    assert "no step of it was ever begun" in Mismatch.objects.get().says
