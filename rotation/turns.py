@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -14,6 +14,8 @@ from rotation.models import Change
 
 AGAIN = 15.0  # seconds after a fault of ours
 LOOK_AGAIN = 20.0  # seconds between two looks at what waits for approval: "checked again 20 s ago: unchanged"
+LOOK_SLOWLY = 300.0  # and at what was found good and has waited for hours: each look stands in the vault's own log
+_SLOWER = 30  # a look comes after a thirtieth of the time waited so far
 
 
 def take(change_id: int) -> None:
@@ -56,10 +58,17 @@ def _expire(change: Change) -> None:
         return
 
 
+def look_after(change: Change, now: datetime) -> float:
+    """Return after how many seconds a change that waits for approval is looked at again."""
+    if not change.found.get("ok"):
+        return LOOK_AGAIN
+    return min(max(LOOK_AGAIN, (now - change.asked_at).total_seconds() / _SLOWER), LOOK_SLOWLY)
+
+
 def _look(change: Change) -> None:
     now = timezone.now()
     due = Change.objects.filter(pk=change.pk, state=lifecycle.REQUESTED)
     if change.due_at is not None and change.due_at > now:
         return
-    if due.filter(due_at=change.due_at).update(due_at=now + timedelta(seconds=LOOK_AGAIN)):
+    if due.filter(due_at=change.due_at).update(due_at=now + timedelta(seconds=look_after(change, now))):
         preflight.keep(change, preflight.check(change, hands(worker())))

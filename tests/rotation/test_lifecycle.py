@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from rotation import lifecycle
+from rotation import lifecycle, turns
+from rotation.models import Change
 
 LEADS = {
     ("requested", "approve"): "approved",
@@ -51,3 +54,13 @@ def test_a_refusal_names_what_is_still_possible():
 def test_a_verb_that_is_not_in_the_table_is_a_defect_of_the_caller():
     with pytest.raises(LookupError, match="No verb is called aprove"):
         lifecycle.after("aprove", "requested")
+
+
+@pytest.mark.parametrize(
+    "waited, ok, seconds",
+    [(0, True, 20), (600, True, 20), (3_600, True, 120), (86_400, True, 300), (86_400, False, 20)],
+)
+def test_what_can_be_done_and_waits_for_long_is_looked_at_less_and_less_often(waited, ok, seconds):
+    now = datetime(2026, 3, 14, 9, tzinfo=UTC)
+    change = Change(asked_at=now - timedelta(seconds=waited), found={"ok": ok})
+    assert turns.look_after(change, now) == seconds
