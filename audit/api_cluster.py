@@ -97,11 +97,12 @@ class Consumers(Door):
             secret = queries.secret(secret_id, scope=self.caller.scope)
         except NotOneSecret:
             raise Problem("not-found", f"There is no secret {secret_id}. /api/v1/secrets lists them.") from None
+        found = consuming.consumers_of(secret_id, scope=self.caller.scope)
         return self.document(
             {
                 "secret": {"id": secret.id, "name": secret.name, "vault": secret.vault},
-                "pictures": [_picture(one) for one in freshness.clusters()] if self.caller.scope.everything else [],
-                "consumers": [_consumer(one) for one in consuming.consumers_of(secret_id)],
+                "pictures": [_picture(one) for one in consuming.pictures(found, scope=self.caller.scope)],
+                "consumers": [_consumer(one) for one in found],
             }
         )
 

@@ -6,6 +6,7 @@ troubles and warnings may name what lies outside, so they are not shown.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
@@ -18,11 +19,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts.scope import Area, Scope
 from audit import scoping
 from audit.event import ALIVE
-from audit.models import Secret
+from audit.models import Secret, Vault
 from audit.native import ENGINE as NATIVE
-from inventory import cluster_questions
+from audit.pod_tables import VaultCalibration
+from inventory import cluster_questions, freshness
 from inventory.cluster_models import PodState, SecretConsumer, Workload
 from inventory.cluster_questions import Filter, Listing, Place, PodView, WorkloadView
+from inventory.freshness import ClusterFreshness
 from inventory.models import Cluster, Connection
 from vault.reads import Outcome
 
@@ -64,9 +67,7 @@ def within(scope: Scope) -> Q:
 def _in_area(area: Area) -> Q:
     found = Q()
     if area.vault:
-        others = Connection.objects.exclude(vault=area.vault).values_list("address", flat=True)
-        own = Connection.objects.filter(vault=area.vault).values_list("address", flat=True)
-        found &= ~Q(address__in=set(others) - set(own))
+        found &= _of_vault(area.vault)
     if area.namespace:
         space = area.namespace
         found &= Q(vault_namespace__in=[space, f"{space}/"]) | Q(vault_namespace__startswith=f"{space}/")
@@ -74,6 +75,29 @@ def _in_area(area: Area) -> Q:
         below = (Q(path=one) | Q(path__startswith=f"{one}/") for one in _as_asked(area.prefix))
         found &= reduce(or_, below)
     return found
+
+
+def _of_vault(vault: str) -> Q:
+    """Return the condition that a row surely is of a vault: by its address, or because it can be no other's.
+
+    Pods call a vault by an address of their own, which mostly nobody told Keybook. Then it is the one vault that there
+    is, or the one in which the cluster's pods log in, by the record.
+    """
+    known = list(Connection.objects.values_list("vault", "address"))
+    own = {address for name, address in known if name == vault}
+    foreign = ~Q(address__in={address for _, address in known} - own)
+    if _sole(vault, {name for name, _ in known}):
+        return foreign
+    links = dict(VaultCalibration.objects.values_list("vault__name", "links"))
+    others = {cluster for name, some in links.items() if name != vault for cluster in some.values()}
+    return Q(address__in=own) | (Q(cluster__name__in=set(links.get(vault, {}).values()) - others) & foreign)
+
+
+def _sole(vault: str, connected: set[str]) -> bool:
+    """Whether no other vault was ever seen; a cluster whose audit log is read stands among the vaults of the record."""
+    clusters = set(Cluster.objects.values_list("name", flat=True)) - connected
+    every = connected | set(Vault.objects.values_list("name", flat=True))
+    return vault in every and every - clusters <= {vault}
 
 
 def _as_asked(prefix: str) -> list[str]:
@@ -150,7 +174,7 @@ def workload(cluster: str, uid: str, *, scope: Scope) -> WorkloadView:
     return replace(found, pods=seen, consumers=some, troubles=[])
 
 
-def consumers_of(secret_id: int) -> list[SecretConsumer]:
+def consumers_of(secret_id: int, *, scope: Scope) -> list[SecretConsumer]:
     """Return who gets a secret, by what the clusters show; whoever asks was let see the secret."""
     secret = Secret.objects.select_related("vault").get(pk=secret_id)
     if secret.engine == NATIVE:
@@ -159,7 +183,23 @@ def consumers_of(secret_id: int) -> list[SecretConsumer]:
         found = some.filter(namespace=namespace, k8s_secret=name).order_by("namespace", "pod_name", "container", "id")
         return list(found[:MOST])
     path = cluster_questions.api_path(secret.mount, secret.path, 2 if secret.engine == "KV v2" else 0)
-    return cluster_questions.consumers_of(secret.vault.name, path, namespace=secret.namespace)
+    rows = cluster_questions.consumers_of(secret.vault.name, path, namespace=secret.namespace)
+    return shown(rows, secret.vault.name, scope=scope)
+
+
+def shown(rows: Sequence[SecretConsumer], vault: str, *, scope: Scope) -> list[SecretConsumer]:
+    """Return those of who gets a secret of a vault that somebody may see: in the view of one vault, no other's pods."""
+    if not any(area.vault for group in scope.groups for area in group):
+        return list(rows)
+    sure = SecretConsumer.objects.filter(_of_vault(vault), pk__in=[one.pk for one in rows])
+    mine = set(sure.values_list("pk", flat=True))
+    return [one for one in rows if one.pk in mine]
+
+
+def pictures(rows: Sequence[SecretConsumer], *, scope: Scope) -> list[ClusterFreshness]:
+    """Return how old the clusters' pictures are: in a limited view of those alone that these pods are in."""
+    mine = {one.cluster_id for one in rows}
+    return [one for one in freshness.clusters() if scope.everything or one.cluster_id in mine]
 
 
 def reads_of(cluster: str, uid: str, account: str, *, scope: Scope) -> list[PodRead]:

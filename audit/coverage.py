@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from django.db import connection
@@ -82,6 +83,13 @@ class VaultRecord:
     def covered(self) -> list[Stretch]:
         """Return the stretches that some device covers, joined, oldest first."""
         return joined(stretch for device in self.devices for stretch in device.covered)
+
+    def lapses(self, since: datetime) -> list[Stretch]:
+        """Return the stretches after `since` that lie between what its devices cover, oldest first."""
+        covered = self.covered
+        if self.first and self.first < since and covered and covered[0][0] > since:
+            covered = [(since, since), *covered]
+        return [(end, start) for (_, end), (start, _) in pairwise(covered)]
 
     @property
     def gaps(self) -> list[Gap]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from django.db import connection
@@ -27,24 +28,29 @@ MOST = 20_000
 
 def held_leases(
     now: datetime, *, vault: str = "", namespace: str = "", pod: str = "", service_account: str = "",
-    principal: str = "", role: str = "", prefix: str = "", lease_id: str = "",
+    principal: str = "", role: str = "", prefix: str = "", among: Collection[str] | None = None, ended: bool = False,
 ) -> list[HeldLease]:  # fmt: skip
     """Return the leases that may live, narrowed by what is given, the oldest first; at least one thing must be.
 
     `pod` is a uid, `service_account` is `namespace/name`, `principal` a name, `role` the path that gives them,
-    `prefix` begins their ids. Those whose own time is over are left out, unless the vault still lists them.
+    `prefix` begins their ids, `among` are ids. Those whose own time is over are left out, unless the vault still lists
+    them; with `ended` nothing is left out.
     """
     asked = {
         "vault__name": vault, "namespace": _below(namespace), "pod_uid": pod, "secret__name": role,
-        "principal__name": service_account or principal, "lease_id__startswith": _below(prefix), "lease_id": lease_id,
+        "principal__name": service_account or principal, "lease_id__startswith": _below(prefix),
     }  # fmt: skip
-    given = {name: value for name, value in asked.items() if value}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value}
+    if among is not None:
+        given["lease_id__in"] = list(among)
     if not set(given) - {"vault__name", "namespace"}:
         raise ValueError("Leases of what? Name a pod, a service account, a principal, a role, a prefix or an id.")
     if service_account:
         given["principal__kind"] = str(Who.SERVICE_ACCOUNT)
-    over = (Q(expires__lte=now) | Q(token_ends__lte=now)) & Q(state__in=[State.UNVERIFIED, State.LIVE, State.ASKED])
-    rows = Lease.objects.filter(**given, state__in=list(OPEN)).exclude(over)
+    rows = Lease.objects.filter(**given)
+    if not ended:
+        over = (Q(expires__lte=now) | Q(token_ends__lte=now)) & Q(state__in=[State.UNVERIFIED, State.LIVE, State.ASKED])
+        rows = rows.filter(state__in=list(OPEN)).exclude(over)
     return [_held(one) for one in rows.select_related("vault", "secret", "principal").order_by("pk")[:MOST]]
 
 

@@ -41,7 +41,7 @@ def reach(vault: str, since: datetime, now: datetime | None = None) -> Reach:
         return Reach(troubles=(f"No audit log of {vault} was ever read.",))
     until = now or datetime.now(UTC)
     records = coverage.vault_records(since, until, [one.pk], scope=EVERYTHING)
-    holes = [hole for record in records for hole in _holes(record)]
+    holes = [hole for record in records for hole in (*_holes(record), *_unread(record, since, until))]
     troubles = [f"{device.name}: {said}" for record in records for device in record.devices for said in device.troubles]
     return Reach(queries.complete_until(one.pk), tuple(holes), tuple(troubles))
 
@@ -54,6 +54,24 @@ def _holes(record: coverage.VaultRecord) -> list[str]:
         for gap in device.gaps
         if not any(other is not device and _fills(other, gap) for other in record.devices)
     ]
+
+
+def _unread(record: coverage.VaultRecord, since: datetime, until: datetime) -> list[str]:
+    """Return the times of [since, until) that no file of a vault covers and no gap tells, as sentences."""
+    told = [(gap.start, gap.end) for gap in record.gaps if gap.start and gap.end]
+    some = [(max(end, since), min(start, until)) for end, start in record.lapses(since)]
+    holes = [
+        f"no audit data from {_shown(low)} to {_shown(high)} UTC"
+        for low, high in some
+        if low < high and not any(start <= low and high <= end for start, end in told)
+    ]
+    if record.first and since < record.first:
+        holes.insert(0, f"no audit data before {_shown(min(record.first, until))} UTC")
+    return holes
+
+
+def _shown(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 def _fills(device: coverage.DeviceRecord, gap: Gap) -> bool:
@@ -72,18 +90,18 @@ def _fills(device: coverage.DeviceRecord, gap: Gap) -> bool:
 _READS = f"""
     SELECT p.kind, p.name, coalesce(t.grade, ''), coalesce(t.cluster, ''), coalesce(t.pod_uid, ''),
            coalesce(t.pod_namespace, ''), coalesce(t.pod_name, ''), coalesce(t.delivered_by, ''), count(*),
-           min(e.time), max(e.time), min(e.id)
+           min(e.time), max(e.time), min(e.id), e.version
     FROM audit_event e JOIN audit_principal p ON p.id = e.principal
     LEFT JOIN audit_tokenuse u ON u.token_id = e.token AND u.address_id = e.address
     LEFT JOIN audit_attribution t ON t.use_id = u.id AND t.since <= e.time AND t.until > e.time
-    WHERE e.secret = ANY(%s) AND e.secret > 0 AND e.time >= %s AND e.time < %s AND e.version = %s AND e.disclosed > 0
+    WHERE e.secret = ANY(%s) AND e.secret > 0 AND e.time >= %s AND e.time < %s AND e.version >= %s AND e.disclosed > 0
           AND e.{ALIVE}
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, p.id ORDER BY min(e.id) LIMIT {MOST_READERS}
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, p.id, e.version ORDER BY min(e.id) LIMIT {MOST_READERS}
 """  # noqa: S608 - our own text
 
 
-def reads_of_version(secrets: Sequence[int], version: int, since: datetime) -> list[VersionRead]:
-    """Return who read a version of a secret since a moment, by pod and grade where that is known, the first one first.
+def reads_from_version(secrets: Sequence[int], version: int, since: datetime) -> list[VersionRead]:
+    """Return who read a version of a secret or a newer one since a moment, by pod and grade, the first one first.
 
     Calls that attribution has not looked at yet are there without their pod: it is a minute or two behind.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from audit import ages, exposure, lease_proofs, our_calls, proofs
@@ -31,11 +31,15 @@ class AuditLog(Books, Witness, Almanac):
     # --- Books
 
     def leases(self, **which: str) -> Sequence[HeldLease]:
-        """Return live leases by `pod` (its uid), `service_account`, `principal`, `role`, `prefix` or `lease_id`.
+        """Return live leases by `pod` (its uid), `service_account`, `principal`, `role` or `prefix`.
 
         `vault` and `namespace` narrow them. Raises `ValueError` when nothing else is given.
         """
-        return lease_proofs.held_leases(datetime.now(UTC), **which)
+        return lease_proofs.held_leases(datetime.now(UTC), ended=False, **which)
+
+    def leases_among(self, leases: Collection[str], *, ended: bool, **which: str) -> Sequence[HeldLease]:
+        """Return those of some leases, by their ids, that what `leases` takes fits; `ended` ones too, or live ones."""
+        return lease_proofs.held_leases(datetime.now(UTC), among=leases, ended=ended, **which)
 
     def versions(self, vault: str, namespace: str, mount: str, path: str) -> int:
         """Return the newest version of a secret that the record shows, 0 when it shows none."""
@@ -85,7 +89,7 @@ class AuditLog(Books, Witness, Almanac):
         self, vault: str, namespace: str, mount: str, path: str, version: int, since: datetime = _LONG_AGO
     ) -> Sequence[VersionRead]:
         """Return who read a version of a secret since a moment, each pod with its grade of proof."""
-        return proofs.reads_of_version(proofs.secret_ids(vault, namespace, mount, path), version, since)
+        return proofs.reads_from_version(proofs.secret_ids(vault, namespace, mount, path), version, since)
 
     def ends(self, vault: str, leases: Sequence[str]) -> Sequence[LeaseEnd]:
         """Return what is known of some leases' ends; one that the record never showed is not among them."""

@@ -19,6 +19,7 @@ from dashboard.words import visible
 from rotation import glass, targets
 from rotation.actions import LONGEST_REASON
 from rotation.asking import Want
+from rotation.effects import leases_of
 from rotation.glass import Bounds
 from rotation.plan import Plan
 from rotation.planning import Refused
@@ -192,7 +193,14 @@ class ChangeForm:
     def glass_address(self) -> str:
         """Return the query of this form for who can't wait, with what was given already."""
         query = self.given.copy()
-        for name in ("csrfmiddlewaretoken", "once", "plan_hash", "action", "reason"):  # a reason may be too long
+        for name in (
+            "csrfmiddlewaretoken",
+            "once",
+            "plan_hash",
+            "looked_at",
+            "action",
+            "reason",
+        ):  # a reason may be too long
             query.pop(name, None)
         query["glass"] = "yes"
         return f"?{query.urlencode()}"
@@ -255,9 +263,14 @@ class ChangeForm:
         return Want(self.target, args, **{one.name: one.value for one in self.where})
 
     @property
+    def looked_at(self) -> frozenset[str]:
+        """Return the leases of the plan that was looked at; nothing before it is asked for."""
+        return leases_looked_at(self.given) if self.given.get("action") == "ask" else frozenset()
+
+    @property
     def error(self) -> str:
         """Return what is wrong, as a sentence."""
-        return visible(str(self.why)) if self.why else ""
+        return "\n".join(map(visible, str(self.why).splitlines())) if self.why else ""
 
     @property
     def rows(self) -> list[PlanRow]:
@@ -268,6 +281,17 @@ class ChangeForm:
     def blast(self) -> Mapping[str, Any]:
         """Return what it would touch."""
         return self.plan.document["blast_radius"] if self.plan else {}
+
+    @property
+    def leases(self) -> str:
+        """Return the leases that the plan revokes, one a line: by them it is asked for as it was looked at."""
+        return "\n".join(leases_of(self.plan.document)) if self.plan else ""
+
+
+def leases_looked_at(given: QueryDict) -> frozenset[str]:
+    """Return the leases that a form sends back of the plan that it showed."""
+    lines = given.get("looked_at", "").replace("\0", "").replace("\r", "").split("\n")
+    return frozenset(line for line in lines if line)
 
 
 def _arguments(kind: str) -> list[tuple[str, Any, bool]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from accounts.may import may
@@ -98,6 +99,11 @@ class ChangePage:
     def moves(self) -> bool:
         """Whether the page must look again by itself."""
         return self.change.state in lifecycle.WORK
+
+    @property
+    def binds(self) -> bool:
+        """Whether approvals stand that another plan would make void."""
+        return (self.moves or self.stopped) and not self.change.break_glass
 
     @property
     def listens(self) -> bool:
@@ -310,6 +316,14 @@ class ChangePage:
     def proofs(self) -> Sequence[Proof]:
         """Return the lines of proof that are shown."""
         return self.told.proofs[:SHOWN]
+
+    @property
+    def proofs_of(self) -> list[tuple[str, list[Proof]]]:
+        """Return the lines by the step that proves them; with its title where one pod has lines of several steps."""
+        titles = {one.number: f"{one.number}. {one.title}" for one in self.told.steps}
+        some = [(number, list(rows)) for number, rows in groupby(self.proofs, key=lambda one: one.step)]
+        several = sum(any(one.kind == "pod" for one in rows) for _, rows in some) > 1
+        return [(titles.get(number, "") if several else "", rows) for number, rows in some]
 
     @property
     def more_proofs(self) -> int:

@@ -256,7 +256,8 @@ def _outlived(found: Outlived, now: datetime) -> list[Trouble]:
         return []
     one = found.count == 1
     fact = f"{counted(found.count, 'lease')} {'outlives its' if one else 'outlive their'} pod"
-    mend = f"The first of these pods ended {exposed(now - found.since)} ago, and nobody asked for the lease's end."
+    which = "Its pod" if one else "The first of these pods"
+    mend = f"{which} ended {exposed(now - found.since)} ago, and nobody asked for the lease's end."
     return [Trouble(fact, mend, url=f"{reverse('lease-list')}?orphaned=yes")]
 
 
@@ -286,15 +287,18 @@ def _stuck(found: Stuck) -> list[Trouble]:
 def _old() -> list[Trouble]:
     """Return that pods hold an old version of a secret, a line for each of the secrets with most of such pods."""
     found = old_holders.old(OLD)
-    more = f" So do pods of {counted(found.more, 'more secret')}." if found.more else ""
-    return [
+    lines = [
         Trouble(
             f"{counted(one.pods, 'pod')} {'holds' if one.pods == 1 else 'hold'} an old version of {visible(one.name)}",
-            f"Its page tells which and since when; a restart gives the new one.{more}",
+            "Its page tells which, since when, and what gives them the new one.",
             url=f"{reverse('secret-detail', args=[one.id])}?present=now#behind",
         )
         for one in found.secrets
     ]
+    if found.more:
+        more = f"Pods hold an old version of {counted(found.more, 'more secret')}"
+        lines.append(Trouble(more, "The list of pods shows them.", url=f"{reverse('pod-list')}?old=yes"))
+    return lines
 
 
 def _events(query: str, key: str) -> str:

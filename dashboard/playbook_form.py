@@ -12,12 +12,14 @@ from django.http import QueryDict
 
 from accounts.models import User
 from dashboard import change_offers, field_words
+from dashboard.change_form import leases_looked_at
 from dashboard.change_offers import Way
 from dashboard.change_page import PlanRow, plan_row
 from dashboard.words import visible
 from rotation import playbooks
 from rotation.actions import LONGEST_REASON
 from rotation.asking import Want
+from rotation.effects import leases_of
 from rotation.plan import Plan
 from rotation.planning import Refused
 from rotation.playbook import Input, Playbook
@@ -114,9 +116,19 @@ class PlaybookForm:
         return Want(playbooks.TARGET, args, **dict(self.where))
 
     @property
+    def looked_at(self) -> frozenset[str]:
+        """Return the leases of the plan that was looked at; nothing before it is asked for."""
+        return leases_looked_at(self.given) if self.asks else frozenset()
+
+    @property
+    def leases(self) -> str:
+        """Return the leases that the plan revokes, one a line: by them it is asked for as it was looked at."""
+        return "\n".join(leases_of(self.whole)) if self.plan else ""
+
+    @property
     def error(self) -> str:
         """Return what is wrong, as a sentence."""
-        return visible(str(self.why)) if self.why else ""
+        return "\n".join(map(visible, str(self.why).splitlines())) if self.why else ""
 
     @property
     def rows(self) -> list[PlanRow]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 
 from audit.coverage import VaultRecord
 from audit.event_search import Bin
@@ -102,10 +101,7 @@ def _holes(vault: VaultRecord, since: datetime, until: datetime, now: datetime, 
     told = [gap_hole(g, since, until, now) for g in vault.gaps if g.end or (g.start and g.start >= since)]
     yield from told
     where = f" from {visible(vault.name)}" if named else ""
-    covered = vault.covered
-    if vault.first and vault.first < since and covered and covered[0][0] > since:
-        covered = [(since, since), *covered]
-    for (_, end), (start, _) in pairwise(covered):
+    for end, start in vault.lapses(since):
         low, high = max(end, since), min(start, until)
         if low < high and not any(hole.start <= low and high <= hole.end for hole in told):
             length = duration((start - end).total_seconds())
@@ -113,7 +109,7 @@ def _holes(vault: VaultRecord, since: datetime, until: datetime, now: datetime, 
             yield Hole(low, high, f"No audit data{where} for {length}, {times}.")
     reached = vault.reached
     if reached is None and vault.devices:
-        reached = max((end for _, end in covered), default=since)
+        reached = max((end for _, end in vault.covered), default=since)
     begin = max(reached or since, since)
     if until - begin > TOLERANCE:
         yield Hole(begin, until, f"Nothing is known{where} after {until_clock(begin, now)}.")

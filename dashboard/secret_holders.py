@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
 from accounts.scope import Scope
-from audit import lease_questions, queries, secret_holders
+from audit import consuming, lease_questions, queries, secret_holders
 from audit.lease_questions import Wish
 from audit.old_copies import OldCopy
 from audit.pods import HeldVersion
@@ -113,7 +113,10 @@ class Present:
 
     @cached_property
     def _held(self) -> secret_holders.Held:
-        return secret_holders.held(self.secret.id, self.now)
+        found = secret_holders.held(self.secret.id, self.now)
+        seen = consuming.shown(found.consumers, self.secret.vault, scope=self.scope)
+        keys = {one.pk for one in seen}
+        return replace(found, consumers=seen, copies=[one for one in found.copies if one.row.pk in keys])
 
     @cached_property
     def has(self) -> list[Has]:
@@ -144,9 +147,12 @@ class Present:
 
     @property
     def stale(self) -> list[str]:
-        """Return of each cluster whose picture is not current since when, and why."""
-        return [f"{visible(one.name)}: {visible(one.whole.says)}." for one in self._held.clusters
-                if one.whole.state != CURRENT]  # fmt: skip
+        """Return of each cluster whose picture is not current since when, and why; a limited view names its own."""
+        mine = {one.cluster_id for one in self._held.consumers}
+        old = [one for one in self._held.clusters if one.whole.state != CURRENT]
+        named = [one for one in old if self.scope.everything or one.cluster_id in mine]
+        others = ["Another cluster is not seen as it is now."] if len(named) < len(old) else []
+        return [*(f"{visible(one.name)}: {visible(one.whole.says)}." for one in named), *others]
 
     @property
     def has_closing(self) -> Closing:

@@ -20,6 +20,8 @@ _NOT_HAD = {
 }
 # Without any one of these the picture of who gets which secret is not whole.
 NEEDED = ("pods", "namespaces", "serviceaccounts")
+# What tells nothing of who gets which secret.
+_BESIDE = frozenset({"events", "nodes", "endpointslices", "poddisruptionbudgets"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,21 @@ def clusters(now: datetime | None = None) -> list[ClusterFreshness]:
         watches.setdefault(one.cluster_id, []).append(one)
     reckoned = dict(Reckoning.objects.values_list("cluster_id", "at"))
     return [_cluster(one, watches.get(one.cluster_id, []), reckoned.get(one.cluster_id), at) for one in links]
+
+
+def behind(now: datetime | None = None) -> list[Freshness]:
+    """Return the clusters whose picture of who gets which secret is not current, by name: stale, or never seen."""
+    return [found for one in clusters(now) if (found := _behind(one)) is not None]
+
+
+def _behind(one: ClusterFreshness) -> Freshness | None:
+    if one.whole.state == NEVER:
+        return one.whole
+    stale = [each for each in one.resources if each.state == STALE and each.name not in _BESIDE]
+    if not stale:
+        return None
+    worst = min(stale, key=lambda each: each.at or datetime.max.replace(tzinfo=UTC))
+    return Freshness(one.name, STALE, worst.at, f"{_named(stale)}: {worst.why}")
 
 
 def _cluster(link: ClusterLink, watches: Iterable[Watch], reckoned: datetime | None, now: datetime) -> ClusterFreshness:

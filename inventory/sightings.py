@@ -84,7 +84,7 @@ class OurCall:
 
 @dataclass(frozen=True, slots=True)
 class VersionRead:
-    """Reads of one version of a secret by one caller: a pod where `pod_uid` is not empty, else whoever `principal` is.
+    """Reads of one `version` of a secret by one caller: a pod if `pod_uid` is not empty, else whoever `principal` is.
 
     `kind` is pod, account (the service account is known, the pod is not), operator (`delivered_by` delivers it to
     others) or other. `grade` is how well it is proven that it was this pod. `event` is the first of `count` reads.
@@ -103,6 +103,7 @@ class VersionRead:
     first: datetime
     last: datetime
     event: int
+    version: int = 0
 
     @property
     def proven(self) -> bool:

@@ -11,6 +11,7 @@ Ip = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 LONGEST = 500
 _CREDENTIALS = IPv6Address("fd00:ec2::254")  # where a cloud keeps them that has no link-local IPv6 address for it
+_EVERYTHING = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
@@ -70,6 +71,7 @@ def permitted(found: str, aim: Target, inside: Sequence[Network]) -> Ip:
     (where clouds keep credentials), multicast and none are never called, whatever `inside` says.
     """
     real = _real(ip_address(found.partition("%")[0]))
+    named = f"The address is {found}" if aim.host == found else f"{aim.host} is {found}"
     if (
         real == _CREDENTIALS
         or real.is_link_local
@@ -77,17 +79,24 @@ def permitted(found: str, aim: Target, inside: Sequence[Network]) -> Ip:
         or real.is_unspecified
         or real == IPv4Address("255.255.255.255")
     ):
-        raise Unusable(f"{aim.host} is {found}, where no receiver can be. Give the receiver's own address.")
+        raise Unusable(f"{named}, where no receiver can be. Give the receiver's own address.")
     within = any(real in network for network in inside if network.version == real.version)
     # Python calls some addresses global that no network of the internet has: site-local ones, and IPv4 in `::/96`.
     public = real.is_global and not (isinstance(real, IPv6Address) and (real.is_site_local or real.is_reserved))
     if not within and not public:
-        raise Unusable(
-            f"{aim.host} is {found}, which is inside. If that is meant, add its network to KEYBOOK_NOTICE_INSIDE."
-        )
+        raise Unusable(f"{named}, which is inside. If that is meant, add its network to KEYBOOK_NOTICE_INSIDE.")
     if not aim.secure and not within:
         raise Unusable(f"{aim.shown} is plain http, which is only for networks of KEYBOOK_NOTICE_INSIDE. Use https.")
     return real
+
+
+def callable_anywhere(aim: Target) -> None:
+    """Refuse an address that is an IP which nothing ever calls. Raises `Unusable`; of a name nothing is known here."""
+    try:
+        found = str(ip_address(aim.host))
+    except ValueError:
+        return
+    permitted(found, aim, _EVERYTHING)
 
 
 def _real(found: Ip) -> Ip:

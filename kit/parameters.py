@@ -75,7 +75,7 @@ class Parameters:
         """Return one of the choices, the first where the parameter is missing."""
         value = self._given.get(name, choices[0])
         if value not in choices:
-            said = f"{name} can't be {shown(value)}. It can be {', '.join(choices)}."
+            said = f"{name} can't be {shown(value)}. It can be {', '.join(filter(None, choices))}."
             raise Problem("bad-parameter", said, parameter=name)
         return value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.trail import Detail
+from accounts.trail import Detail, without_tokens
 from rotation import lifecycle, moves
 from rotation.bells import ring_on_commit
 from rotation.models import Change
@@ -58,7 +58,7 @@ def request(asker: User, plan: Plan, reason: str, asked: Asked, *, rule: Mapping
     `rule` is the approval policy that holds for it, frozen. Raises `Refused` for a reason that is missing or too long,
     `KeyUsed` when the key came before with another body.
     """
-    reason = reason.strip()
+    reason, asked = without_tokens(reason.strip()), replace(asked, evidence=without_tokens(asked.evidence))
     if not reason or len(reason) > LONGEST_REASON:
         raise Refused(
             "A change needs a reason that the approver can judge.", f"Write one of 1 to {LONGEST_REASON:,} characters.",

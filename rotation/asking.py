@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,10 +12,12 @@ from accounts.models import User
 from accounts.scope import Scope
 from rotation import actions, approvers, glass, plan, queries, rules
 from rotation.actions import Asked, KeyUsed
+from rotation.approvers import database_time
 from rotation.approving import NotApproved
 from rotation.ballot import No
 from rotation.books import books
 from rotation.effects import leases_of
+from rotation.estate import Listing
 from rotation.models import Change
 from rotation.plan import Plan
 from rotation.planning import Refused, Wish, digest, parts_of
@@ -39,14 +41,16 @@ class Want:
     window: str = ""
 
 
-def draw(want: Want, scope: Scope) -> Plan:
+def draw(want: Want, scope: Scope, looked_at: Collection[str] = ()) -> Plan:
     """Return the plan of what somebody wants; raises `Refused` with what is wrong and the mend.
 
-    Who has a limited view gets the plan of what lies in it, and no word of what else there is.
+    `looked_at` are the leases of the plan that they looked at: it is of those, not of what came since. Who has a
+    limited view gets the plan of what lies in it, and no word of what else there is.
     """
     wish = Wish(want.target, want.vault, want.namespace, want.cluster, want.window)
     try:
-        made = plan.make(want.target, want.args, books(), wish)
+        listing = Listing(looked_at, database_time()) if looked_at else None
+        made = plan.make(want.target, want.args, books(), wish, listing)
     except Refused as why:
         raise (why if _tellable(want, why, scope) else _outside()) from None
     if not scope.everything and not _within(made.document, scope):
@@ -61,28 +65,31 @@ def _within(document: Mapping[str, Any], scope: Scope) -> bool:
     return inside and queries.shows(scope, document) and not queries.reaches_beyond(document)
 
 
-def ask(asker: User, want: Want, reason: str, asked: Asked, scope: Scope) -> Change:
+def ask(
+    asker: User, want: Want, reason: str, asked: Asked, scope: Scope, looked_at: Collection[str] = ()
+) -> Change:  # fmt: skip
     """Ask for a change and return it; the same key with the same body returns what was asked before, unplanned.
 
     Raises `Refused` and `KeyUsed`.
     """
     if (before := asked_before(asker, asked)) is not None:
         return before
-    made = draw(want, scope)
+    made = draw(want, scope, looked_at)
     rule = approvers.rule_for_plan(made.document, made.risk)
     return actions.request(asker, made, reason, asked, rule=rules.document(rule), hours=rule.hours)
 
 
 def break_glass(
-    asker: User, want: Want, reason: str, asked: Asked, scope: Scope, proved_at: datetime | None = None
-) -> Change:
+    asker: User, want: Want, reason: str, asked: Asked, scope: Scope, proved_at: datetime | None = None,
+    looked_at: Collection[str] = (),
+) -> Change:  # fmt: skip
     """Ask for a revocation that starts at once, without a second person; the same key asks once.
 
     Raises `Refused`, `KeyUsed` and `NotApproved`.
     """
     if (before := asked_before(asker, asked)) is not None:
         return before
-    return glass.break_glass(asker, draw(want, scope), reason, asked, proved_at=proved_at)
+    return glass.break_glass(asker, draw(want, scope, looked_at), reason, asked, proved_at=proved_at)
 
 
 def asked_before(asker: User, asked: Asked) -> Change | None:

@@ -93,7 +93,7 @@ def add(wish: Wish, *, actor: User, request: HttpRequest | None = None) -> tuple
 def _readable(kind: str, address: str) -> None:
     if kind == WEBHOOK:
         try:
-            outward.target(address)
+            outward.callable_anywhere(outward.target(address))
         except outward.Unusable as why:
             raise NotDone(str(why)) from None
         return

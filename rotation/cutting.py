@@ -92,7 +92,8 @@ def _still(some: Sequence[Step]) -> Iterator[str]:
 def _whom(step: Step) -> str:
     args: Mapping[str, Any] = step.args
     if step.kind == "disable_entity":
-        return f"the entity {args.get('name')}, which may still log in"
+        who = f" ({args['who']})" if args.get("who") else ""
+        return f"the entity {args.get('name')}{who}, which may still log in"
     if step.kind == "revoke_token":
         return f"the token with the accessor {args.get('accessor')}"
     return step.title

@@ -27,14 +27,19 @@ def line(one: Getting, version: int, written: datetime, reads: Sequence[VersionR
 def _by_itself(one: Getting, version: int, reads: Sequence[VersionRead]) -> ProofLine:
     mine = [read for read in reads if read.kind == "pod" and read.pod_uid == one.pod_uid]
     for read in mine:
-        if read.proven:
-            return _line(one, "proven", "read it", f"v{version}", read)
+        if read.proven:  # one that was written after ours replaces the old value as well
+            says = "read it" if read.version in (0, version) else "read a newer one"
+            return _line(one, "proven", says, _of(read, version), read)
     if mine:
-        return _line(one, "short", "a read fits this pod, but not surely", f"v{version}", mine[0])
+        return _line(one, "short", "a read fits this pod, but not surely", _of(mine[0], version), mine[0])
     account = [read for read in reads if read.kind == "account" and read.principal == one.service_account]
     if account:
-        return _line(one, "short", "read by the service account", f"v{version}", account[0])
+        return _line(one, "short", "read by the service account", _of(account[0], version), account[0])
     return _line(one, "waiting", "not read by this pod yet")
+
+
+def _of(read: VersionRead, version: int) -> str:
+    return f"v{read.version or version}"
 
 
 def _by_operator(
@@ -48,9 +53,9 @@ def _by_operator(
     if synced is None or synced < read.first - timedelta(seconds=5):
         return _line(one, "waiting", f"read by {who}, its copy has not changed yet", read=read)
     if one.made_at is not None and one.made_at >= synced:
-        return _line(one, "proven", "started after the copy changed", f"v{version}", read)
+        return _line(one, "proven", "started after the copy changed", _of(read, version), read)
     if one.files and now >= synced + KUBELET:
-        return _line(one, "proven", "its files are refreshed by now", f"v{version}", read)
+        return _line(one, "proven", "its files are refreshed by now", _of(read, version), read)
     return _line(one, "waiting", "synced, not yet in this pod", read=read)
 
 

@@ -6,14 +6,15 @@ All of it is the mirror's and the record's word: no vault and no cluster is aske
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from inventory import restarts, secret_places
 from inventory.cluster_models import PodState, SecretConsumer, Workload
 from inventory.cluster_questions import api_path, consumers_of
 from inventory.enrolled import enrolled
+from inventory.holders import account
 from inventory.models import Cluster, Connection, Entity, PodLife
 from inventory.restarts import Restart
 from inventory.secret_places import SecretPlace
@@ -24,6 +25,7 @@ from vault import paths
 from vault.enrolment import NotEnrollable, Want
 
 MOST_WORKLOADS = 50
+READING = timedelta(minutes=15)  # for so long a plan may be looked at before it is asked for
 OURS = ("Deployment", "StatefulSet", "DaemonSet")
 
 
@@ -57,12 +59,21 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """The leases of a plan that somebody looked at, and when they asked for it: others come and end meanwhile."""
+
+    leases: Collection[str]
+    asked: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Estate:
-    """What is there, as of `at`."""
+    """What is there, as of `at`; of leases, with a `listing`, those that it names."""
 
     books: Books
     at: datetime
     may_generate: Sequence[str] = ()  # globs over `vault:secret`: whose value Keybook may choose
+    listing: Listing | None = None
 
     def place(self, name: str, vault: str = "", *, type: str = "") -> SecretPlace:
         """Return the one place that a name leads to; raises `Refused` for none, for several, or another engine.
@@ -112,6 +123,18 @@ class Estate:
         path = api_path(place.mount, place.path, place.kv_version if place.type in ("kv", "generic") else 0)
         return [one for one in consumers_of(place.vault, path, namespace=place.namespace) if not one.ended]
 
+    def strangers(self, place: SecretPlace, rows: Sequence[SecretConsumer]) -> list[str]:
+        """Return a sentence for each workload that may get its secret from another vault, where there are several."""
+        known = list(Connection.objects.values_list("vault", "address"))
+        if {vault for vault, _ in known} <= {place.vault}:
+            return []
+        own = {address for vault, address in known if vault == place.vault}
+        names = {(_workload(row), row.address) for row in rows if row.address not in own}
+        return [
+            f"{name} calls its vault {by or 'by an address that is not known'}: see that it is {place.vault}."
+            for name, by in sorted(names)
+        ]
+
     def eaters(self, rows: Sequence[SecretConsumer]) -> list[Eater]:
         """Return the workloads of consumers, in the order of their names."""
         by: dict[tuple[str, str, str, str], list[SecretConsumer]] = defaultdict(list)
@@ -137,8 +160,32 @@ class Estate:
         return found
 
     def leases(self, **which: str) -> Sequence[HeldLease]:
-        """Return live leases, by what `Books.leases` takes."""
-        return self.books.leases(**{name: value for name, value in which.items() if value})
+        """Return live leases, by what `Books.leases` takes; with a listing those of it that fit, live or ended.
+
+        Raises `Refused` for a listing that leaves out what lived well before it was asked for.
+        """
+        given = {name: value for name, value in which.items() if value}
+        if self.listing is None:
+            return self.books.leases(**given)
+        listed = self.books.leases_among(self.listing.leases, ended=True, **given)
+        self._whole(listed, self.listing.asked - READING, given)
+        return listed
+
+    def leases_by_id(self, leases: Collection[str], **narrow: str) -> Sequence[HeldLease]:
+        """Return those of some leases that live; with a listing those of it, live or ended."""
+        given = {name: value for name, value in narrow.items() if value}
+        some = leases if self.listing is None else [one for one in leases if one in self.listing.leases]
+        return self.books.leases_among(some, ended=self.listing is not None, **given)
+
+    def _whole(self, listed: Sequence[HeldLease], before: datetime, which: Mapping[str, str]) -> None:
+        known = {one.lease_id for one in listed}
+        missed = [one for one in self.books.leases(**which) if one.issued < before and one.lease_id not in known]
+        if missed:
+            many = f"{len(missed):,} leases live" if len(missed) > 1 else "One lease lives"
+            raise Refused(
+                f"{many} there longer than the plan is old and not in it, such as {missed[0].lease_id}.",
+                "Look at the plan again, then ask.",
+            )
 
     def connection(self, vault: str, namespace: str = "") -> Connection:
         """Return the connection to a vault's namespace; the only vault there is where none is named."""
@@ -163,6 +210,11 @@ class Estate:
                 code="not_there",
             )
         return found[0]
+
+    def known_as(self, entity: Entity) -> str:
+        """Return whom people know by an entity: the service accounts and users that log in as it, three at most."""
+        names = sorted({account(alias) or alias.name for alias in entity.aliases.all()} - {entity.name, ""})
+        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
     def pod(self, given: str) -> Pod:
         """Return a pod by its uid, or by `namespace/name` where only one ever had it; raises `Refused`."""
@@ -192,6 +244,10 @@ def _alive(one: PodState) -> Pod:
 def _gone(one: PodLife) -> Pod:
     account = f"{one.namespace}/{one.service_account or 'default'}"
     return Pod(one.uid, f"{one.namespace}/{one.name}", one.cluster.name, account, "", one.ended is None)
+
+
+def _workload(row: SecretConsumer) -> str:
+    return f"{row.workload_kind} {row.namespace}/{row.workload_name} in {row.cluster.name}"
 
 
 def _eater(key: tuple[str, str, str, str], some: Sequence[SecretConsumer]) -> Eater:

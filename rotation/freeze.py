@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from accounts.models import User
-from accounts.trail import Subject
+from accounts.trail import Subject, without_tokens
 from inventory.models import Cluster, Connection
 from rotation.models import Change, Freeze
 from rotation.planning import Refused
@@ -27,7 +27,7 @@ def freeze(scope: str, subject: str, reason: str, *, actor: User, request: HttpR
 
     It holds before the next step of every change, running ones too. Raises `rotation.planning.Refused`.
     """
-    subject, reason = subject.strip(), reason.strip()
+    subject, reason = subject.strip(), without_tokens(reason.strip())
     _readable(scope, subject, reason)
     made = Freeze.objects.create(scope=scope, subject=subject, reason=reason, by_id=actor.pk, by_name=actor.username)
     told = {"reason": reason[:200]}

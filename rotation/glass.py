@@ -74,9 +74,9 @@ def break_glass(asker: User, plan: Plan, reason: str, asked: Asked, *, proved_at
     )  # fmt: skip
     if change.state != lifecycle.REQUESTED:
         return change  # the same Idempotency-Key came before
-    told = {"reason": reason.strip()[:200], "plan": change.plan_hash}
+    told = {"reason": change.reason[:200], "plan": change.plan_hash}
     record(asker, "rotation.glass.broken", moves.subject(change), about=change, details=told, request=asked.request)
-    says = f"{asker.username} broke the glass: {reason.strip()}"
+    says = f"{asker.username} broke the glass: {change.reason}"
     moved = moves.make(change, "approve", asker, says=says, request=asked.request)
     ring_on_commit(moved.pk)
     return moved

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from inventory.sightings import OurCall
 from rotation import two_way
+from rotation.lifecycle import SUCCEEDED
 from rotation.models import Change, Heard, Mismatch, Step
 from rotation.telling import tell
 from rotation.two_way import Known
@@ -38,6 +39,7 @@ def hear(witness: Witness, executors: Callable[[str], Collection[str]] = lambda 
             return 0
         heard = _calls(witness, executors)
         _silent(witness)
+        _undone()
         return heard
 
 
@@ -115,6 +117,24 @@ def _silent(witness: Witness) -> None:
         reach = witness.reach(step.change.vault, step.started_at or now)
         if why := two_way.silent(known(step), calls, reach):
             _keep(step.change.name, str(step.number), step.change.vault, 0, why)
+
+
+def _undone() -> None:
+    """Look for changes whose row says that they succeeded, and whose steps do not: the machine ends none so.
+
+    The web process may write a state, and no step.
+    """
+    some = Step.objects.exclude(state="done").filter(change__state=SUCCEEDED).select_related("change")
+    for step in some.order_by("change_id", "number").distinct("change_id"):
+        name = step.change.name
+        says = (
+            f"{name} says that it succeeded, and its step {step.number}, {step.title}, is {step.state}: no worker "
+            "ended it so, somebody wrote the row. The steps and the proofs say what is true."
+        )
+        _keep(name, "end", step.change.vault, 0, says)
+    for change in Change.objects.filter(state=SUCCEEDED, steps=None).only("id", "vault"):
+        says = f"{change.name} says that it succeeded, and no step of it was ever begun: somebody wrote the row."
+        _keep(change.name, "end", change.vault, 0, says)
 
 
 def _keep(change: str, step: str, vault: str, event: int, says: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,8 +11,10 @@ import msgspec
 
 from rotation.outcomes import Done, Drifted, Outcome, Refused, Unknown
 from rotation.world import World
+from vault.errors import NotPermitted
 
 SOURCES = "If that lasts, see on the page Sources how far the log is read."
+NAMED = 8  # keys of a secret that a sentence names
 SETTLED = timedelta(seconds=10)  # the record may show a call so much later than the clocks say
 
 
@@ -50,6 +52,30 @@ def ours(place: Place, world: World, version: int, created: datetime | None) -> 
     if known.covers((created or world.now()) + SETTLED):
         return Whose(False, "somebody whom the audit log does not show")
     return None
+
+
+def nothing(place: Place) -> str:
+    """Return the trouble of a secret that is not there."""
+    return f"{place.name} has no version in the vault: there is nothing to rotate. Look whether it is written so."
+
+
+def strangers(operator: Any, place: Place, keys: Sequence[str]) -> tuple[str, ...]:
+    """Return as a trouble which keys the newest version has not: a value under a misspelt name replaces none.
+
+    Says nothing where the vault tells no names: it is older than that, the version is deleted, or the role may not ask.
+    """
+    try:
+        there = operator.kv_subkeys(place.mount, place.path)
+    except NotPermitted:
+        return ()
+    some = [key for key in keys if key not in there]
+    if not there or not some:
+        return ()
+    has = f"{', '.join(there[:NAMED])}{f' and {len(there) - NAMED} more' if len(there) > NAMED else ''}"
+    return (
+        f"{place.name} has no key {', '.join(some)}; it has {has}. Its old value would stay: ask again with names that "
+        "are there.",
+    )
 
 
 def replaced(place: Place, world: World) -> Mapping[str, Any]:

@@ -178,7 +178,7 @@ class Proof(models.Model):
 
     change = models.ForeignKey(Change, models.CASCADE, related_name="proofs")
     step = models.SmallIntegerField()
-    kind = models.CharField(max_length=20)  # pod, lease, version, login, token, entity
+    kind = models.CharField(max_length=20)  # pod, lease, version, login, token, entity, cluster
     subject = models.TextField()
     holds = models.TextField(blank=True, default="")
     state = models.CharField(max_length=10, default="waiting")

@@ -65,6 +65,22 @@ def shows(scope: Scope, document: Mapping[str, Any]) -> bool:
     return scope.everything or (bool(document["vault"]) and all(whole))
 
 
+def tells_beyond(scope: Scope, pattern: str) -> bool:
+    """Return whether a glob over `target:subject` names what lies outside of a limited view.
+
+    It names no vault, so in the view of a whole vault only what begins every subject tells nothing.
+    """
+    subject = pattern.partition(":")[2]
+    begins = subject[: min((subject.index(sign) for sign in "*?[" if sign in subject), default=len(subject))]
+    open_ended = not subject[len(begins) :].strip("*?")
+    return not all(any(_told(_top(area), begins, open_ended) for area in group) for group in scope.groups)
+
+
+def _told(top: str, begins: str, open_ended: bool) -> bool:
+    inside = bool(top) and (begins == top or begins.startswith(f"{top}/"))
+    return inside or (open_ended and f"{top}/".startswith(begins))
+
+
 def _unlike(target: str, args: Mapping[str, Any]) -> bool:
     """Whether the subject of a target with these arguments is named otherwise than secrets are."""
     return target in _OTHERS or (target == "lease" and any(args.get(one) for one in _HOLDERS))

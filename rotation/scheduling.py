@@ -16,7 +16,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from accounts.scope import Scope
-from accounts.trail import Subject, record
+from accounts.trail import Subject, record, without_tokens
 from rotation import asking, due, lifecycle, queries, targets, windows
 from rotation.actions import LONGEST_REASON
 from rotation.asking import Want
@@ -131,7 +131,7 @@ def _read(terms: Terms, scope: Scope) -> dict[str, Any]:
     kept = {**asdict(terms), "args": dict(terms.args)}
     for name, most in (("name", LONGEST), ("pattern", LONGEST_PATTERN), ("reason", LONGEST_REASON), ("vault", 200)):
         kept[name] = _text(name, kept[name], most, needed=name != "vault")
-    kept["pattern"] = kept["pattern"].strip("/")
+    kept["pattern"], kept["reason"] = kept["pattern"].strip("/"), without_tokens(kept["reason"])
     _within("days", terms.days, due.LEAST_DAYS, due.MOST_DAYS)
     _within("lead_hours", terms.lead_hours, 0, due.MOST_LEAD)
     if terms.window.strip():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from inventory.freshness import Freshness, behind
 from rotation import silence
 from rotation.alarms import alarm
 from rotation.models import Attempt, Change, Step
@@ -35,6 +36,7 @@ class Hands:
     frozen: Callable[[Change], str]
     unsure: Callable[[Change], tuple[str, str]]
     present: Callable[[str, str, str, str], Sequence[Getting]] = getting
+    behind: Callable[[], Sequence[Freshness]] = behind
     drawn: Callable[[Change], str] = lambda _change: ""
     revived: Callable[[Change], str] = lambda _change: ""
     lapsed: Callable[[Change], str] = lambda _change: ""
@@ -58,8 +60,8 @@ def world_of(
         waited=silence.waited(attempt.receipt, hands.now()) if attempt else timedelta(),
         started=change.started_at or hands.now(),
         doors=hands.doors(change, step.number), witness=hands.witness, now=hands.now, present=hands.present,
-        earlier=_earlier(change, step), facts=facts_of(change, step.number), halted=lambda: _halted(change, hands),
-        progress=lambda done, of: progress(change, step, done, of),
+        behind=hands.behind, earlier=_earlier(change, step), facts=facts_of(change, step.number),
+        halted=lambda: _halted(change, hands), progress=lambda done, of: progress(change, step, done, of),
     )  # fmt: skip
 
 
@@ -69,7 +71,7 @@ def world_to_look(change: Change, number: int, hands: Hands) -> World:
     return World(
         change=change.name, step=number, plan_hash=change.plan_hash, vault=change.vault, cluster=change.cluster,
         intent={}, began=now, tried=now, started=now, doors=hands.doors(change, number),
-        witness=hands.witness, now=hands.now, present=hands.present,
+        witness=hands.witness, now=hands.now, present=hands.present, behind=hands.behind,
         alarm=lambda says: alarm(change.name, number, change.vault, says),
     )  # fmt: skip
 

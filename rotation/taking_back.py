@@ -6,6 +6,8 @@ from rotation.estate import Estate
 from rotation.planning import Left, Refused
 
 KV, STATIC_ROLES, TRANSIT_KEYS = GROUPS = ("kv", "static_roles", "transit_keys")
+LOGIN = "It gives what somebody logs in with, a token or a secret-id: no rotation ends what it gave."
+LOGIN_MEND = "End it in the vault: revoke the token by its accessor, destroy the secret-id."
 BY_HAND = "Change it where it was issued, then write the new value in the vault."
 
 
@@ -14,6 +16,8 @@ def group_of(secret: str, vault: str, estate: Estate) -> str | Left:
     try:
         place = estate.place(secret, vault)
     except Refused as why:
+        if "/auth/" in f"/{secret}":
+            return Left(secret, LOGIN, LOGIN_MEND)
         return Left(secret, why.sentence, why.mend or BY_HAND)
     below = {
         ("kv", True): KV, ("generic", True): KV, ("database", place.path.startswith("static-creds/")): STATIC_ROLES,

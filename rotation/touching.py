@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from cluster.blast import Blast as OfOne
 from rotation.planning import Blast, Figure, StepSpec
 
+PODS = "live pods"
 BATCH = 3  # workloads that restart at once, after the first has shown that it works
 
 
@@ -47,7 +48,7 @@ class Touched:
         """Return it as a plan holds it."""
         figures = (
             Figure(len(self.leases), "leases", leases_caveat),
-            Figure(len(self.pods), "live pods", "none is known to get it" if not self.pods else ""),
+            Figure(len(self.pods), PODS, "none is known to get it" if not self.pods else ""),
             Figure(len(self.workloads), "workloads", _restarts(self.restarted)),
             Figure(len(self.budgets), "budgets touched", "no PodDisruptionBudget" if not self.budgets else ""),
         )

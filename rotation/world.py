@@ -6,12 +6,13 @@ connections. Tests give their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias
 
+from inventory.freshness import Freshness
 from inventory.sightings import (
     Had,
     HeldLease,
@@ -37,7 +38,11 @@ class Books(Protocol):
     """What the record knows that a plan needs; asked by the web process."""
 
     def leases(self, **which: str) -> Sequence[HeldLease]:
-        """Return live leases by `pod` (its uid), `service_account`, `principal`, `role`, `prefix` or `lease_id`."""
+        """Return live leases by `pod` (its uid), `service_account`, `principal`, `role` or `prefix`."""
+        ...
+
+    def leases_among(self, leases: Collection[str], *, ended: bool, **which: str) -> Sequence[HeldLease]:
+        """Return those of some leases, by their ids, that what `leases` takes fits; `ended` ones too, or live ones."""
         ...
 
     def versions(self, vault: str, namespace: str, mount: str, path: str) -> int:
@@ -95,7 +100,7 @@ class Witness(Protocol):
     def reads(
         self, vault: str, namespace: str, mount: str, path: str, version: int, since: datetime
     ) -> Sequence[VersionRead]:
-        """Return who read a version since then, each pod with its grade of proof."""
+        """Return who read a version or a newer one since then, each pod with its grade of proof."""
         ...
 
 
@@ -188,6 +193,7 @@ class World:
     witness: Witness
     now: Callable[[], datetime]
     present: Callable[[str, str, str, str], Sequence[Getting]]  # vault, namespace, mount, path: who gets it now
+    behind: Callable[[], Sequence[Freshness]] = field(default=list)  # clusters whose picture is not current
     waited: timedelta = timedelta()
     progress: Callable[[int, int], None] = field(default=lambda _done, _of: None)
     halted: Callable[[], str] = field(default=lambda: "")  # why a long step should stop at its next border

@@ -79,6 +79,7 @@ class Web(Program):
         self.port: int = door.getsockname()[1]
         argv = ["-m", "gunicorn", "config.wsgi", "--bind", f"fd://{door.fileno()}", "--no-control-socket"]
         argv += ["--worker-class", "gthread", "--threads", "8", "--graceful-timeout", "5", "--log-level", "warning"]
+        argv += ["--limit-request-line", "8190"]  # a query of the longest kind, quoted, gets our own sentence
         super().__init__("web", "Web", log, argv, environment)
 
     @property

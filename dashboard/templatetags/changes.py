@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.may import may
-from dashboard import change_offers, words
+from dashboard import change_offers, paths, words
 from dashboard.change_offers import Way
 from dashboard.limits import scope_for
 from dashboard.templatetags.keybook import kind_words, teeth
-from rotation import queries
+from rotation import playbook_reach, queries
 
 register = template.Library()
 
@@ -45,10 +45,28 @@ def ways(context: template.Context, about: str, *facts: Any) -> dict[str, list[W
 def answer_cell(columns: Sequence[str], at: int, value: str) -> SafeString:
     """Draw one cell of an answer of the record as other pages draw its like: proof by teeth, a kind in words."""
     column = columns[at] if at < len(columns) else ""
+    return format_html('<td data-of="{}">{}</td>', words.visible(column), _drawn(column, value))
+
+
+def _drawn(column: str, value: str) -> SafeString | str:
     if not value:
-        return format_html("<td>{}</td>", "–")
+        return "–"
     if column == "proof":
-        return format_html("<td>{}</td>", teeth(value))
+        return teeth(value)
     if column == "kind":
-        return format_html("<td>{}</td>", kind_words(value))
-    return format_html('<td class="mono">{}</td>', words.visible(value))
+        return kind_words(value)
+    kind, colon, rest = value.partition(":")
+    if column == "accessor" and colon and kind.startswith("hmac-"):
+        return format_html(
+            '<span class="quiet whole">{}</span> <span class="mono whole" title="{}">{}</span>',
+            kind, value, paths.middle(rest),
+        )  # fmt: skip
+    if column.endswith("(UTC)"):
+        return format_html_join(" ", '<span class="mono whole">{}</span>', ((part,) for part in value.split(" ")))
+    return format_html('<span class="mono">{}</span>', words.visible(value))
+
+
+@register.filter
+def record_whole(says: Sequence[str]) -> bool:
+    """Tell whether what stands below an answer tells of a record without a hole."""
+    return playbook_reach.whole(says)

@@ -102,7 +102,7 @@ def _preview_or_ask(request: HttpRequest, form: ChangeForm) -> HttpResponse:
     asked = Asked(key=form.key, body=form.body, evidence=form.evidence, request=request)
     if request.POST.get("action") == "ask" and (before := asking.asked_before(form.person, asked)) is not None:
         return redirect("change-detail", before.pk)
-    form.plan = asking.draw(form.want, scope_for(request))
+    form.plan = asking.draw(form.want, scope_for(request), form.looked_at)
     if request.POST.get("action") == "ask":
         if request.POST.get("plan_hash") == form.plan.hash:
             return redirect("change-detail", _ask(request, form, asked).pk)
@@ -116,10 +116,11 @@ def _ask(request: HttpRequest, form: ChangeForm, asked: Asked) -> Change:
     """Ask for it, or break the glass for it; raises `Refused`, `KeyUsed` and `NotApproved`."""
     scope = scope_for(request)
     if not form.glass:
-        return asking.ask(form.person, form.want, form.reason, asked, scope)
+        return asking.ask(form.person, form.want, form.reason, asked, scope, form.looked_at)
     if form.text("typed", 200) != form.typed:
         raise Refused(f"Type {form.typed} to go on.", "Nobody approves this.")
-    return asking.break_glass(form.person, form.want, form.reason, asked, scope, step_up.proved_at(request))
+    proved_at = step_up.proved_at(request)
+    return asking.break_glass(form.person, form.want, form.reason, asked, scope, proved_at, form.looked_at)
 
 
 @page

@@ -13,8 +13,10 @@ from django.views.decorators.http import require_safe
 
 from accounts.may import may, needs
 from accounts.models import User
+from accounts.scope import Scope
+from dashboard.limits import scope_for
 from dashboard.views.sign_in import page
-from rotation import freeze
+from rotation import freeze, queries
 from rotation.approvers import policies
 from rotation.planning import Refused
 from rotation.rules import Rule
@@ -26,8 +28,15 @@ def policy_list(request: HttpRequest) -> HttpResponse:
     """Show the approval policies that hold now."""
     known = dict(User.objects.values_list("pk", "username"))
     people = {rule: [known.get(key, f"person {key}") for key in sorted(rule.people)] for rule in policies()}
-    rows = [(rule, some, groups_of(rule), _form(rule, some)) for rule, some in people.items()]
+    whole = Scope() if may(request.user, "people.change") else scope_for(request)
+    rows = [(rule, some, groups_of(rule), _form(rule, some), *_targets(rule, whole)) for rule, some in people.items()]
     return render(request, "changes/policies.html", {"rows": rows})
+
+
+def _targets(rule: Rule, scope: Scope) -> tuple[list[str], int]:
+    """Return of which changes a policy is as somebody may see it, and how many patterns are kept from them."""
+    seen = [one for one in rule.targets if not queries.tells_beyond(scope, one)]
+    return seen, len(rule.targets) - len(seen)
 
 
 def groups_of(rule: Rule) -> list[str]:

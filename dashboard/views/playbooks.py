@@ -66,10 +66,10 @@ def _preview_or_ask(request: HttpRequest, form: PlaybookForm) -> HttpResponse:
     asked = Asked(key=form.key, body=body, evidence=form.evidence, request=request)
     if form.asks and (before := asking.asked_before(form.person, asked)) is not None:
         return redirect("change-detail", before.pk)
-    form.plan = asking.draw(form.want, scope_for(request))
+    form.plan = asking.draw(form.want, scope_for(request), form.looked_at)
     if form.asks:
         if request.POST.get("plan_hash") == form.plan.hash:
-            made = asking.ask(form.person, form.want, form.reason, asked, scope_for(request))
+            made = asking.ask(form.person, form.want, form.reason, asked, scope_for(request), form.looked_at)
             return redirect("change-detail", made.pk)
         form.why = Refused("The plan is another one than you looked at.", "Look at it again, then ask.")
     return render(request, "playbooks/one.html", {"form": form}, status=409 if form.why else 200)

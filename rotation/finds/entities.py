@@ -28,7 +28,12 @@ def find(args: Args, scene: Scene) -> Found:
     rows = Entity.objects.filter(connection=connection, entity_id__in=ids, gone_at=None).order_by("entity_id")
     here = [{"id": one.entity_id, "name": one.name} for one in rows]
     none = Left(
-        f"the entity of {args.principal}", "The vault did not have it when it was looked at last.",
+        f"The entity of {args.principal}", "The vault did not have it when it was looked at last.",
         "Have the vault looked at again (Settings, Sources) and plan anew; until it is disabled, it can log in again.",
     )  # fmt: skip
+    if not ids:
+        none = Left(
+            f"The entity of {args.principal}", "No call of it shows one: a root token, or one made by hand, has none.",
+            "Revoke its tokens in the vault by their accessors; if it logs in somewhere, end that login.",
+        )  # fmt: skip
     return Found(groups={"here": here}, left=[] if here else [none])

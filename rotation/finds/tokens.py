@@ -17,8 +17,8 @@ COLUMNS = ("accessor", "principal", "proof", "first (UTC)", "last (UTC)")
 FACTS: Mapping[str, Any] = {}
 GROUPS: Mapping[str, Mapping[str, Any]] = {"clear": {"accessor": "x"}}
 HIDDEN = (
-    "Its accessor is known as an HMAC alone, so it can't be named to the vault. Disabling its entity refuses it; "
-    "revoking it too needs an audit device with hmac_accessor=false, or the accessor from the vault itself."
+    "The record knows the accessor as an HMAC alone, so the vault can't be told which token. Disabling the entity "
+    "refuses it; to revoke it too needs an audit device with hmac_accessor=false, or the accessor from the vault."
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rotation.kv import Place
+from rotation.kv import Place, nothing
 from rotation.outcomes import Checked, Done, Outcome, Sentence, Waiting
 from rotation.world import World
 
@@ -30,6 +30,8 @@ def describe(args: Args) -> Sentence:
 def check(args: Args, world: World) -> Checked:
     """Look at the versions."""
     current = _current(args, world)
+    if not current:
+        return Checked({"current_version": 0}, (nothing(args.place),))
     return Checked({"current_version": current}, (), (f"Version {current} is the newest.",))
 
 

@@ -11,23 +11,32 @@ from rotation.world import World
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The entity's id, its name as it was when this was planned, and whether it is let in again instead."""
+    """The entity's id, its name as it was when this was planned, and whether it is let in again instead.
+
+    `who` is whom people know by it, as its log-ins call them: a vault makes up names such as `entity_1d5e05f1`.
+    """
 
     entity: str
     name: str
     role: str
     namespace: str = ""
     enable: bool = False
+    who: str = ""
+
+    @property
+    def print(self) -> str:
+        """The entity as people can judge it."""
+        return f"{self.name} ({self.who})" if self.who else self.name
 
 
 def describe(args: Args) -> Sentence:
     """Say which way, and the way back."""
     if args.enable:
         return Sentence(
-            f"Let the entity {args.name} in again", "disabled", "it may log in; its old tokens work", "disable it"
+            f"Let the entity {args.print} in again", "disabled", "it may log in; its old tokens work", "disable it"
         )
     return Sentence(
-        f"Disable the entity {args.name}",
+        f"Disable the entity {args.print}",
         "it may log in",
         "its tokens and log-ins are refused; leases live on",
         "let it in again",
@@ -76,4 +85,4 @@ def _look(args: Args, world: World) -> Any:
 
 def _changed(args: Args) -> Done:
     says = f"Vault says that it is {'enabled' if args.enable else 'disabled'}."
-    return Done(says, {}, (ProofLine("entity", args.name, "proven", says),))
+    return Done(says, {}, (ProofLine("entity", args.print, "proven", says),))

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rotation.kv import Place, begun, made, written
+from rotation.kv import Place, begun, made, nothing, strangers, written
 from rotation.outcomes import Checked, NotDone, Outcome, Sentence
 from rotation.world import World
 from vault.values import made as random
@@ -35,13 +35,15 @@ def describe(args: Args) -> Sentence:
 
 
 def check(args: Args, world: World) -> Checked:
-    """Look at the versions."""
-    state = _state(args, world)
+    """Look at the versions, and whether the keys are there."""
+    with world.doors.vault(world.vault, args.place.namespace, args.role, 2) as operator:
+        state = operator.kv_state(args.place.mount, args.place.path)
+        troubles = strangers(operator, args.place, args.keys)
     if not state.current_version:
-        return Checked(
-            {"current_version": 0}, (f"{args.place.name} has no version in the vault: there is nothing to rotate.",)
-        )
-    return Checked({"current_version": state.current_version}, (), (f"Version {state.current_version} is the newest.",))
+        return Checked({"current_version": 0}, (nothing(args.place),))
+    return Checked(
+        {"current_version": state.current_version}, troubles, (f"Version {state.current_version} is the newest.",)
+    )
 
 
 def intend(args: Args, world: World) -> dict[str, Any] | Outcome:

@@ -13,7 +13,7 @@ import msgspec
 
 from rotation.engines import ARRIVES, text
 from rotation.failures import of_call
-from rotation.kv import Place, begun, made, written
+from rotation.kv import Place, begun, made, nothing, strangers, written
 from rotation.outcomes import Checked, NotDone, Outcome, Refused, Sentence, Unknown, Waiting
 from rotation.sealing import Unsealable
 from rotation.world import Given, World
@@ -46,12 +46,13 @@ def describe(args: Args) -> Sentence:
 
 def check(args: Args, world: World) -> Checked:
     """Look at the versions, and whether the token that was handed over still wraps what it was made for."""
-    with world.doors.vault(world.vault, args.place.namespace, args.role, 2) as operator:
+    with world.doors.vault(world.vault, args.place.namespace, args.role, 3) as operator:
         state = operator.kv_state(args.place.mount, args.place.path)
         facts = {"current_version": state.current_version}
         troubles, lines = _looked(operator, world)
+        troubles = (*troubles, *strangers(operator, args.place, args.keys))
     if not state.current_version:
-        troubles = (f"{args.place.name} has no version in the vault: there is nothing to rotate.", *troubles)
+        troubles = (nothing(args.place), *troubles)
     return Checked(facts, troubles, (f"Version {state.current_version} is the newest.", *lines))
 
 

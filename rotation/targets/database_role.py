@@ -47,7 +47,7 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     rows, kept_out = without(estate.consumers(place), args.cordoned)
     copying, asking, unread = syncs(rows)
     touched, needs = restarts(estate, estate.eaters(rows), restart=args.restart)
-    touched.doubts += [*unread, *kept_out]
+    touched.doubts += [*unread, *kept_out, *estate.strangers(place, rows)]
     return Drawn(
         "Rotate", args.secret.strip("/"), [rotate, *copying, *touched.staged()], place.vault, "",
         touched.blast(leases_caveat="a static role has none"), [need, *asking, *needs],

@@ -33,7 +33,7 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
         "disable_entity",
         {
             "entity": found.entity_id, "name": found.name, "role": need.role, "enable": args.enable,
-            "namespace": connection.namespace.strip("/"),
+            "namespace": connection.namespace.strip("/"), "who": estate.known_as(found),
         },
     )  # fmt: skip
     doubts = () if args.enable else (

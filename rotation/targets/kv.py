@@ -59,7 +59,7 @@ def draw(args: Args, wish: Wish, estate: Estate) -> Drawn:
     rows, kept_out = without(estate.consumers(place), args.cordoned)
     copying, asking, unread = syncs(rows)
     touched, restarting = restarts(estate, estate.eaters(rows), restart=args.restart)
-    touched.doubts += [*unread, *kept_out]
+    touched.doubts += [*unread, *kept_out, *estate.strangers(place, rows)]
     proof = {"place": at, "replaced_by": begin.step, **({"cordoned": list(args.cordoned)} if args.cordoned else {})}
     restarted = touched.staged(lambda which: StepSpec("verify_delivery", {**proof, "only": which}))
     steps, needs = [begin, *copying, *restarted, StepSpec("verify_delivery", proof)], [write]

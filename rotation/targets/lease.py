@@ -18,6 +18,9 @@ FAMILY = "revoke"
 MOST = 5_000  # leases of one change
 SURE = ("exact", "strong")
 _NAMED = 3  # roles whose leases a subject names
+_WRONG = "If we are wrong, another pod is hit."
+_LOST = "of these leases have no known pod."
+_AGAIN = "A pod that asks Vault itself logs in again; one that got a copy keeps failing until it is restarted."
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,9 +71,8 @@ def _held(args: Args, wish: Wish, estate: Estate) -> Sequence[HeldLease]:
         )
     narrow = {"vault": wish.vault, "namespace": wish.namespace}
     if args.leases:
-        named = list(dict.fromkeys(args.leases))
-        _few(len(named))
-        return [one for lease in named for one in _one(lease, narrow, estate)]
+        _few(len(set(args.leases)))
+        return _named(list(dict.fromkeys(args.leases)), narrow, estate)
     found = estate.leases(**given, **narrow)
     if not found:
         raise Refused("No live lease is known there.", "It may have ended: look at the lease's page.", code="not_there")
@@ -83,16 +85,19 @@ def _few(many: int) -> None:
         raise Refused(f"{many:,} leases are more than the {MOST:,} of one change.", "Narrow it.")
 
 
-def _one(lease: str, narrow: dict[str, str], estate: Estate) -> Sequence[HeldLease]:
-    found = estate.leases(lease_id=lease, **narrow)
-    if not found:
+def _named(leases: Sequence[str], narrow: dict[str, str], estate: Estate) -> Sequence[HeldLease]:
+    found: dict[str, list[HeldLease]] = {}
+    for one in estate.leases_by_id(leases, **narrow):
+        found.setdefault(one.lease_id, []).append(one)
+    missing = next((lease for lease in leases if lease not in found), None)
+    if missing is not None:
         raise Refused(
-            f"No live lease {lease} is known.",
+            f"No live lease {missing} is known.",
             "It is gone already, or its id is mistyped.",
             code="not_there",
             field="args.leases",
         )
-    return found
+    return [one for lease in leases for one in found[lease]]
 
 
 def _by_mount(held: Sequence[HeldLease]) -> list[tuple[str, list[str]]]:
@@ -111,16 +116,17 @@ def _blast(held: Sequence[HeldLease], estate: Estate) -> Touched:
     touched.pods = sorted(pods)
     unsure = [pod for pod, grades in sorted(pods.items()) if not grades & set(SURE)]
     if unsure:
-        touched.doubts.append(
-            f"{len(unsure)} holders are not sure: {', '.join(unsure[:5])}. If we are wrong, another pod is hit."
-        )
+        touched.doubts.append(f"{len(unsure)} holders are not sure: {', '.join(unsure[:5])}. {_WRONG}")
     if lost := sum(1 for one in held if not one.pod):
-        touched.doubts.append(f"{lost} of these leases have no known pod.")
+        touched.doubts.append(f"{lost} {_LOST}")
     if pods:
-        touched.doubts.append(
-            "A pod that asks Vault itself logs in again; one that got a copy keeps failing until it is restarted."
-        )
+        touched.doubts.append(_AGAIN)
     return touched
+
+
+def about_holders(doubt: str) -> bool:
+    """Tell whether a doubt of a plan is about who holds its leases, of which more may be known a moment later."""
+    return doubt.endswith((_WRONG, _LOST, _AGAIN))
 
 
 def _caveat(held: Sequence[HeldLease]) -> str:

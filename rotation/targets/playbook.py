@@ -138,9 +138,7 @@ def _target(path: str, item: Item, known: Mapping[str, Any], scene: Scene, plan:
         drawn = _of_one_vault(kind.draw(args, Wish(item.target, scene.vault, scene.namespace), scene.estate), scene)
     except Refused as why:
         if item.refused == "stop":
-            raise Refused(
-                f"{path} ({item.target}): {why.sentence}", why.mend, code=why.code, field=f"{path}.with"
-            ) from why
+            raise Refused(f"{kind.TITLE}: {why.sentence}", why.mend, code=why.code, field=f"{path}.with") from why
         plan.left.append(Left(_name(kind.TITLE, args), why.sentence, why.mend))
         return
     part = Part(item.target, drawn.subject, kind.risk(args), kind.FAMILY)
@@ -175,7 +173,7 @@ def _args(form: type[Any], given: Mapping[str, Any], known: Mapping[str, Any], p
 def _drawn(book: Playbook, values: dict[str, Any], known: Mapping[str, Any], scene: Scene, plan: _Plan) -> Drawn:
     steps = steps_of(plan.pieces)
     if not plan.parts:
-        why = " ".join(f"{one.subject}: {one.says} {one.mend}".strip() for one in plan.left)
+        why = "\n".join(f"{one.subject}: {one.says} {one.mend}".strip() for one in plan.left)
         raise Refused(f"Nothing of {book.name} can be done here.", why)
     if len(steps) > MOST_STEPS:
         raise Refused(f"It comes to {len(steps)} steps; {MOST_STEPS} are the most of one change.", "Narrow it.")

@@ -12,6 +12,7 @@ from accounts import tokens
 from accounts.models import Role, TrailEntry, User
 from accounts.scope import Area
 from accounts.token_wish import Wish
+from rotation.freeze import freeze
 from rotation.models import ApprovalPolicy, Change, Verdict
 from tests.api.conftest import Collector
 from tests.rotation import toy_targets
@@ -113,6 +114,16 @@ def test_the_same_key_with_another_body_is_refused_and_asks_nothing(asks):
     other = asks.send("/changes", {**BODY, "reason": "Another reason."}, "key-1")
     assert other.problem() == (422, "key-used") and "C-" in other.json["detail"]
     assert Change.objects.count() == 1
+
+
+def test_a_token_that_somebody_pasted_into_a_reason_is_kept_nowhere(asks, ann):
+    pasted = f"hvs.{'CAESIJ' + 'x1Y2' * 20}"
+    body = {**BODY, "reason": f"It leaked: {pasted}", "evidence": f"ticket {pasted}"}
+    answer = asks.send("/changes", body, "key-1")
+    assert answer.status == 201 and asks.send("/changes", body, "key-1").json["id"] == answer.json["id"]
+    frozen = freeze("everything", "", f"See {pasted}.", actor=ann)
+    kept = [*Change.objects.values_list("reason", "evidence", "says"), *TrailEntry.objects.values_list("details")]
+    assert answer.json["reason"].startswith("It leaked: <") and pasted not in f"{kept}{answer.json}{frozen.reason}"
 
 
 def test_the_same_key_of_another_person_is_their_own(asks, db):

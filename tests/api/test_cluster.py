@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from accounts.scope import Area, Scope
-from audit.models import Secret
+from audit.models import Secret, Vault
 from inventory import holding
 from tests.audit.lines import calls, log
 from tests.dashboard.pods_made import cluster, gets, pod, stuck, workload
@@ -71,6 +71,11 @@ def test_a_secrets_consumers_are_told_with_what_a_new_value_needs(past, siem, le
         ("ledger-7c9d8b6f5-x2lqp", "always", "ledger-env")
     ]
     assert told["pictures"][0]["state"] == "current"
+    mine = let_in(scope=Scope.of([Area(prefix=secret.name)])).ask(f"/secrets/{secret.pk}/consumers").json
+    assert mine == {**told, "pictures": mine["pictures"]} and len(mine["pictures"]) == 1, "also how old it is"
+    other = Vault.objects.create(name="another")
+    of_one = Scope.of([Area(vault=secret.vault.name)])
+    assert let_in(scope=of_one).ask(f"/secrets/{secret.pk}/consumers").json["consumers"] == [], f"or of {other}"
     elsewhere = let_in(scope=Scope.of([Area(prefix="secret/elsewhere")]))
     assert elsewhere.ask(f"/secrets/{secret.pk}/consumers").problem() == (404, "not-found")
 

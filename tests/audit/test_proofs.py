@@ -10,6 +10,7 @@ import pytest
 from audit import attributing, lease_proofs, leasing, proofs
 from audit.models import Secret
 from config.witness import AuditLog
+from rotation.playbook_reach import coverage, whole
 from tests.audit.lines import START, Call, hmac, log, written
 from tests.audit.our_lines import OPERATION, WRITE, WROTE, lines, read_first, work
 from tests.audit.pictured import forget_pods, recorded_cluster, replay, told_proxies
@@ -88,11 +89,12 @@ def test_what_else_is_done_to_versions_is_told_apart(take):
     assert WITNESS.versions(*KEY) == 0
 
 
-def test_who_reads_a_version_since_a_moment_is_told_and_no_other_version(take):
+def test_who_reads_a_version_since_a_moment_is_told_with_who_reads_a_newer_one(take):
     some = [Call(n, who=n % 2, secret="prod/ledger/key", at=START + timedelta(seconds=n)) for n in range(6)]
     take(log(some))
     assert WITNESS.reads(*KEY, 4, START) == []
     one, two = WITNESS.reads(*KEY, 3, START + timedelta(seconds=2))
+    assert [one.version, two.version] == [3, 3] and WITNESS.reads(*KEY, 2, START + timedelta(seconds=2)) == [one, two]
     assert (one.kind, one.principal, one.grade, one.proven) == ("account", "shop/app-0", "service account only", False)
     assert (two.principal, two.count, two.first) == ("shop/app-1", 2, START + timedelta(seconds=3))
     assert one.event < two.event
@@ -105,9 +107,9 @@ def test_each_pods_own_reads_are_proven_as_in_the_recorded_truth(pods):
         found = proofs.secret_ids("demo", secret.namespace, secret.mount, secret.path)
         assert found == [secret.pk]
         for version in range(1, 6):
-            for one in proofs.reads_of_version(found, version, datetime(2020, 1, 1, tzinfo=UTC)):
+            for one in proofs.reads_from_version(found, version, datetime(2020, 1, 1, tzinfo=UTC)):
                 assert (one.kind == "operator") == bool(one.delivered_by)
-                if one.proven:
+                if one.proven and one.version == version:
                     told[one.pod_uid, secret.name] += one.count
     assert len(told) > 10
     assert {key: count for key, count in told.items() if count > truth[key]} == {}
@@ -127,7 +129,7 @@ def test_the_leases_of_a_pod_an_account_and_a_role_are_those_that_may_live(pods)
     assert one.lease_id in {held.lease_id for held in by_role} & {held.lease_id for held in by_prefix}
     by_account = lease_proofs.held_leases(now, service_account=one.principal.name)
     assert {held.principal for held in by_account} == {one.principal.name}
-    assert [held.lease_id for held in lease_proofs.held_leases(now, lease_id=one.lease_id)] == [one.lease_id]
+    assert [held.lease_id for held in lease_proofs.held_leases(now, among=[one.lease_id])] == [one.lease_id]
     assert lease_proofs.held_leases(now, prefix=one.lease_id.rpartition("/")[0][:-1]) == []
     with pytest.raises(ValueError, match="Leases of what"):
         lease_proofs.held_leases(now, vault="demo")
@@ -188,3 +190,23 @@ def test_a_proof_says_how_far_the_record_is_known_and_what_is_missing_from_it(ta
     around = log([Call(n, at=START + timedelta(seconds=2 * n - 1), seed="around") for n in range(3)], "http")
     take(around, device="http")
     assert WITNESS.reach("demo", START).holes == ()
+
+
+def test_what_lies_before_the_record_and_between_two_files_is_not_known(take):
+    take(log([Call(0, at=START), Call(1, at=START + timedelta(minutes=5))]))
+    take(log([Call(9, at=START + timedelta(hours=1), seed="later")], "later"))
+    reach = WITNESS.reach("demo", START - timedelta(days=1))
+    assert reach.holes == (
+        f"no audit data before {START:%Y-%m-%d %H:%M:%S} UTC",
+        f"no audit data from {START + timedelta(minutes=5):%Y-%m-%d %H:%M:%S} to "
+        f"{START + timedelta(hours=1):%Y-%m-%d %H:%M:%S} UTC",
+    )
+    said = coverage(reach, START - timedelta(days=1), START + timedelta(minutes=30))
+    assert said[2:] == tuple(f"Not known: {one}." for one in reach.holes)
+    assert not whole(said)
+    fine = WITNESS.reach("demo", START + timedelta(hours=1))
+    assert fine.holes == ()
+    assert whole(coverage(fine, START + timedelta(hours=1), START + timedelta(hours=1)))
+    late = coverage(fine, START + timedelta(hours=1), START + timedelta(hours=2))
+    assert late[1].endswith(" UTC only.")
+    assert not whole(late)

@@ -259,7 +259,8 @@ class Visit:
         """Ask who read a secret."""
         self.go("/secrets/")
         self.page.get_by_label("Who read").fill(name)
-        self.page.get_by_role("button", name="Ask").click()
+        with self.page.expect_navigation():
+            self.page.get_by_role("button", name="Ask").click()
         return self.page
 
 

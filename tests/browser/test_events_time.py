@@ -179,16 +179,28 @@ def test_live_pauses_on_scrolling_and_in_a_hidden_tab_and_says_why(live):
     _resume(page)
 
 
+def _read_just_now(site, secret: str) -> None:
+    """Have three reads of a secret come into the record."""
+    log = Log(seed=len(secret))
+    for ago in (1, 2, 3):
+        log.read(secret, datetime.now(UTC) - timedelta(seconds=ago), CAST[0])
+    path = Path(site.environment["KEYBOOK_LOG_ROOTS"]) / f"{secret.rpartition('/')[2]}.log"
+    log.write(path)
+    site.manage("ingest_file", str(path), "--vault", "eu-prod", "--device", "file")
+
+
+def test_what_comes_into_an_empty_live_list_is_marked_as_new(live, site):
+    page = live.go("/events/?range=live&q=secret:secret/prod/ledger/first-read")
+    expect(page.locator("#waiting")).to_contain_text("Live: the newest events")
+    _read_just_now(site, "secret/prod/ledger/first-read")
+    expect(page.locator("#rows tr.new", has_text="first-read")).to_have_count(3)
+
+
 def test_a_paused_live_list_says_how_many_events_wait_and_shows_them_when_asked(live, site):
     page = live.page
     page.evaluate("document.getSelection().selectAllChildren(document.querySelector('h1'))")
     expect(page.locator("#waiting")).to_contain_text("Paused because you selected text")
-    log = Log(seed=11)
-    for ago in (1, 2, 3):
-        log.read("secret/prod/ledger/just-now", datetime.now(UTC) - timedelta(seconds=ago), CAST[0])
-    path = Path(site.environment["KEYBOOK_LOG_ROOTS"]) / "live.log"
-    log.write(path)
-    site.manage("ingest_file", str(path), "--vault", "eu-prod", "--device", "file")
+    _read_just_now(site, "secret/prod/ledger/just-now")
     expect(page.locator("#waiting")).to_contain_text("3 new events wait")
     expect(page.locator("#rows")).not_to_contain_text("just-now")
     page.get_by_role("link", name="Show 3").click()

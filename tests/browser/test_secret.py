@@ -77,6 +77,7 @@ def test_the_page_counts_as_the_corpus_truth_does(cat, site, secret):
     page = cat.ask(secret)
     if page.get_by_role("heading", name="Names that begin with").count():  # the story has one of the same name
         page.locator("tr", has_text="demo").get_by_role("link").first.click()
+    page.wait_for_url(re.compile(r"/secrets/\d+/"))  # before it, the table is that of names
     shown = {name: count for name, count in _readers(page).items() if count}
     true = _true_reads(site.truth)[secret]
     assert {name: count for name, count in shown.items() if name in true} == dict(true)

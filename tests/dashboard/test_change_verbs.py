@@ -6,9 +6,11 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
-from accounts.models import Role, User
+from accounts.models import PersonArea, Role, User
+from accounts.scope import Area, Scope
 from dashboard.change_form import ChangeForm
 from inventory.models import Connection
+from rotation import queries
 from rotation.models import ApprovalPolicy, ApproverKey, Change, Freeze
 from tests.dashboard.change_windows import Window, ann, anns, bob, bobs, someone, toys
 from tests.dashboard.conftest import Page
@@ -147,6 +149,23 @@ def test_the_policies_that_hold_are_listed_and_changed_by_a_change(bobs, db):
     (kept,) = page.all("a", href="name=of+ours")
     assert "people=eve" in kept["href"], "the form begins with all that holds"
     assert not page.all("a", href="name=of+a+group") and "security at https://idp" in page.text
+
+
+MINE = "secret/prod/ledger"
+TOLD = ["*", "kv:*", "kv:secret/*", "kv:secret/prod/led*", f"kv:{MINE}", f"kv:{MINE}/bank*", "playbook:*"]
+BEYOND = ["kv:secret/prod/invoicing/*", "kv:secret/prod/*/erp", f"kv:{MINE}s", "entity:payments"]
+
+
+def test_who_has_a_limited_view_meets_no_name_beyond_it_in_a_policy(bobs, bob, db):
+    limited = Scope.of([Area(prefix=MINE)])
+    assert [one for one in TOLD + BEYOND if queries.tells_beyond(limited, one)] == BEYOND
+    assert not any(queries.tells_beyond(Scope(), one) for one in TOLD + BEYOND)
+    assert queries.tells_beyond(Scope.of([Area(vault="demo")]), "kv:secret/*"), "of which vault it does not say"
+    ApprovalPolicy.objects.create(name="some", targets=[TOLD[4], *BEYOND])
+    assert BEYOND[0] in bobs.get("/changes/policies/").text
+    PersonArea.objects.create(user=bob, vault="", namespace="", prefix=MINE)
+    said = bobs.get("/changes/policies/").text
+    assert f"{TOLD[4]} 4 patterns beyond what you may see" in said and not any(one in said for one in BEYOND)
 
 
 def test_one_person_freezes_and_its_lifting_is_asked_for(anns, ann, monkeypatch):

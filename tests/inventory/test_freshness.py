@@ -85,12 +85,21 @@ def test_a_resource_that_is_not_had_is_absent_and_the_cluster_is_current(kube, l
 
 
 def test_a_right_that_was_taken_away_makes_its_resource_stale(kube, link):
+    assert [one.state for one in freshness.behind()] == [NEVER]
     take_turn(kube, link)
+    assert freshness.behind() == []
+    for verb in ("list", "watch"):
+        kube.faults.fail(403, verb, "events", times=None)
+    take_turn(kube, link)
+    assert resource("events").state == whole().state == STALE
+    assert freshness.behind() == [], "who gets a secret no event tells"
     for verb in ("list", "watch"):
         kube.faults.fail(403, verb, "jobs", times=None)
     take_turn(kube, link)
     assert resource("jobs").state == STALE and "any more" in resource("jobs").why
     assert whole().state == STALE and "jobs" in whole().why
+    (found,) = freshness.behind()
+    assert found.says.startswith("stale since ") and found.why == "jobs: Keybook has no right to list it any more"
 
 
 def test_without_pods_the_picture_was_never_there(kube, link):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kit.outward import Unusable, networks, permitted, target
+from kit.outward import Unusable, callable_anywhere, networks, permitted, target
 
 HOOK = target("https://hooks.example.com/keybook?token=x")
 INSIDE = networks("10.0.0.0/8, 127.0.0.1, fd00::/8")
@@ -58,3 +58,11 @@ def test_the_internet_is_called_by_https_alone():
 def test_a_network_that_is_none_is_refused():
     with pytest.raises(ValueError):
         networks("10.0.0.0/8, inside")
+
+
+def test_an_ip_that_nothing_ever_calls_is_refused_where_it_is_written():
+    for address in ("http://169.254.169.254/", "https://[fe80::1]/", "https://224.0.0.1/x"):
+        with pytest.raises(Unusable, match="no receiver can be"):
+            callable_anywhere(target(address))
+    for address in ("http://10.1.2.3/", "https://hooks.example.com/x", "http://nope/"):
+        callable_anywhere(target(address))  # the worker knows the networks inside, and what names resolve to

@@ -18,6 +18,7 @@ from vault.operating import Operator
 POLICY = """
 path "secret/data/*" { capabilities = ["create", "update", "patch"] }
 path "secret/metadata/*" { capabilities = ["read"] }
+path "secret/subkeys/*" { capabilities = ["read"] }
 path "secret/destroy/*" { capabilities = ["update"] }
 path "sys/wrapping/unwrap" { capabilities = ["update"] }
 path "auth/token/revoke-self" { capabilities = ["update"] }

@@ -11,7 +11,8 @@ import pytest
 
 from accounts import people
 from inventory import cluster_rows
-from inventory.cluster_models import SecretConsumer
+from inventory.cluster_models import ClusterLink, SecretConsumer, Watch
+from inventory.freshness import NEEDED
 from inventory.models import AuthRole, PodLife
 from inventory.sightings import Reach
 from rotation import actions
@@ -192,6 +193,28 @@ def test_a_pod_that_came_after_the_plan_is_proven_too_or_named(farm, monkeypatch
     change = farm.take(change)
     assert change.state == "failed" and farm.versions() == {1: False, 2: False}
     assert "1 of 2 pods have version 2. shop/p-new: not read by this pod yet." in change.says
+
+
+def test_a_cluster_that_is_seen_no_more_proves_nothing_and_the_plan_says_so(farm, monkeypatch):
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    ClusterLink.objects.create(cluster=farm.cluster, connected_at=long_ago)
+    for resource in NEEDED:
+        Watch.objects.create(cluster=farm.cluster, resource=resource, since=long_ago, heard_at=long_ago)
+    farm.has_read = ["p-web"]
+    change = farm.begin(LEAKED)
+    said = (
+        f"1 cluster is not seen as now. Who came since {long_ago:%Y-%m-%d %H:%M} UTC is not counted. Sources say why."
+    )
+    assert said in change.plan["blast_radius"]["doubts"]
+    assert any("Nothing is proven by what is old: Cluster prod: stale" in one["says"] for one in change.found["lines"])
+    with monkeypatch.context() as now:
+        now.setattr(verify_delivery, "PATIENCE", timedelta())
+        change = farm.take(change)
+    assert change.state == "failed" and farm.versions() == {1: False, 2: False}
+    assert "Not proven: 1 of 1 pods have version 2. Cluster prod: stale since " in change.says
+    Watch.objects.update(heard_at=datetime.now(UTC))
+    actions.resume(change, farm.people("ann"))
+    succeeds(farm, change)
 
 
 def test_a_lease_that_is_gone_when_it_is_reached_is_told_as_gone(farm):

@@ -49,6 +49,9 @@ class Books:
     def leases(self, **which):
         return [one for one in self.held if which.get("pod", one.pod_uid) == one.pod_uid]
 
+    def leases_among(self, leases, *, ended, **which):
+        return [one for one in self.leases(**which) if one.lease_id in leases]
+
     def had(self, vault, namespace, mount, path, since, until):
         self.asked.append((since, until))
         return [

@@ -9,7 +9,8 @@ import pytest
 
 from cluster.blast import Blast
 from cluster.rollouts import Obstacle
-from inventory.models import Connection, Mount
+from inventory.cluster_models import SecretConsumer
+from inventory.models import Alias, Connection, Entity, Mount
 from inventory.sync_pods import remember_cluster
 from rotation import plan
 from rotation.estate import Eater, Estate
@@ -26,7 +27,10 @@ class Books:
         self.held = leases
 
     def leases(self, **which):
-        return [one for one in self.held if which.get("lease_id") in (None, one.lease_id)]
+        return list(self.held)
+
+    def leases_among(self, leases, *, ended, **which):
+        return [one for one in self.held if one.lease_id in leases]
 
 
 @pytest.fixture(autouse=True)
@@ -219,3 +223,38 @@ def test_a_workload_that_keeps_the_old_value_is_restarted_and_one_of_an_operator
         "path": "prod/payments/Deployment/ledger",
         "capability": "patch",
     } in made.document["needs"]
+
+
+def test_a_plan_names_the_workloads_that_may_get_a_secret_of_this_name_from_another_vault(demo):
+    enrol(demo, "kv", "write", "secret/")
+    for number, address in enumerate(("http://vault:8200", demo.address, "https://lab:8200", "")):
+        SecretConsumer.objects.create(
+            cluster=remember_cluster("prod", "u1"), digest=str(number).encode(), namespace="shop", pod_uid=f"p{number}",
+            pod_name=f"p{number}", container="app", workload_kind="Deployment", workload_name=f"w{number}",
+            workload_uid=f"w{number}", method="injector", path="secret/data/prod/ledger/key", needs_restart="never",
+            address=address,
+        )  # fmt: skip
+    wish = {"secret": KV["secret"], "way": "adopt", "retire": False}
+    assert not [one for one in draw("kv", wish).document["blast_radius"]["doubts"] if "see that it is" in one]
+    Connection.objects.create(vault="lab", address="https://lab:8200")
+    made = draw("kv", wish, Wish("kv", "demo")).document["blast_radius"]
+    assert made["workloads"] == ["Deployment shop/w0", "Deployment shop/w1", "Deployment shop/w3"]
+    assert [one for one in made["doubts"] if "see that it is" in one] == [
+        "Deployment shop/w0 in prod calls its vault http://vault:8200: see that it is demo.",
+        "Deployment shop/w3 in prod calls its vault by an address that is not known: see that it is demo.",
+    ]
+
+
+def test_who_approves_that_an_entity_is_disabled_reads_whom_people_know_by_it(demo):
+    enrol(demo, "entity", "disable", "")
+    entity = Entity.objects.get(name="payments-ledger")
+    assert draw("entity", {"entity": "e-1"}).document["steps"][0]["describe"]["title"] == (
+        "Disable the entity payments-ledger"
+    )
+    told = {"service_account_namespace": "payments", "service_account_name": "ledger"}
+    Alias.objects.create(entity=entity, mount_accessor="a1", name="0303-uid", metadata=told)
+    Alias.objects.create(entity=entity, mount_accessor="a2", name="payments-ledger")
+    Alias.objects.create(entity=entity, mount_accessor="a3", name="kim")
+    (step,) = draw("entity", {"entity": "e-1"}).document["steps"]
+    assert step["describe"]["title"] == "Disable the entity payments-ledger (kim, payments/ledger)"
+    assert step["args"]["name"] == "payments-ledger", "approval policies go by its name alone"

@@ -8,11 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from config import roles
 from inventory.sightings import OurCall, Reach, Written
 from rotation import engines, hearing, kv, two_way
 from rotation.models import Attempt, Change, Heard, Mismatch, Step
 from rotation.outcomes import Done
 from rotation.two_way import Known
+from tests.rotation.asked import as_role
 from tests.rotation.toys import approved
 
 AT = datetime(2026, 3, 14, 9, tzinfo=UTC)
@@ -219,3 +221,22 @@ def test_after_a_crash_a_line_counts_as_ours_only_where_the_making_of_its_token_
     world = SimpleNamespace(change="C-1", step=1, vault="demo", began=AT, tried=AT, witness=Wrote(**call))
     assert kv.ours(kv.Place("secret", "prod/key"), world, 2, AT) == kv.Whose(ours, by)
     assert isinstance(engines.by_the_log(world, CALL.path, "done", {}), Done) == ours
+
+
+def test_a_row_that_says_succeeded_over_a_step_that_is_not_done_is_told(made_roles, step):
+    with as_role(roles.WEB):
+        Change.objects.filter(pk=step.change.pk).update(state="succeeded", says="Done and proven.")
+    hearing.hear(Log(of(step)))
+    assert not Mismatch.objects.exists(), "all of its steps are done"
+    Step.objects.create(
+        change=step.change, number=2, kind="verify_delivery", args={}, title="Prove it", state="waiting"
+    )
+    hearing.hear(Log(of(step)))
+    hearing.hear(Log(of(step)))
+    (found,) = Mismatch.objects.all()
+    assert (found.change, found.step) == (step.change.name, "end")
+    assert f"{step.change.name} says that it succeeded, and its step 2, Prove it, is waiting: " in found.says
+    Step.objects.all().delete()
+    Mismatch.objects.all().delete()
+    hearing.hear(Log())
+    assert "no step of it was ever begun" in Mismatch.objects.get().says

@@ -40,15 +40,18 @@ function look() {
 
 export function startLive() {
   let seen = new Set([...document.querySelectorAll("#rows .row-link")].map((link) => link.id));
+  let followed = rows() !== null;  // an empty list too: what comes into it is new
   document.addEventListener("htmx:after:swap", (event) => {
     busy = false;
     if (event.detail?.ctx?.target?.id === "answer") halt("");
     const box = rows();
+    const before = followed && event.detail?.ctx?.target?.id !== "answer"; // another question: nothing of it is new
+    followed = box !== null;
     if (!box) return;
     const why = box.querySelector("[data-why]");
     if (why && halted) why.textContent = WHY[halted];
     const links = [...box.querySelectorAll(".row-link")];
-    if (seen.size && !halted) {
+    if (before && !halted) {
       for (const link of links) if (!seen.has(link.id)) link.closest("tr").classList.add("new");
     }
     seen = new Set(links.map((link) => link.id));
