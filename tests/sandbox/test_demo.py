@@ -86,6 +86,7 @@ def test_the_demo_shows_the_product_goes_on_with_its_data_and_leaves_no_process(
     demos.running(RESET="1")
     fresh = until(lambda: _reads(home), "an answer to who_read", pause=0.5)
     assert fresh["root"] == 1
+    demos.end()
 
 
 def test_up_runs_the_product_without_a_story():

@@ -35,6 +35,17 @@ class Staffed(OwnSandbox):
         self.control("start", "worker-ingest")
 
 
+_running: list[subprocess.Popen] = []
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the sandbox with the last test of this folder: its processes are never idle, and other tests come after."""
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        for process in _running:
+            process.terminate()
+
+
 @pytest.fixture(scope="session")
 def staffed(tmp_path_factory) -> Iterator[Staffed]:
     """A sandbox with PostgreSQL, Valkey, a cluster, the workers and beat; followed logs lie in pytest's folder."""
@@ -42,6 +53,7 @@ def staffed(tmp_path_factory) -> Iterator[Staffed]:
     argv = [str(ROOT / "bin" / "sandbox"), "--workers", "--cluster", sys.executable, "-c", TELL]
     environment = {**os.environ, "KEYBOOK_LOG_ROOTS": str(roots)}
     with subprocess.Popen(argv, stdout=subprocess.PIPE, env=environment, text=True) as process:
+        _running.append(process)
         try:
             told = json.loads(process.stdout.readline())
             found = Staffed("keybook", {**told, "DJANGO_SETTINGS_MODULE": "config.settings"})
