@@ -25,6 +25,7 @@ from vault import paths
 from vault.enrolment import NotEnrollable, Want
 
 MOST_WORKLOADS = 50
+NOT_AS_LOOKED_AT = "not_as_looked_at"  # a refusal that no playbook takes for something that it leaves
 READING = timedelta(minutes=15)  # for so long a plan may be looked at before it is asked for
 OURS = ("Deployment", "StatefulSet", "DaemonSet")
 
@@ -185,6 +186,7 @@ class Estate:
             raise Refused(
                 f"{many} there longer than the plan is old and not in it, such as {missed[0].lease_id}.",
                 "Look at the plan again, then ask.",
+                code=NOT_AS_LOOKED_AT,
             )
 
     def connection(self, vault: str, namespace: str = "") -> Connection:

@@ -127,6 +127,15 @@ def _broken(change: Change, now: datetime) -> tuple[str, str]:
         return "reject", (_unknown(change) if refusal is None else refusal).sentence
     if now >= asked + GOOD_FOR:
         return "expire", "A broken glass is good for an hour, and it is over. Ask for it anew."
+    answer = _rule_then(change, asked)  # what a policy denies, no glass gives
+    if not isinstance(answer, No):
+        answer = _rule_then(change, now)
+    if not isinstance(answer, No):
+        return _as_glass(change, asked)
+    return "reject", answer.sentence
+
+
+def _as_glass(change: Change, asked: datetime) -> tuple[str, str]:
     answer = glass.judge(change, asked)
     return ("reject", answer.sentence) if isinstance(answer, No) else ("", "")
 
@@ -160,9 +169,14 @@ def count(
 
 
 def asked_at(change: Change) -> datetime | None:
-    """Return when a change was asked for by the trail, whose times PostgreSQL gives; None where it tells nothing."""
-    entries = TrailEntry.objects.filter(verb=REQUESTED, subject_kind="change", subject_id=change.pk).order_by("pk")
-    return entries.values_list("at", flat=True).first()
+    """Return when a change was asked for by the trail, whose times PostgreSQL gives; None where it tells nothing.
+
+    An entry that is older than the change was sown for a number to come: it would let an honest change expire.
+    """
+    if change._state.adding:
+        return None
+    entries = TrailEntry.objects.filter(verb=REQUESTED, subject_kind="change", subject_id=change.pk)
+    return entries.filter(at__gte=change.asked_at).order_by("pk").values_list("at", flat=True).first()
 
 
 def judged_rule(change: Change) -> Rule | No:
@@ -177,11 +191,16 @@ def judged_rule(change: Change) -> Rule | No:
         return _unknown(change)
     if (refusal := _untrue(change)) is not None:
         return refusal
-    risk = max(risk_of(change.target, change.args), change.risk, key=rules.RISKS.__getitem__)
-    said = rule_of_plan(change.plan, risk, at)
+    said = _rule_then(change, at)
     if isinstance(said, No) or rules.rule_digest(said) == rules.rule_digest(kept):
         return said
     return No(f"{change.name} carries another approval policy than what held when it was asked for.", "rule")
+
+
+def _rule_then(change: Change, at: datetime) -> Rule | No:
+    """Return what a change needs by the policies of a moment, by the higher of its target's class and its row's."""
+    risk = max(risk_of(change.target, change.args), change.risk, key=rules.RISKS.__getitem__)
+    return rule_of_plan(change.plan, risk, at)
 
 
 def _unknown(change: Change) -> No:

@@ -48,8 +48,10 @@ def check(args: Args, world: World) -> Checked:
     found = _look(args, world)
     if found is None:
         return Checked({}, (f"Vault knows no entity {args.entity}.",))
+    # Somebody may switch it off by hand while this waits: what was approved of the rest holds all the same.
+    facts = {"name": found.name, **({"disabled": found.disabled} if args.enable else {})}
     return Checked(
-        {"name": found.name, "disabled": found.disabled},
+        facts,
         (),
         (f"{found.name} is {'disabled' if found.disabled else 'enabled'}.",),
     )

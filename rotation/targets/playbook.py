@@ -11,7 +11,7 @@ import msgspec
 
 from rotation import finds, playbooks, targets
 from rotation.composing import Piece, blast_of, needs_of, steps_of
-from rotation.estate import Estate
+from rotation.estate import NOT_AS_LOOKED_AT, Estate
 from rotation.finds import Scene
 from rotation.planning import Answer, Drawn, Left, Part, Refused, StepSpec, Wish
 from rotation.playbook import EACH, Item, Playbook, filled
@@ -137,7 +137,7 @@ def _target(path: str, item: Item, known: Mapping[str, Any], scene: Scene, plan:
     try:
         drawn = _of_one_vault(kind.draw(args, Wish(item.target, scene.vault, scene.namespace), scene.estate), scene)
     except Refused as why:
-        if item.refused == "stop":
+        if item.refused == "stop" or why.code == NOT_AS_LOOKED_AT:
             raise Refused(f"{kind.TITLE}: {why.sentence}", why.mend, code=why.code, field=f"{path}.with") from why
         plan.left.append(Left(_name(kind.TITLE, args), why.sentence, why.mend))
         return

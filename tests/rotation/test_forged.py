@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from accounts.models import User
-from accounts.trail import record
+from accounts.models import TrailEntry, User
+from accounts.trail import Subject, record
 from config import roles
 from rotation import actions, moves, redraw, rules, runner, standing
 from rotation.approvers import database_time
@@ -216,6 +216,16 @@ def test_an_approval_that_is_too_old_is_not_made_younger_by_a_row(scene):
     scene.change.refresh_from_db()
     later = database_time() + timedelta(hours=24)
     assert standing.unsure(scene.change, later, PARTY)[0] == "expire"
+
+
+def test_entries_of_the_trail_that_were_sown_for_numbers_to_come_are_not_when_a_change_was_asked_for(scene):
+    with as_role(roles.WEB):
+        for ahead in range(1, 6):
+            record("nobody", "rotation.change.requested", Subject("change", scene.change.pk + ahead, "C"))
+    change = ask(scene.ann)
+    assert scene.change.pk < change.pk <= scene.change.pk + 5
+    asked = TrailEntry.objects.filter(subject_kind="change", subject_id=change.pk).order_by("pk")
+    assert len(asked) == 2 and standing.asked_at(change) == asked[1].at
 
 
 def test_a_policy_that_was_loosened_after_asking_changes_nothing(scene):

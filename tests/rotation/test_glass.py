@@ -16,7 +16,7 @@ from rotation.actions import Asked
 from rotation.approvers import database_time, rule_for
 from rotation.approving import NotApproved
 from rotation.glass import acts_of
-from rotation.models import Change
+from rotation.models import ApprovalPolicy, Change
 from rotation.outcomes import Sentence
 from rotation.planning import Blast, Drawn, StepSpec
 from tests.rotation.asked import BOOKS, as_role, person
@@ -86,6 +86,13 @@ def test_it_is_made_with_the_rights_of_the_web_process(ann):
     with as_role(roles.WEB):
         change = broken(ann)
     assert judged(change) == ("", "")
+
+
+def test_what_a_policy_denies_the_executor_gives_to_no_glass(ann):
+    change = broken(ann)
+    ApprovalPolicy.objects.create(name="never by hand", targets=["toy:*"], effect="deny")
+    verb, why = judged(change)
+    assert verb == "reject" and "never by hand" in why
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,9 @@ def leases(monkeypatch):
     for mount in ("database/", "vip/"):
         enrol(vault, "lease", "revoke", mount)
     some = [held(MINE, principal="database/app"), held(OTHERS, principal="database/app")]
-    asked = {"leases": lambda **which: [one for one in some if which.get("lease_id") in (None, one.lease_id)]}
-    monkeypatch.setattr(asking, "books", lambda: SimpleNamespace(**asked))
+    asked = {"leases": lambda **_: list(some)}
+    among = {"leases_among": lambda leases, **_: [one for one in some if one.lease_id in leases]}
+    monkeypatch.setattr(asking, "books", lambda: SimpleNamespace(**asked, **among))
 
 
 @pytest.mark.parametrize(
