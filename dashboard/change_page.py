@@ -150,6 +150,8 @@ class ChangePage:
         if self.change.checked_at is None:
             return "not held against the vault yet; the worker does so within seconds"
         fine = "it can be done" if self.change.found.get("ok") else "it could not be done now"
+        if self.change.found.get("ok") and self.troubles:
+            fine = "it can be done but for what is named here, which is tried again by itself"
         return f"checked again {change_words.ago(self.change.checked_at, self.now)}: {fine}"
 
     @property

@@ -8,12 +8,13 @@ import msgspec
 from django.db import transaction
 from django.db.models.functions import Now
 
-from rotation import ballots, failures, lifecycle, moves, queries, steps
+from rotation import apart, ballots, failures, lifecycle, moves, queries, steps
 from rotation.models import Change, Redrawn, Verdict
 from rotation.planning import digest
 from rotation.runner import WORKER
 from rotation.surroundings import Hands, facts_of, world_to_look
 from rotation.telling import tell
+from vault.errors import NotPermitted
 
 _VOID = "What was approved is no longer what would happen, so the approvals are void: look at the plan and decide anew."
 _GONE = (
@@ -29,17 +30,22 @@ def check(change: Change, hands: Hands) -> dict[str, Any]:
     is not ok: that Vault is away changes nothing of what was approved. `drawn` tells that the worker drew the same plan
     itself: once, right after it was asked for, because leases and pods come and go. One that it did not draw is not
     looked at any further.
+
+    What stands apart (`rotation.apart`) and surely can't be done has its line, and keeps the rest neither from being
+    approved nor from being begun: it is told by name then, and tried again.
     """
     facts: dict[str, Any] = {}
     lines: list[dict[str, Any]] = []
     known = change.redrawn.filter(plan_hash=change.plan_hash).exists()
     if not known and (why := hands.drawn(change)):
         return {"ok": False, "facts": {}, "lines": [{"step": 0, "ok": False, "says": why}], "drawn": False}
+    ok = True
     for one in change.plan["steps"]:
-        found, said = _look(change, one, hands)
+        found, said, looked = _look(change, one, hands)
         facts.update({f"{one['number']}.{name}": value for name, value in found.items()})
         lines += said
-    return {"ok": all(line["ok"] for line in lines), "facts": facts, "lines": lines, "drawn": True}
+        ok = ok and (all(line["ok"] for line in said) or (looked and bool(apart.holds_up(one))))
+    return {"ok": ok, "facts": facts, "lines": lines, "drawn": True}
 
 
 def drift(change: Change, hands: Hands) -> tuple[str, str]:
@@ -52,6 +58,8 @@ def drift(change: Change, hands: Hands) -> tuple[str, str]:
         Verdict.objects.filter(change=change, void=False, verdict="approve").update(void=True)
         ballots.next_one(change)
         return "void", _why(change, found)
+    if found["ok"]:
+        return "", ""
     trouble = next((f"Step {line['step']}: {line['says']}" for line in found["lines"] if not line["ok"]), "")
     return ("wait", trouble) if trouble else ("", "")
 
@@ -98,16 +106,18 @@ def _call(change: Change, facts: str) -> None:
     tell("needs_you", change, who=change.asker_name, people=some, key=f"needs {change.name} {facts[:40]}")
 
 
-def _look(change: Change, planned: dict[str, Any], hands: Hands) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _look(change: Change, planned: dict[str, Any], hands: Hands) -> tuple[dict[str, Any], list[dict[str, Any]], bool]:
+    """Return the facts of a step, its lines, and whether they say how things are, or that nobody could look."""
     kind = steps.kinds()[planned["step"]]
     number = planned["number"]
     try:
         found = kind.check(msgspec.convert(planned["args"], kind.Args), world_to_look(change, number, hands))
     except Exception as error:  # whatever a library raises, the approver reads it as a sentence
         facts = {} if failures.is_answer(error) else facts_of(change, number)
-        return facts, [{"step": number, "ok": False, "says": _sentence(error)}]
+        looked = failures.is_answer(error) or isinstance(error, NotPermitted)
+        return facts, [{"step": number, "ok": False, "says": _sentence(error)}], looked
     said = [{"step": number, "ok": True, "says": one} for one in found.lines]
-    return found.facts, said + [{"step": number, "ok": False, "says": one} for one in found.troubles]
+    return found.facts, said + [{"step": number, "ok": False, "says": one} for one in found.troubles], True
 
 
 def _sentence(error: Exception) -> str:

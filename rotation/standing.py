@@ -12,7 +12,7 @@ from datetime import datetime
 from accounts.models import TrailEntry
 from rotation import assertions, ballots, glass, lifecycle, rules
 from rotation.actions import IN_ALL
-from rotation.approvers import facts_of, rule_of, rule_of_plan, verdicts_of, votes_of
+from rotation.approvers import database_time, facts_of, rule_of, rule_of_plan, verdicts_of, votes_of
 from rotation.assertions import AssertionRefused, Party
 from rotation.ballot import Answer, No, Proof, Verdict, Vote, Yes
 from rotation.break_glass import GOOD_FOR
@@ -93,8 +93,11 @@ def lapsed(change: Change, by: Party | None) -> str:
     A freeze, a pause, a refusal or a vault that is away may lie between the start and the first effect. Once anything
     was done, or may have been, what was approved goes on. How long an approval is good was judged at the start.
     """
-    if change.break_glass or _acted(change):
+    if _acted(change):
         return ""
+    if change.break_glass:  # its hour is that until the first effect
+        why = _broken(change, database_time())[1]
+        return f"{why} {_LAPSED}" if why else ""
     rule, began = rule_of(change), change.started_at or change.asked_at
     if isinstance(rule, No):
         return rule.sentence

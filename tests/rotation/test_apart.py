@@ -9,11 +9,11 @@ import pytest
 from rotation import actions, apart, cutting, preflight, runner
 from rotation.models import Attempt, Change, Step
 from rotation.notice_models import Notice
-from rotation.outcomes import NotDone, Refused, Unknown, Waiting
+from rotation.outcomes import Checked, NotDone, Refused, Unknown, Waiting
 from rotation.planning import StepSpec, digest
 from tests.rotation.farm import POD
 from tests.rotation.toys import Toy, approved, hands, use
-from vault.errors import NotPermitted
+from vault.errors import NotPermitted, Unreachable
 from vault.operating import Operator
 
 pytestmark = pytest.mark.django_db
@@ -147,6 +147,24 @@ def test_pauses_and_freezes_are_heeded_before_each_cut(monkeypatch):
     assert runner.turn(change.pk, hands(frozen=lambda _: "Everything is frozen."))
     change.refresh_from_db()
     assert change.says.endswith("Everything is frozen.") and happened(toys) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "kind, found, ok",
+    [
+        ("disable_entity", Checked({}, ("Vault knows no entity e-1.",)), True),
+        ("revoke_leases", NotPermitted("Vault refused sys/leases/lookup: permission denied"), True),
+        ("revoke_leases", Unreachable("Vault did not answer"), False),
+        ("write_kv", Checked({}, ("It has no version.",)), False),
+    ],
+)
+def test_a_cut_that_surely_can_not_be_made_keeps_the_others_from_no_approval_and_no_start(monkeypatch, kind, found, ok):
+    change, _ = cutting_plan(monkeypatch, **{kind: {"check": [found] * 3}})
+    change.refresh_from_db()
+    looked = preflight.check(change, hands())
+    assert looked["ok"] is ok and [one["ok"] for one in looked["lines"] if one["step"]] == [False]
+    verb, why = preflight.drift(change, hands())
+    assert verb == ("" if ok else "wait") and bool(why) is not ok
 
 
 def test_no_row_makes_a_rotation_stand_apart():

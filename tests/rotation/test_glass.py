@@ -88,6 +88,15 @@ def test_it_is_made_with_the_rights_of_the_web_process(ann):
     assert judged(change) == ("", "")
 
 
+def test_a_glass_that_began_and_did_nothing_is_judged_again_before_its_first_effect(ann):
+    change = broken(ann)
+    Change.objects.filter(pk=change.pk).update(state="running", started_at=database_time())
+    change.refresh_from_db()
+    assert standing.lapsed(change, None) == ""
+    User.objects.filter(pk=ann.pk).update(is_active=False)
+    assert standing.lapsed(change, None).startswith(f"Nobody active asked for {change.name}.")
+
+
 def test_what_a_policy_denies_the_executor_gives_to_no_glass(ann):
     change = broken(ann)
     ApprovalPolicy.objects.create(name="never by hand", targets=["toy:*"], effect="deny")
