@@ -66,6 +66,8 @@ ASKS = {
     "transit": "Name the key, such as transit/keys/ledger. What older versions encrypted can still be decrypted.",
 }
 LONGEST = 4_000
+# What the form of a broken glass does not begin with: all that belongs to the plan, and a reason may be too long.
+NOT_TAKEN_ALONG = ("csrfmiddlewaretoken", "once", "plan_hash", "looked_at", "action", "reason")
 BREAKABLE = frozenset({"revoke", "restart"})  # families for which the glass may be broken
 OPEN_TO = {"govern": "administrator"}  # who finds these among the targets; the plan itself is open to any operator
 
@@ -193,14 +195,7 @@ class ChangeForm:
     def glass_address(self) -> str:
         """Return the query of this form for who can't wait, with what was given already."""
         query = self.given.copy()
-        for name in (
-            "csrfmiddlewaretoken",
-            "once",
-            "plan_hash",
-            "looked_at",
-            "action",
-            "reason",
-        ):  # a reason may be too long
+        for name in NOT_TAKEN_ALONG:
             query.pop(name, None)
         query["glass"] = "yes"
         return f"?{query.urlencode()}"
@@ -270,7 +265,7 @@ class ChangeForm:
     @property
     def error(self) -> str:
         """Return what is wrong, as a sentence."""
-        return "\n".join(map(visible, str(self.why).splitlines())) if self.why else ""
+        return visible(str(self.why), keep="\n") if self.why else ""
 
     @property
     def rows(self) -> list[PlanRow]:

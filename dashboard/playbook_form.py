@@ -128,7 +128,7 @@ class PlaybookForm:
     @property
     def error(self) -> str:
         """Return what is wrong, as a sentence."""
-        return "\n".join(map(visible, str(self.why).splitlines())) if self.why else ""
+        return visible(str(self.why), keep="\n") if self.why else ""
 
     @property
     def rows(self) -> list[PlanRow]:

@@ -130,12 +130,11 @@ def _broken(change: Change, now: datetime) -> tuple[str, str]:
         return "reject", (_unknown(change) if refusal is None else refusal).sentence
     if now >= asked + GOOD_FOR:
         return "expire", "A broken glass is good for an hour, and it is over. Ask for it anew."
-    answer = _rule_then(change, asked)  # what a policy denies, no glass gives
-    if not isinstance(answer, No):
-        answer = _rule_then(change, now)
-    if not isinstance(answer, No):
-        return _as_glass(change, asked)
-    return "reject", answer.sentence
+    for moment in (asked, now):  # what a policy denies, no glass gives
+        if isinstance(denied := _rule_then(change, moment), No):
+            return "reject", denied.sentence
+    answer = glass.judge(change, asked)
+    return ("reject", answer.sentence) if isinstance(answer, No) else ("", "")
 
 
 def _as_glass(change: Change, asked: datetime) -> tuple[str, str]:
